@@ -1,0 +1,81 @@
+"""What every engine is to the rest of Studio: one Protocol, its tables as data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from studio_core.recipes.recipe import Recipe
+from studio_core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a command is built for: where it will listen, its key, and its own folder."""
+
+    host: str
+    port: int
+    api_key: str
+    folder: Path
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to execute: an argv list (never a shell), the engine's own environment, and the working directory."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Milestone:
+    """A log line that means progress: `percent` is of the whole start."""
+
+    id: str
+    pattern: re.Pattern[str]
+    percent: float
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A log line that names a cause: in words, with a remedy. Groups of the pattern may be used in the texts."""
+
+    id: str
+    pattern: re.Pattern[str]
+    title: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One GET that must answer 200 before the engine counts as ready; `keyed` sends the engine's key."""
+
+    path: str
+    keyed: bool = False
+
+
+class Engine(Protocol):
+    """One kind of inference server."""
+
+    name: str
+    milestones: Sequence[Milestone]
+    signatures: Sequence[Signature]
+    probes: Sequence[Probe]
+    # Our name of a gauge or counter → the engine's series, for the exporter and the drain's check.
+    series: Mapping[str, str]
+
+    def check(self, recipe: Recipe, settings: Settings) -> None:
+        """Raise BadRecipe for what cannot work: missing model or binary, unknown flag, wrong type."""
+
+    def command(self, recipe: Recipe, bench: Bench) -> Command:
+        """The command line for this recipe.
+
+        Raises:
+            BadRecipe: a field that this engine cannot express.
+        """

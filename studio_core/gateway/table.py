@@ -1,0 +1,132 @@
+"""The route table: all that the gateway knows of models, pushed whole by the controller at every change.
+
+Also the lines of the link between the two. Light enough for both ends; neither end imports the other.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+PROTOCOL = 1
+
+
+class Upstream(msgspec.Struct, kw_only=True):
+    """Where an engine listens, the key it wants, and the model name it knows."""
+
+    host: str
+    port: int
+    key: str = ""
+    model: str = ""
+
+
+class Cause(msgspec.Struct, kw_only=True):
+    """Why a route does not serve, as a caller reads it: a StudioError's texts."""
+
+    title: str
+    detail: str = ""
+    hint: str = ""
+
+
+class Route(msgspec.Struct, kw_only=True):
+    """One recipe as the gateway serves it.
+
+    `state` is ready, loading, cold, held, sleeping, draining or failed. `names` are its public names and aliases,
+    `upstream` is there while an instance could answer, `percent` and `stage` while it loads.
+    """
+
+    recipe: str
+    names: list[str]
+    state: str
+    instance: str | None = None
+    engine: str = ""
+    upstream: Upstream | None = None
+    stage: str = ""
+    percent: float | None = None
+    cause: Cause | None = None
+    created: int = 0
+    max_model_len: int | None = None
+
+
+class Key(msgspec.Struct, kw_only=True):
+    """An API key by its SHA-256 (hex of the key's bytes), never the key itself."""
+
+    id: str
+    sha256: str
+    scopes: list[str]
+
+
+class Policy(msgspec.Struct, kw_only=True):
+    """What the settings say about callers and limits."""
+
+    remote_admin: bool = False
+    allowed_hosts: list[str] = []
+    allowed_origins: list[str] = []
+    queue_limit: int = 512
+    body_limit: int = 64 * 1024 * 1024
+    ping_s: float = 15.0
+    hold_headers_s: float = 10.0
+
+
+class Table(msgspec.Struct, kw_only=True):
+    """The whole truth of one moment. `version` is (controller start id, counter); a new start id is always newer."""
+
+    version: tuple[str, int]
+    routes: list[Route] = []
+    keys: list[Key] = []
+    policy: Policy = msgspec.field(default_factory=Policy)
+    protocol: int = PROTOCOL
+
+
+# Lines of the link, one JSON object each, told apart by `t`. Gateway to controller:
+
+
+class Hello(msgspec.Struct, kw_only=True, tag="hello", tag_field="t"):
+    """First line. The listening socket travels with it as SCM_RIGHTS, so the controller can hand it on."""
+
+    gateway: str
+    pid: int
+    ticks: int
+    version: str
+    config: str
+    host: str
+    port: int
+    started_at: str
+    protocol: int = PROTOCOL
+
+
+class Acquire(msgspec.Struct, kw_only=True, tag="acquire", tag_field="t"):
+    """Requests wait for this recipe. Not answered: the table that says ready releases them."""
+
+    recipe: str
+    waiting: int
+
+
+class Drained(msgspec.Struct, kw_only=True, tag="drained", tag_field="t"):
+    """No request is in flight to this instance, and its route is closed since this table version."""
+
+    instance: str
+    version: tuple[str, int]
+
+
+class Counts(msgspec.Struct, kw_only=True, tag="counts", tag_field="t"):
+    """Requests in flight per instance and waiting per recipe; sent on change, at most 4 times a second."""
+
+    inflight: dict[str, int]
+    waiting: dict[str, int]
+
+
+# Controller to gateway:
+
+
+class Push(msgspec.Struct, kw_only=True, tag="table", tag_field="t"):
+    table: Table
+
+
+class Retire(msgspec.Struct, kw_only=True, tag="retire", tag_field="t"):
+    """Accept no more (a successor holds the socket, or Studio goes down), finish what runs, exit."""
+
+    deadline_s: float
+
+
+FromGateway = Hello | Acquire | Drained | Counts
+FromController = Push | Retire

@@ -1,0 +1,154 @@
+"""The Recipe: how one model is run. vLLM Studio's fields, aliases and defaults, and ours beside them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import model_validator
+
+from studio_core.errors import BadRecipe
+
+ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
+# Sent back by vLLM Studio's recipe page although they are not part of a recipe.
+TRANSIENT = frozenset({"status", "crash_loop", "version"})
+
+
+def _environment(value: Any) -> Any:
+    """Values to text, nulls dropped, as vLLM Studio did."""
+    if not isinstance(value, Mapping):
+        return value
+    return {str(name): str(text) for name, text in value.items() if text is not None}
+
+
+Environment = Annotated[dict[str, str], BeforeValidator(lambda value: _environment(value) or {})]
+
+
+class Recipe(BaseModel):
+    """One model and how to run it.
+
+    Unknown top-level keys are folded into `extra_args`, so nothing that was typed is lost. `trust_remote_code`
+    is off and `host` is loopback by default: deliberate changes against vLLM Studio.
+    """
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, protected_namespaces=(), frozen=True)
+
+    id: str
+    name: str = ""
+    model_path: str
+    backend: str = Field("vllm", validation_alias=AliasChoices("backend", "engine"))
+    env_vars: Environment = Field(
+        default_factory=dict, validation_alias=AliasChoices("env_vars", "env-vars", "envVars")
+    )
+    tensor_parallel_size: int = Field(1, ge=1, validation_alias=AliasChoices("tp", "tensor_parallel_size"))
+    pipeline_parallel_size: int = Field(1, ge=1, validation_alias=AliasChoices("pp", "pipeline_parallel_size"))
+    max_model_len: int = Field(32768, ge=1)
+    gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
+    kv_cache_dtype: str = "auto"
+    max_num_seqs: int = Field(256, ge=1)
+    trust_remote_code: bool = Field(False, strict=True)
+    tool_call_parser: str | None = None
+    reasoning_parser: str | None = None
+    enable_auto_tool_choice: bool = Field(False, strict=True)
+    quantization: str | None = None
+    dtype: str | None = None
+    host: str = "127.0.0.1"
+    port: int | None = Field(None, ge=1, le=65535)
+    served_model_name: str | None = None
+    aliases: list[str] = Field(default_factory=list)
+    python_path: str | None = None
+    binary: str | None = None
+    extra_args: dict[str, Any] = Field(default_factory=dict)
+    max_thinking_tokens: int | None = None
+    thinking_mode: str = "conservative"
+    gpus: list[str] | None = None
+    grace_s: float | None = Field(None, gt=0)
+    no_progress_s: float | None = Field(None, gt=0)
+    start_ceiling_s: float | None = Field(None, gt=0)
+    description: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fold(cls, data: Any) -> Any:
+        """Both long and short names: the short one wins (vLLM Studio's page sends a stale long one beside it)."""
+        if not isinstance(data, Mapping):
+            return data
+        kept = {key: value for key, value in data.items() if key not in TRANSIENT}
+        for short, long in (("tp", "tensor_parallel_size"), ("pp", "pipeline_parallel_size"), ("backend", "engine")):
+            if short in kept:
+                kept.pop(long, None)
+        extra = dict(kept.get("extra_args") or {})
+        if "env_vars" in extra and isinstance(extra["env_vars"], Mapping):
+            nested = _environment(extra.pop("env_vars"))
+            kept["env_vars"] = {**nested, **(_environment(kept.get("env_vars")) or {})}
+        known = _known()
+        extra.update({key: kept.pop(key) for key in [key for key in kept if key not in known]})
+        return {**kept, "extra_args": extra}
+
+    @field_validator("id")
+    @classmethod
+    def _id(cls, value: str) -> str:
+        if not ID_PATTERN.match(value):
+            raise ValueError("use letters, digits, dot, dash and underscore, at most 100, beginning with a letter or digit")
+        return value
+
+    @field_validator("model_path")
+    @classmethod
+    def _model(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("name a file, a folder or a model id")
+        return value
+
+    @property
+    def title(self) -> str:
+        """The name that a person sees."""
+        return self.name or self.id
+
+    @property
+    def public_names(self) -> tuple[str, ...]:
+        """The names under which clients ask for it: served name first, then the id and the aliases."""
+        names = [self.served_model_name or self.id, self.id, *self.aliases]
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    def stored(self) -> dict[str, Any]:
+        """All fields, JSON-ready, as they are kept in the database and in an instance's snapshot."""
+        return self.model_dump(mode="json")
+
+
+def _known() -> frozenset[str]:
+    names = set(Recipe.model_fields)
+    return frozenset(names | {"engine", "tp", "pp", "env-vars", "envVars"})
+
+
+def parse(data: Any) -> Recipe:
+    """A recipe from plain data.
+
+    Raises:
+        BadRecipe: with every field that is wrong and why.
+    """
+    if not isinstance(data, Mapping):
+        raise BadRecipe("a recipe is a mapping", f"got {type(data).__name__}", "write lines like `id: my-model`")
+    try:
+        return Recipe.model_validate(dict(data))
+    except ValidationError as error:
+        raise BadRecipe("the recipe is not valid", describe(error), "correct these fields and try again") from error
+
+
+def parse_json(text: str) -> Recipe:
+    """A recipe from the JSON text of a database row."""
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BadRecipe("the stored recipe is not JSON", str(error), "export it, correct it, import it again") from error
+    return parse(data)
+
+
+def describe(error: ValidationError) -> str:
+    """What is wrong, as `field: reason; field: reason`."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'recipe'}: {problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors()
+    )

@@ -1,0 +1,136 @@
+"""One table of all paths: who answers each, and which scope it needs.
+
+Authorisation in gateway and controller, `openapi.json` and the compatibility test are made from it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+# Who answers: the engine behind the route table, the gateway itself, or the controller.
+ENGINE, GATEWAY, CONTROLLER = "engine", "gateway", "controller"
+# `define` is what runs commands or makes keys: the owner's socket, or an admin key while `remote_admin` is on.
+ADMIN, DEFINE, INFERENCE, READ, METRICS = "admin", "define", "inference", "read", "metrics"
+
+PRINCIPAL_HEADER = "x-studio-principal"
+REQUEST_ID_HEADER = "x-request-id"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method and path. `{name}` in the path stands for one segment, `{name:path}` for the rest."""
+
+    method: str
+    path: str
+    answers: str
+    scope: str
+    summary: str
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        return _compile(self.path)
+
+
+@cache
+def _compile(path: str) -> re.Pattern[str]:
+    text = re.sub(r"\{(\w+):path\}", r"(?P<\1>.+)", path)
+    text = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", text)
+    return re.compile(text + r"\Z")
+
+
+def _rows(answers: str, scope: str, *rows: tuple[str, str, str]) -> tuple[Route, ...]:
+    return tuple(Route(method, path, answers, scope, summary) for method, path, summary in rows)
+
+
+TABLE: tuple[Route, ...] = (
+    *_rows(
+        GATEWAY, READ,
+        ("GET", "/health", "whether the gateway lives, and what it can serve"),
+        ("GET", "/v1/models", "the models by their public names, in OpenAI's shape"),
+        ("GET", "/v1/models/{model:path}", "one model"),
+    ),
+    *_rows(
+        ENGINE, INFERENCE,
+        ("POST", "/v1/chat/completions", "chat, streaming or not"),
+        ("POST", "/v1/completions", "text completion"),
+        ("POST", "/v1/embeddings", "embeddings, where the engine has them"),
+        ("POST", "/v1/responses", "OpenAI's responses, where the engine has them"),
+        ("POST", "/v1/messages", "Anthropic's messages, where the engine has them"),
+        ("POST", "/v1/rerank", "rerank, where the engine has it"),
+        ("POST", "/v1/tokenize", "text to tokens, where the engine has it"),
+        ("POST", "/v1/detokenize", "tokens to text, where the engine has it"),
+    ),
+    *_rows(
+        CONTROLLER, READ,
+        ("GET", "/status", "what runs, and every process of Studio"),
+        ("GET", "/gpus", "GPUs and host"),
+        ("GET", "/config", "settings with their origin, services and addresses"),
+        ("GET", "/events", "server-sent events: status, gpu, metrics, launch_progress, changes"),
+        ("GET", "/events/stats", "subscribers and counts of the event stream"),
+        ("GET", "/openapi.json", "this API, described"),
+        ("GET", "/recipes", "the recipes with their state"),
+        ("GET", "/recipes/{recipe_id}", "one recipe"),
+        ("GET", "/launches/{launch_id}", "one launch"),
+        ("GET", "/instances", "what runs, starts, or left something behind"),
+        ("GET", "/wait-ready", "wait until a model is ready"),
+        ("GET", "/v1/studio/models", "model files found on this machine"),
+        ("GET", "/usage", "requests and tokens, summed"),
+        ("GET", "/peak-metrics", "best figures per model"),
+        ("GET", "/lifetime-metrics", "counters over the life of this installation"),
+    ),
+    *_rows(CONTROLLER, METRICS, ("GET", "/metrics", "everything above as Prometheus text")),
+    *_rows(
+        CONTROLLER, ADMIN,
+        ("POST", "/launch/{recipe_id}", "run a recipe"),
+        ("POST", "/launch/{recipe_id}/cancel", "cancel its launch"),
+        ("POST", "/evict", "stop what runs"),
+        ("GET", "/logs", "the logs there are"),
+        ("GET", "/logs/{log_id}", "lines of a log, by range, filtered or searched"),
+        ("DELETE", "/logs/{log_id}", "delete the log of an engine that is gone"),
+        ("GET", "/logs/{log_id}/stream", "follow a log"),
+        ("GET", "/chats", "the stored chats"),
+        ("POST", "/chats", "start a chat"),
+        ("GET", "/chats/{chat_id}", "a chat with its messages"),
+        ("PUT", "/chats/{chat_id}", "rename a chat or change its model"),
+        ("DELETE", "/chats/{chat_id}", "delete a chat"),
+        ("POST", "/chats/{chat_id}/messages", "append a message"),
+        ("POST", "/chats/{chat_id}/turn", "append a message and stream the answer"),
+        ("POST", "/shutdown", "end the controller, and with ?engines=true the engines"),
+    ),
+    *_rows(
+        CONTROLLER, INFERENCE,
+        ("POST", "/v1/count-tokens", "count the tokens of a text"),
+        ("POST", "/v1/tokenize-chat-completions", "count the tokens of a chat request"),
+    ),
+    *_rows(
+        CONTROLLER, DEFINE,
+        ("POST", "/recipes", "store a recipe"),
+        ("PUT", "/recipes/{recipe_id}", "change a recipe, with the version that was read"),
+        ("DELETE", "/recipes/{recipe_id}", "delete a recipe"),
+    ),
+)
+
+
+def find(method: str, path: str) -> Route | None:
+    """The row for a request, or None. HEAD is answered as GET."""
+    method = "GET" if method == "HEAD" else method
+    return next((row for row in TABLE if row.method == method and row.pattern.match(path)), None)
+
+
+def methods(path: str) -> list[str]:
+    """The methods that a path takes; empty when there is no such path."""
+    return [row.method for row in TABLE if row.pattern.match(path)]
+
+
+def allowed(scope: str, scopes: frozenset[str], *, owner: bool = False, remote_admin: bool = False) -> bool:
+    """Whether a caller with `scopes` may use a route that needs `scope`.
+
+    The owner may do all. Admin includes the rest, except what defines commands unless `remote_admin` is on.
+    """
+    if owner:
+        return True
+    if scope == DEFINE:
+        return remote_admin and ADMIN in scopes
+    return scope in scopes or ADMIN in scopes

@@ -1,0 +1,295 @@
+"""What travels over the control API, as light structs that server, command line and app share.
+
+Times are ISO 8601 in UTC, ages and durations seconds (computed by the server), sizes bytes.
+Unknown fields are ignored when read, so a client of another version still works.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Model(msgspec.Struct, kw_only=True, omit_defaults=False):
+    """Base of all wire models."""
+
+
+class Problem(Model):
+    """An error as the API answers it: `StudioError.body()`."""
+
+    title: str
+    detail: str = ""
+    hint: str = ""
+    code: str = ""
+
+
+class Failure(Model):
+    """Why an instance or a launch failed: cause in words, remedy, and the last lines of its log."""
+
+    title: str
+    detail: str = ""
+    hint: str = ""
+    lines: list[str] = []
+
+
+class Exit(Model):
+    """How the engine's first process ended. Neither code nor signal: its status is unknown, which is never 0."""
+
+    code: int | None = None
+    signal: int | None = None
+
+
+class Progress(Model):
+    """How far a start is. `percent` is None while the engine has printed no milestone."""
+
+    stage: str = ""
+    percent: float | None = None
+    message: str = ""
+    eta_s: float | None = None
+
+
+class Instance(Model):
+    """One engine that runs, starts or leaves something behind.
+
+    `state` is one of: starting, downloading, loading, ready, sleeping, draining, stopping, cleaning,
+    gone, failed, stuck.
+    """
+
+    id: str
+    recipe_id: str
+    name: str
+    engine: str
+    state: str
+    host: str = "127.0.0.1"
+    port: int = 0
+    model_path: str = ""
+    served_names: list[str] = []
+    shim_pid: int | None = None
+    engine_pid: int | None = None
+    launch_id: str = ""
+    started_at: str = ""
+    ready_at: str | None = None
+    age_s: float = 0.0
+    progress: Progress = msgspec.field(default_factory=Progress)
+    failure: Failure | None = None
+    exit: Exit | None = None
+    running: int = 0
+    waiting: int = 0
+    recipe_changed: bool = False
+    memory_bytes: int | None = None
+
+
+class Launch(Model):
+    """One attempt to get a recipe running.
+
+    `state` is one of: planned, waiting, starting, ready, failed, cancelled, superseded.
+    `stage` is the same in vLLM Studio's words: preempting, evicting, launching, waiting, ready, error, cancelled.
+    """
+
+    id: str
+    recipe_id: str
+    state: str
+    stage: str = ""
+    origin: str = "person"
+    instance_id: str | None = None
+    message: str = ""
+    progress: Progress = msgspec.field(default_factory=Progress)
+    leaving: list[str] = []
+    failure: Failure | None = None
+    log_file: str | None = None
+    created_at: str = ""
+    age_s: float = 0.0
+
+
+class LaunchAnswer(Model):
+    """What POST /launch answers when the launch is over."""
+
+    success: bool
+    message: str = ""
+    pid: int | None = None
+    log_file: str | None = None
+    instance: str | None = None
+    launch_id: str = ""
+
+
+class Daemon(Model):
+    """One of Studio's own processes."""
+
+    pid: int | None = None
+    version: str = ""
+    started_at: str = ""
+    age_s: float = 0.0
+
+
+class Gateway(Daemon):
+    host: str = ""
+    port: int = 0
+    connected: bool = False
+    inflight: int = 0
+    waiting: int = 0
+
+
+class Process(Model):
+    """The running engine as vLLM Studio's clients know it."""
+
+    pid: int | None
+    backend: str
+    model_path: str
+    port: int
+    served_model_name: str | None = None
+
+
+class Status(Model):
+    """GET /status: what runs. `running`, `process`, `inference_port` and `launching` are vLLM Studio's fields."""
+
+    running: bool
+    process: Process | None
+    inference_port: int
+    launching: str | None
+    controller: Daemon = msgspec.field(default_factory=Daemon)
+    gateway: Gateway = msgspec.field(default_factory=Gateway)
+    probe: Daemon = msgspec.field(default_factory=Daemon)
+    instances: list[Instance] = []
+    launches: list[Launch] = []
+    holds: list[str] = []
+    notices: list[str] = []
+    state_dir: str = ""
+
+
+class GpuProcess(Model):
+    pid: int
+    memory_bytes: int | None = None
+    name: str = ""
+    owner: str = ""
+    instance_id: str | None = None
+
+
+class Gpu(Model):
+    """One GPU. A field that the driver does not give is None, never 0. Memory also in MB, as vLLM Studio's clients want."""
+
+    index: int
+    uuid: str
+    name: str
+    memory_total: int | None = None
+    memory_used: int | None = None
+    memory_free: int | None = None
+    memory_total_mb: float | None = None
+    memory_used_mb: float | None = None
+    utilization: float | None = None
+    temperature: float | None = None
+    power_draw: float | None = None
+    power_limit: float | None = None
+    lost: bool = False
+    processes: list[GpuProcess] = []
+
+
+class Host(Model):
+    """The machine's processor and memory. `cpu_percent` is 0 to 100 over all cores."""
+
+    cpu_percent: float | None = None
+    cpu_count: int = 0
+    load_1m: float | None = None
+    memory_total: int | None = None
+    memory_used: int | None = None
+    memory_available: int | None = None
+
+
+class Gpus(Model):
+    """GET /gpus. `reason` says why there is none, and is empty otherwise."""
+
+    gpus: list[Gpu] = []
+    count: int = 0
+    reason: str = ""
+    driver: str = ""
+    host: Host = msgspec.field(default_factory=Host)
+    age_s: float | None = None
+
+
+class RecipeView(Model):
+    """A recipe in GET /recipes: its stored fields, its version (for PUT), and what it does now.
+
+    `recipe` holds every field as stored. `status` is vLLM Studio's: running, starting, stopped, error.
+    """
+
+    id: str
+    name: str
+    backend: str
+    model_path: str
+    version: int
+    status: str
+    recipe: dict[str, Any] = {}
+    instance_id: str | None = None
+    state: str = ""
+    hold: bool = False
+    problems: list[str] = []
+    last_used_at: str | None = None
+    last_load_s: float | None = None
+
+
+class LogFile(Model):
+    """One log in GET /logs. `id` is an instance's id, or `controller`, `gateway`, `probe`."""
+
+    id: str
+    recipe_id: str = ""
+    name: str = ""
+    size: int = 0
+    modified_at: str = ""
+    live: bool = False
+
+
+class LogPage(Model):
+    """Lines of a log between two offsets (bytes since the start of this generation of the log)."""
+
+    id: str
+    generation: int
+    start: int
+    end: int
+    size: int
+    skipped: int = 0
+    lines: list[str] = []
+    matches: int | None = None
+    content: str = ""
+
+
+class ChatSession(Model):
+    id: str
+    title: str = "New Chat"
+    model: str | None = None
+    parent_id: str | None = None
+    created_at: str = ""
+    updated_at: str = ""
+    message_count: int = 0
+
+
+class ChatMessage(Model):
+    """One message. `state` is complete, streaming or interrupted."""
+
+    id: str
+    session_id: str
+    role: str
+    content: str | None = None
+    model: str | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+    state: str = "complete"
+    request_prompt_tokens: int | None = None
+    request_completion_tokens: int | None = None
+    created_at: str = ""
+
+
+class Chat(Model):
+    session: ChatSession
+    messages: list[ChatMessage] = []
+
+
+class Event(Model):
+    """One server-sent event: its kind, its sequence within the stream, and its data."""
+
+    event: str
+    data: Any = None
+    id: str = ""
+
+
+def to_builtins(value: Any) -> Any:
+    """The value as plain dicts, lists and scalars, ready for any JSON encoder."""
+    return msgspec.to_builtins(value)
