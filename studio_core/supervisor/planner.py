@@ -1,0 +1,73 @@
+"""Who must leave, who is joined, who is refused: pure decisions over what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from studio_core.supervisor import launch
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """An instance as the planner sees it."""
+
+    instance_id: str
+    recipe_id: str
+    claims: bool
+    serving: bool
+    gpus: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A launch that is not over."""
+
+    launch_id: str
+    recipe_id: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a request for a recipe leads to.
+
+    Exactly one of: `serving` (an instance already does), `joined` (a launch is under way), `refused` (held),
+    `queued` (another launch runs first), or a new launch that supersedes the launches named.
+    """
+
+    serving: str | None = None
+    joined: str | None = None
+    refused: bool = False
+    queued: bool = False
+    supersedes: tuple[str, ...] = ()
+
+
+def plan(
+    recipe_id: str, origin: str, *, force: bool, exclusive: bool, held: bool,
+    holdings: Iterable[Holding], attempts: Iterable[Attempt],
+) -> Plan:
+    """What becomes of a request. Only a person supersedes; an acquire joins, queues or is refused."""
+    attempts = tuple(attempts)
+    same = next((attempt for attempt in attempts if attempt.recipe_id == recipe_id), None)
+    person = origin == launch.PERSON
+    if not person and held:
+        return Plan(refused=True)
+    if same and not force:
+        return Plan(joined=same.launch_id)
+    serving = next((one for one in holdings if one.recipe_id == recipe_id and one.serving), None)
+    if serving and not force:
+        return Plan(serving=serving.instance_id)
+    rivals = tuple(one.launch_id for one in attempts if exclusive or one.recipe_id == recipe_id)
+    if rivals and not person:
+        return Plan(queued=True)
+    return Plan(supersedes=rivals)
+
+
+def leaving(recipe_id: str, gpus: frozenset[str], exclusive: bool, holdings: Sequence[Holding]) -> tuple[str, ...]:
+    """The instances that must be gone before this recipe starts: all under `exclusive`, else its own and those on its GPUs."""
+    return tuple(
+        one.instance_id
+        for one in holdings
+        if one.claims and (exclusive or one.recipe_id == recipe_id or one.gpus & gpus)
+    )
