@@ -37,7 +37,7 @@ class Milestone:
     """A log line that means progress: `percent` is of the whole start."""
 
     id: str
-    pattern: re.Pattern[str]
+    pattern: re.Pattern[bytes]
     percent: float
     stage: str
 

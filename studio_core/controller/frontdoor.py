@@ -1,0 +1,130 @@
+"""What the gateways are told: the route table, made from recipes, instances, holds and keys at every change."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from studio_core.controller.link import GatewayLink
+from studio_core.engines.readiness import running
+from studio_core.gateway.table import Cause, Key, Policy, Route, Upstream
+from studio_core.recipes.recipe import Recipe
+from studio_core.settings import Settings
+from studio_core.store.key import KeyTable
+from studio_core.store.recipe import RecipeTable
+from studio_core.supervisor import instance
+from studio_core.supervisor.keeper import Keeper
+from studio_core.supervisor.service import Supervisor
+
+# The state of an instance → the state of its route. What is not here has no upstream: held, failed or cold.
+ROUTE_STATES = {
+    **dict.fromkeys(instance.COMING, "loading"),
+    instance.READY: "ready",
+    instance.SLEEPING: "sleeping",
+    instance.DRAINING: "draining",
+}
+
+
+class Frontdoor:
+    """Keeps the gateways' table true. `changed()` may be called at any rate; one publication is under way at a time."""
+
+    def __init__(self, settings: Settings, link: GatewayLink, recipes: RecipeTable, keys: KeyTable) -> None:
+        self.supervisor: Supervisor | None = None
+        self._settings = settings
+        self._link = link
+        self._recipes = recipes
+        self._keys = keys
+        self._dirty = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await self.publish()
+        self._task = asyncio.create_task(self._keep_publishing())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def changed(self) -> None:
+        self._dirty.set()
+
+    async def _keep_publishing(self) -> None:
+        while True:
+            await self._dirty.wait()
+            await self.publish()
+
+    async def publish(self) -> int:
+        """Push the table as it is now; returns its version's counter."""
+        self._dirty.clear()
+        recipes = [stored.recipe for stored in await self._recipes.list() if stored.recipe is not None]
+        keys = [Key(id=key.id, sha256=key.sha256, scopes=list(key.scopes)) for key in await self._keys.list()]
+        return self._link.publish([self._route(recipe) for recipe in recipes], keys, self._policy())
+
+    async def drained(self, instance_id: str, timeout: float) -> bool:
+        """Publish that the instance drains; True when every gateway and the engine say that nothing is in flight."""
+        version = await self.publish()
+        if not await self._link.drained(instance_id, version, timeout):
+            return False
+        return await self._engine_idle(instance_id)
+
+    async def _engine_idle(self, instance_id: str) -> bool:
+        """Whether the engine's own gauge reads 0; an engine without one counts as idle once the gateways are."""
+        keepers = self.supervisor.keepers() if self.supervisor is not None else []
+        keeper = next((one for one in keepers if one.id == instance_id), None)
+        if keeper is None:
+            return True
+        for _ in range(50):
+            if not await running(keeper.engine, *keeper.address, keeper.spec.api_key):
+                return True
+            await asyncio.sleep(0.1)
+        return False
+
+    def busy(self, instance_id: str) -> int:
+        return self._link.inflight.get(instance_id, 0)
+
+    def _policy(self) -> Policy:
+        settings = self._settings
+        return Policy(
+            remote_admin=settings.remote_admin,
+            allowed_hosts=list(settings.allowed_hosts),
+            allowed_origins=list(settings.allowed_origins),
+            queue_limit=settings.queue_limit,
+            body_limit=settings.body_limit,
+            ping_s=settings.ping_s,
+            hold_headers_s=settings.hold_headers_s,
+        )
+
+    def _route(self, recipe: Recipe) -> Route:
+        supervisor = self.supervisor
+        keeper = supervisor.serving(recipe.id) if supervisor is not None else None
+        route = Route(recipe=recipe.id, names=list(recipe.public_names), state="cold", max_model_len=recipe.max_model_len)
+        if keeper is not None and keeper.life.state in ROUTE_STATES:
+            return self._served(route, keeper)
+        if supervisor is None:
+            return route
+        if recipe.id in supervisor.holds:
+            route.state, route.cause = "held", Cause(
+                title=f"{recipe.title} was stopped by hand", hint=f"launch it: studio launch {recipe.id}"
+            )
+        elif (failure := supervisor.failure(recipe.id)) is not None:
+            route.state, route.cause = "failed", Cause(title=failure.title, detail=failure.detail, hint=failure.hint)
+        elif any(one.recipe_id == recipe.id and one.state in ("planned", "waiting") for one in supervisor.launches()):
+            route.state = "loading"
+        return route
+
+    def _served(self, route: Route, keeper: Keeper) -> Route:
+        route.state = ROUTE_STATES[keeper.life.state]
+        route.instance, route.engine = keeper.id, keeper.spec.engine
+        route.stage, route.percent = keeper.progress.stage, keeper.progress.percent
+        route.names = _union(keeper.spec.served_names, route.names)
+        route.upstream = Upstream(
+            host=keeper.spec.host, port=keeper.spec.port, key=keeper.spec.api_key, model=keeper.spec.served_names[0]
+        )
+        return route
+
+
+def _union(first: Sequence[str], second: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*first, *second]))

@@ -1,0 +1,64 @@
+"""API keys: random, shown once, stored as SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from studio_core.paths import Places
+from studio_core.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    id: str
+    name: str
+    sha256: str
+    scopes: tuple[str, ...]
+    created_at: str
+
+
+def digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+class KeyTable:
+    """The keys that are not revoked."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def list(self) -> list[StoredKey]:
+        rows = await self._store.read("SELECT * FROM keys WHERE revoked_at IS NULL ORDER BY created_at")
+        return [StoredKey(r["id"], r["name"], r["sha256"], tuple(json.loads(r["scopes"])), r["created_at"]) for r in rows]
+
+    async def create(self, name: str, scopes: tuple[str, ...]) -> str:
+        """A new key of 256 random bits; this is the only time it is seen."""
+        key = f"sk-{secrets.token_hex(32)}"
+        await self.add(key, name, scopes)
+        return key
+
+    async def add(self, key: str, name: str, scopes: tuple[str, ...]) -> None:
+        """Know a key that exists already; once more does nothing."""
+        row = (f"k-{digest(key)[:12]}", name, digest(key), json.dumps(scopes), datetime.now(UTC).isoformat())
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT OR IGNORE INTO keys (id, name, sha256, scopes, created_at) VALUES (?, ?, ?, ?, ?)", row)
+
+        await self._store.write(work)
+
+
+async def ensure_admin_key(places: Places, keys: KeyTable) -> None:
+    """Write `admin.key` (0600) at the first start; afterwards see to it that the database knows the file's key."""
+    if places.admin_key.exists():
+        await keys.add(places.admin_key.read_text(encoding="ascii").strip(), "admin", ("admin",))
+        return
+    key = await keys.create("admin", ("admin",))
+    handle = os.open(places.admin_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(key + "\n")

@@ -1,0 +1,263 @@
+"""The controller's side of one engine: follows its record, its log and its readiness; stops it and proves it gone.
+
+Everything here can be lost at any moment: a new controller makes a new keeper from the spec and record on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from studio_core import wire
+from studio_core.engines.diagnosis import diagnose
+from studio_core.engines.engine import Engine
+from studio_core.engines.progress import MilestoneReader
+from studio_core.engines.readiness import ready
+from studio_core.errors import StudioError
+from studio_core.logs.reader import LogFolder
+from studio_core.paths import Places
+from studio_core.settings import Settings
+from studio_core.supervisor import instance, port, tree
+from studio_core.supervisor import record as records
+from studio_core.supervisor.bell import Bell
+from studio_core.supervisor.instance import Life, advance
+from studio_core.supervisor.record import Record
+from studio_core.supervisor.shim_link import ShimLink, start
+from studio_core.supervisor.spec import Spec
+
+LAST_LINES = 200
+# A scan that found processes which no signal ends is repeated this often, never faster.
+STUCK_SCAN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all keepers share. `memory_held(pids)` tells whether a GPU still counts memory for one of the pids."""
+
+    places: Places
+    settings: Settings
+    changed: Callable[[], None]
+    memory_held: Callable[[frozenset[int]], bool]
+
+
+class Keeper:
+    """One instance. `life` moves by the table in `instance`; `bell` rings at each change."""
+
+    def __init__(self, spec: Spec, engine: Engine, around: Surroundings) -> None:
+        self.spec = spec
+        self.engine = engine
+        self.life = Life()
+        self.bell = Bell()
+        self.progress = wire.Progress()
+        self.failure: wire.Failure | None = None
+        self.record: Record | None = None
+        self.ready_at: str | None = None
+        self._around = around
+        self._folder = around.places.instance(spec.instance)
+        self._moved = self._born = time.monotonic()
+        self._followed = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def id(self) -> str:
+        return self.spec.instance
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.spec.host, self.spec.port
+
+    def start(self) -> None:
+        """Exec the shim and follow it. From here on only the engine's end ends the instance, not its launch."""
+        self._do(self._start())
+
+    async def _start(self) -> None:
+        try:
+            await start(self._around.places, self.spec)
+        except StudioError as error:
+            self.failure = wire.Failure(title=error.title, detail=error.detail, hint=error.hint)
+            self.happen("gives up")
+        self.follow()
+
+    def follow(self) -> None:
+        """Follow an engine from wherever it is, a dead one to the proof that nothing is left of it."""
+        self._followed.set()
+        for work in (self._watch(), self._read_log(), self._await_ready()):
+            self._do(work)
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Stop following. The engine goes on."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def happen(self, event: str) -> None:
+        """Advance the life and tell everybody when it moved."""
+        before, self.life = self.life, advance(self.life, event)
+        if self.life != before:
+            if self.life.state == instance.READY:
+                self.ready_at = self.ready_at or datetime.now(UTC).isoformat()
+                self.progress = wire.Progress(stage="ready", percent=100.0)
+            self._tell()
+
+    def _tell(self) -> None:
+        self.bell.ring()
+        self._around.changed()
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Ask the shim to end the engine and return when nothing is left, or it is stuck."""
+        self.happen("stop")
+        await self._followed.wait()
+        with contextlib.suppress(OSError, StudioError):
+            await ShimLink(self._folder).stop(self.spec.grace_s if grace is None else grace)
+        await self.bell.until(lambda: not self.life.claims or self.life.state == instance.STUCK)
+
+    # The record: what the shim says, and what is true when it can say nothing more.
+
+    async def _watch(self) -> None:
+        with contextlib.suppress(OSError, StudioError):
+            async for record in ShimLink(self._folder).watch():
+                self._take(record)
+        await self._sweep()
+
+    def _take(self, record: Record) -> None:
+        self.record = record
+        if record.exit is not None and self.life.state not in instance.LEAVING:
+            self._exited(record)
+        if record.exit is not None:
+            self.happen("exits")
+        if record.state == records.STUCK:
+            self.happen("unkillable")
+        self._tell()
+
+    def _exited(self, record: Record) -> None:
+        if self.life.alive and self.failure is None:
+            lines = LogFolder(self._folder / "log").tail_lines(LAST_LINES)
+            self.failure = diagnose(self.engine, lines, exit_of(record))
+
+    async def _sweep(self) -> None:
+        """The shim is dead. End what is left of the tree, wait for the port and the memory, release the claims."""
+        self.record = records.read(self._folder) or self.record
+        if self.record is not None:
+            self._exited(self.record)
+        self.happen("exits")
+        while left := await asyncio.to_thread(tree.sweep, self.id, self.record):
+            self.happen("unkillable")
+            self.failure = wire.Failure(
+                title="the engine cannot be killed", detail=f"still there: {', '.join(map(str, left))}",
+                hint="see who owns these processes; release the instance when you know that its memory is free",
+            )
+            self._tell()
+            await asyncio.sleep(STUCK_SCAN_S)
+        await self._memory_back()
+        self.happen("clean")
+        self._tell()
+
+    async def _memory_back(self) -> None:
+        """Until the port is free and no GPU counts memory for our pids; not longer than the setting allows."""
+        pids = frozenset(pid for pid, _ in self.record.seen) if self.record else frozenset[int]()
+        deadline = time.monotonic() + self._around.settings.memory_wait_s
+        while time.monotonic() < deadline:
+            if port.is_free(*self.address) and not self._around.memory_held(pids):
+                return
+            await asyncio.sleep(0.05)
+        self.progress = wire.Progress(stage="gone", message="return of the memory not verifiable")
+
+    # The start: milestones, readiness, and the judgement by progress.
+
+    async def _read_log(self) -> None:
+        reader = MilestoneReader(self.engine)
+        async for chunk in LogFolder(self._folder / "log").follow(0):
+            found = reader.feed(chunk.data)
+            if found is not None and self.life.coming:
+                self._advance(found)
+
+    def _advance(self, found: wire.Progress) -> None:
+        self._moved = time.monotonic()
+        self.progress = found
+        self.happen("downloads" if found.stage == "downloading" else "loads")
+        self._tell()
+
+    async def _await_ready(self) -> None:
+        """Ready when the listener is the tree's own and health and model endpoints answer."""
+        pause = 0.03
+        while self.life.coming:
+            if await self._is_ready():
+                self.happen("ready")
+                return
+            if (reason := self._too_long()) is not None:
+                await self._give_up(reason)
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.05, 1.0)
+
+    async def _is_ready(self) -> bool:
+        record = self.record
+        if record is None or record.engine_pid is None:
+            return False
+        if not await asyncio.to_thread(self._listens, record):
+            return False
+        return await ready(self.engine, *self.address, self.spec.api_key)
+
+    def _listens(self, record: Record) -> bool:
+        return port.listener_belongs(self.spec.port, {member.pid for member in tree.members(self.id, record)})
+
+    def _too_long(self) -> str | None:
+        recipe, settings, now = self.spec.recipe, self._around.settings, time.monotonic()
+        patience = recipe.get("no_progress_s") or settings.no_progress_s
+        ceiling = recipe.get("start_ceiling_s") or settings.start_ceiling_s
+        if now - self._born > ceiling:
+            return f"not ready after {ceiling:.0f} s in all"
+        if now - self._moved > patience:
+            return f"no progress for {patience:.0f} s"
+        return None
+
+    async def _give_up(self, reason: str) -> None:
+        lines = LogFolder(self._folder / "log").tail_lines(LAST_LINES)
+        self.failure = wire.Failure(
+            title="the start made no progress", detail=reason,
+            hint="raise no_progress_s or start_ceiling_s in the recipe if this model needs longer", lines=lines,
+        )
+        self.happen("gives up")
+        with contextlib.suppress(OSError, StudioError):
+            await ShimLink(self._folder).stop(self.spec.grace_s)
+
+    def view(self) -> wire.Instance:
+        """The instance as the API shows it."""
+        record, recipe = self.record, self.spec.recipe
+        started = datetime.fromisoformat(self.spec.created_at)
+        return wire.Instance(
+            id=self.id,
+            recipe_id=self.spec.recipe_id,
+            name=recipe.get("name") or self.spec.recipe_id,
+            engine=self.spec.engine,
+            state=self.life.state,
+            host=self.spec.host,
+            port=self.spec.port,
+            model_path=recipe.get("model_path", ""),
+            served_names=list(self.spec.served_names),
+            shim_pid=record.shim_pid if record else None,
+            engine_pid=record.engine_pid if record else None,
+            launch_id=self.spec.launch_id,
+            started_at=self.spec.created_at,
+            ready_at=self.ready_at,
+            age_s=max(0.0, (datetime.now(UTC) - started).total_seconds()),
+            progress=self.progress,
+            failure=self.failure,
+            exit=exit_of(record) if record else None,
+        )
+
+
+def exit_of(record: Record) -> wire.Exit | None:
+    """The record's exit as it travels; None while the engine runs."""
+    return None if record.exit is None else wire.Exit(code=record.exit.code, signal=record.exit.signal)

@@ -1,0 +1,107 @@
+"""TCP ports: who listens, what is free, whose a listener is. Reads /proc/net/tcp and tcp6 (proc(5))."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+LISTEN = "0A"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who listens on a port. `pid` is None where the kernel does not let us see it."""
+
+    uid: int
+    pid: int | None
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})" if self.pid is not None else f"a process of uid {self.uid}"
+
+
+def _listeners(port: int) -> Iterator[tuple[int, str]]:
+    """(uid, socket inode) of every listening socket on the port."""
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            with open(table, encoding="ascii") as file:
+                rows = file.read().splitlines()[1:]
+        except OSError:
+            continue
+        for row in rows:
+            fields = row.split()
+            if fields[3] == LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                yield int(fields[7]), fields[9]
+
+
+def _owns(pid: int, inodes: Collection[str]) -> bool:
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return False
+    for name in names:
+        try:
+            target = os.readlink(f"/proc/{pid}/fd/{name}")
+        except OSError:
+            continue
+        if target.startswith("socket:[") and target[8:-1] in inodes:
+            return True
+    return False
+
+
+def holder(port: int) -> Holder | None:
+    """The process that listens on the port, on any address; None when nobody does."""
+    found = dict((inode, uid) for uid, inode in _listeners(port))
+    if not found:
+        return None
+    for name in os.listdir("/proc"):
+        if name.isdigit() and _owns(int(name), found):
+            return Holder(os.stat(f"/proc/{name}").st_uid, int(name), _command(int(name)))
+    return Holder(next(iter(found.values())), None, "")
+
+
+def _command(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return "?"
+
+
+def listener_belongs(port: int, pids: Collection[int]) -> bool:
+    """Whether a listener on the port is held by one of the processes, and so not by a stranger."""
+    inodes = {inode for _, inode in _listeners(port)}
+    return bool(inodes) and any(_owns(pid, inodes) for pid in pids)
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether the port can be bound and listened on now; connections of a dead listener in TIME_WAIT do not count."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def ephemeral() -> range:
+    """The ports that the kernel gives to outgoing connections (ip(7), ip_local_port_range)."""
+    try:
+        with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+            low, high = map(int, file.read().split())
+    except (OSError, ValueError):
+        return range(32768, 61000)
+    return range(low, high + 1)
+
+
+def pick(first: int, taken: Collection[int] = (), host: str = "127.0.0.1") -> int:
+    """The first free port from `first` upward, not among `taken` and outside the ephemeral range. Raises OSError."""
+    avoid = ephemeral()
+    for port in range(first, 65536):
+        if port not in taken and (port not in avoid or port == first) and is_free(host, port):
+            return port
+    raise OSError(f"no free port from {first} upward")

@@ -1,0 +1,333 @@
+"""The supervisor: launches, instances, holds. It decides with `planner`, acts through keepers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+from studio_core import wire
+from studio_core.engines.registry import find
+from studio_core.errors import Conflict, LaunchFailed, NotFound, OnHold, StudioError
+from studio_core.recipes.recipe import Recipe
+from studio_core.supervisor import instance, launch, planner
+from studio_core.supervisor.adoption import adopt, archive
+from studio_core.supervisor.assembly import assemble
+from studio_core.supervisor.attempt import Attempt
+from studio_core.supervisor.bell import Bell
+from studio_core.supervisor.keeper import Keeper, Surroundings
+
+# After a failed start the gateway's requests get the cause for this long before one may try again.
+RETRY_S = 10.0
+
+
+class Door(Protocol):
+    """The way of requests to an instance, as far as stopping it needs it."""
+
+    async def drained(self, instance_id: str, timeout: float) -> bool:
+        """Close the route; True when no request is in flight there any more, False after `timeout` seconds."""
+
+    def busy(self, instance_id: str) -> int:
+        """Requests in flight to the instance."""
+
+
+RecipeSource = Callable[[str], Awaitable[Recipe]]
+Over = Callable[[Attempt, Keeper | None], Awaitable[None]]
+
+
+class Supervisor:
+    """Runs recipes. `recipes(id)` gives a recipe or raises NotFound; `over` is told of every launch that ended."""
+
+    def __init__(self, around: Surroundings, recipes: RecipeSource, door: Door, over: Over) -> None:
+        self.holds: set[str] = set()
+        self.notices: list[str] = []
+        self._around = around
+        self._recipes = recipes
+        self._door = door
+        self._over = over
+        self._bell = Bell()
+        self._keepers: dict[str, Keeper] = {}
+        self._attempts: dict[str, Attempt] = {}
+        self._failed: dict[str, tuple[float, wire.Failure]] = {}
+        self._acquiring: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Adopt what earlier controllers left."""
+        for keeper in await adopt(self._around, self.notices):
+            self._keep(keeper)
+
+    async def stop(self) -> None:
+        """Leave everything running; launches under way are taken over by the next controller as they stand."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(keeper.close() for keeper in self._keepers.values()))
+
+    # What there is.
+
+    def keepers(self) -> list[Keeper]:
+        return list(self._keepers.values())
+
+    def instances(self) -> list[wire.Instance]:
+        return [keeper.view() for keeper in self._keepers.values()]
+
+    def launches(self) -> list[wire.Launch]:
+        return [attempt.view(self._keepers.get(attempt.instance_id or "")) for attempt in self._attempts.values()]
+
+    def launch_state(self, launch_id: str) -> wire.Launch:
+        """Raises NotFound."""
+        attempt = self._attempt(launch_id)
+        return attempt.view(self._keepers.get(attempt.instance_id or ""))
+
+    def failure(self, recipe_id: str) -> wire.Failure | None:
+        """Why the last start failed, while its requests are still answered with the cause."""
+        at, failure = self._failed.get(recipe_id, (0.0, None))
+        return failure if time.monotonic() - at < RETRY_S else None
+
+    def serving(self, recipe_id: str) -> Keeper | None:
+        """The keeper of the instance that comes or serves for a recipe."""
+        mine = [keeper for keeper in self._keepers.values() if keeper.spec.recipe_id == recipe_id and keeper.life.claims]
+        return max(mine, key=lambda keeper: keeper.life.alive, default=None)
+
+    # What a person or the gateway asks.
+
+    async def launch(self, recipe_id: str, origin: str = launch.PERSON, force: bool = False) -> wire.Launch:
+        """Get a recipe running; returns at once with the launch to follow.
+
+        Raises:
+            NotFound: no such recipe. BadRecipe: it cannot work. OnHold: an acquire of a recipe a person stopped.
+        """
+        recipe = await self._recipes(recipe_id)
+        await asyncio.to_thread(find(recipe.backend).check, recipe, self._around.settings)
+        # From here to the registered attempt nothing is awaited: two requests cannot both find the house empty.
+        plan = planner.plan(
+            recipe_id, origin, force=force, exclusive=self._around.settings.exclusive, held=recipe_id in self.holds,
+            holdings=self._holdings(), attempts=self._active(),
+        )
+        if plan.refused:
+            raise OnHold(f"{recipe.title} was stopped by hand", "", f"launch it: studio launch {recipe_id}")
+        if plan.joined:
+            return self.launch_state(plan.joined)
+        if plan.serving:
+            return self._already(recipe, self._keepers[plan.serving])
+        if plan.queued:
+            raise Conflict("another launch is under way", "", "the request waits for it to end")
+        for rival in plan.supersedes:
+            self._move(self._attempts[rival], launch.SUPERSEDED)
+            self._spawn(self._end(self._attempts[rival], launch.SUPERSEDED))
+        if origin == launch.PERSON:
+            self.holds.discard(recipe_id)
+        self._forget_failure(recipe_id)
+        attempt = Attempt.new(recipe, origin, force)
+        self._attempts[attempt.id] = attempt
+        attempt.task = self._spawn(self._run(attempt))
+        self._changed()
+        return attempt.view(None)
+
+    async def acquire(self, recipe_id: str) -> None:
+        """Requests wait for a recipe: start it, join its launch, or try again when the launch under way is over."""
+        if recipe_id in self._acquiring or self.failure(recipe_id) is not None:
+            return
+        self._acquiring.add(recipe_id)
+        try:
+            while not await self._acquired(recipe_id):
+                await self._bell.until(lambda: not self._active())
+        finally:
+            self._acquiring.discard(recipe_id)
+
+    async def _acquired(self, recipe_id: str) -> bool:
+        """False when another launch goes first."""
+        try:
+            await self.launch(recipe_id, launch.ACQUIRE)
+        except OnHold:
+            return True
+        except Conflict:
+            return False
+        except StudioError as error:
+            self._fail(recipe_id, failure_of(error))
+        return True
+
+    async def over(self, launch_id: str) -> wire.Launch:
+        """Wait until a launch has ended, however."""
+        attempt = self._attempt(launch_id)
+        await self._bell.until(lambda: attempt.state in launch.OVER)
+        return self.launch_state(launch_id)
+
+    async def cancel(self, launch_id: str | None = None, recipe_id: str | None = None) -> wire.Launch:
+        """Cancel one launch, named by itself or by its recipe; what it started is stopped. NotFound if none is under way."""
+        found = [one for one in self._active() if one.launch_id == launch_id or one.recipe_id == recipe_id]
+        if not found:
+            raise NotFound("no launch is under way", f"for {launch_id or recipe_id}", "see: studio status")
+        attempt = self._attempts[found[0].launch_id]
+        await self._end(attempt, launch.CANCELLED)
+        return self.launch_state(attempt.id)
+
+    async def evict(self, instance_id: str | None = None, force: bool = False) -> list[wire.Instance]:
+        """Stop one instance or all, after their requests in flight; the recipes are on hold afterwards.
+
+        Raises:
+            NotFound: no such instance. Conflict: requests were still in flight at the drain's deadline (not with `force`).
+        """
+        if instance_id is not None and instance_id not in self._keepers:
+            raise NotFound(f"no instance {instance_id}", "", "see: studio ps")
+        chosen = [keeper for keeper in self.keepers() if instance_id in (None, keeper.id) and keeper.life.claims]
+        for keeper in chosen:
+            self.holds.add(keeper.spec.recipe_id)
+            if (attempt := self._attempts.get(keeper.spec.launch_id)) is not None:
+                await self._end(attempt, launch.CANCELLED)
+        await asyncio.gather(*(self._dismiss(keeper, force) for keeper in chosen))
+        return [keeper.view() for keeper in chosen]
+
+    def release(self, instance_id: str) -> None:
+        """A person says that a failed or stuck instance holds nothing any more. NotFound."""
+        if instance_id not in self._keepers:
+            raise NotFound(f"no instance {instance_id}", "", "see: studio ps")
+        keeper = self._keepers[instance_id]
+        keeper.happen("release")
+        if not keeper.life.claims:
+            self._keepers.pop(instance_id)
+            self._changed()
+
+    # One launch.
+
+    async def _run(self, attempt: Attempt) -> None:
+        keeper: Keeper | None = None
+        try:
+            await self._make_room(attempt)
+            keeper = await self._bring_up(attempt)
+            await keeper.bell.until(lambda: not keeper.life.coming)
+            if keeper.life.state != instance.READY:
+                raise LaunchFailed("the engine did not become ready")
+            self._move(attempt, launch.READY)
+        except StudioError as error:
+            attempt.failure = (keeper.failure if keeper is not None else None) or failure_of(error)
+            self._fail(attempt.recipe.id, attempt.failure)
+            self._move(attempt, launch.FAILED)
+        await self._over(attempt, keeper)
+
+    async def _make_room(self, attempt: Attempt) -> None:
+        """Send away who must leave; wait for what is leaving already."""
+        gpus = frozenset(attempt.recipe.gpus or ())
+        names = planner.leaving(attempt.recipe.id, gpus, self._around.settings.exclusive, self._holdings())
+        if names:
+            attempt.leaving = list(names)
+            self._move(attempt, launch.WAITING)
+            await asyncio.gather(*(self._dismiss(self._keepers[name], attempt.force) for name in names))
+            attempt.leaving = []
+
+    async def _bring_up(self, attempt: Attempt) -> Keeper:
+        around = self._around
+        taken = {keeper.spec.port for keeper in self.keepers() if keeper.life.claims}
+        spec = await asyncio.to_thread(
+            assemble, attempt.recipe, find(attempt.recipe.backend), attempt.id, around.places, around.settings, taken
+        )
+        keeper = Keeper(spec, find(attempt.recipe.backend), around)
+        self._keep(keeper)
+        attempt.instance_id = keeper.id
+        self._move(attempt, launch.STARTING)
+        keeper.start()
+        return keeper
+
+    async def _dismiss(self, keeper: Keeper, insist: bool) -> None:
+        """Drain, stop, and wait until it is gone. Raises Conflict when the drain's deadline passes."""
+        if keeper.life.state in (instance.READY, instance.SLEEPING, instance.DRAINING):
+            keeper.happen("drain")
+            patience = 0.0 if insist else self._around.settings.drain_s
+            if not await self._door.drained(keeper.id, patience) and not insist:
+                keeper.happen("undrain")
+                raise Conflict(
+                    f"{keeper.spec.recipe_id} still answers {self._door.busy(keeper.id)} requests",
+                    f"after {patience:.0f} s", "wait, or insist with force",
+                )
+        if keeper.life.claims:
+            await keeper.stop()
+        if keeper.life.claims:
+            raise LaunchFailed(f"{keeper.spec.recipe_id} could not be stopped", keeper.failure.detail if keeper.failure else "")
+
+    async def _end(self, attempt: Attempt, state: str) -> None:
+        """End a launch early: its task, then whatever engine it started."""
+        self._move(attempt, state)
+        if attempt.task is not None:
+            attempt.task.cancel()
+            await asyncio.gather(attempt.task, return_exceptions=True)
+        keeper = self._keepers.get(attempt.instance_id or "")
+        if keeper is not None and keeper.life.claims and keeper.life.state not in (instance.READY, instance.DRAINING):
+            await keeper.stop()
+        await self._over(attempt, keeper)
+
+    # Bookkeeping.
+
+    def _keep(self, keeper: Keeper) -> None:
+        self._keepers[keeper.id] = keeper
+        self._spawn(self._archive_when_gone(keeper))
+
+    async def _archive_when_gone(self, keeper: Keeper) -> None:
+        await keeper.bell.until(lambda: not keeper.life.claims)
+        await keeper.close()
+        archive(self._around.places, keeper.id)
+        if keeper.life.state == instance.FAILED and keeper.failure is not None and not keeper.life.asked:
+            # It stays in sight with its last lines until the recipe is launched again or a person releases it.
+            self._fail(keeper.spec.recipe_id, keeper.failure)
+        else:
+            self._keepers.pop(keeper.id, None)
+        self._changed()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _move(self, attempt: Attempt, state: str) -> None:
+        attempt.move(state)
+        self._changed()
+
+    def _fail(self, recipe_id: str, failure: wire.Failure) -> None:
+        self._failed[recipe_id] = (time.monotonic(), failure)
+        # The route opens for a new try when the time is over.
+        asyncio.get_running_loop().call_later(RETRY_S, self._changed)
+        self._changed()
+
+    def _forget_failure(self, recipe_id: str) -> None:
+        self._failed.pop(recipe_id, None)
+        for keeper in self.keepers():
+            if keeper.spec.recipe_id == recipe_id and not keeper.life.claims:
+                self._keepers.pop(keeper.id)
+
+    def _changed(self) -> None:
+        self._bell.ring()
+        self._around.changed()
+
+    def _attempt(self, launch_id: str) -> Attempt:
+        if launch_id not in self._attempts:
+            raise NotFound(f"no launch {launch_id}", "", "see: studio status")
+        return self._attempts[launch_id]
+
+    def _active(self) -> list[planner.Attempt]:
+        return [
+            planner.Attempt(one.id, one.recipe.id, one.origin)
+            for one in self._attempts.values() if one.state not in launch.OVER
+        ]
+
+    def _holdings(self) -> list[planner.Holding]:
+        return [
+            planner.Holding(
+                keeper.id, keeper.spec.recipe_id, keeper.life.claims, keeper.life.state == instance.READY,
+                frozenset(keeper.spec.recipe.get("gpus") or ()),
+            )
+            for keeper in self._keepers.values()
+        ]
+
+    def _already(self, recipe: Recipe, keeper: Keeper) -> wire.Launch:
+        """A launch of what serves already: over at once."""
+        attempt = Attempt.new(recipe, launch.PERSON, False)
+        attempt.state, attempt.instance_id, attempt.message = launch.READY, keeper.id, "already running"
+        self._attempts[attempt.id] = attempt
+        return attempt.view(keeper)
+
+
+def failure_of(error: StudioError) -> wire.Failure:
+    """An error as the cause of a failed launch."""
+    return wire.Failure(title=error.title, detail=error.detail, hint=error.hint)

@@ -1,0 +1,70 @@
+"""What an engine is started with: written by the controller before the shim is exec'ed. Standard library only."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from studio_core.supervisor.identity import here
+
+PROTOCOL = 1
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One start of one recipe. `recipe` is its snapshot: a running instance lives by it, whatever becomes of the recipe."""
+
+    instance: str
+    recipe_id: str
+    launch_id: str
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    host: str
+    port: int
+    api_key: str
+    grace_s: float
+    engine: str
+    served_names: list[str]
+    recipe: dict[str, Any]
+    log_head_bytes: int
+    log_segment_bytes: int
+    log_segments: int
+    machine: str
+    boot: str
+    pidns: int
+    created_at: str
+    protocol: int = PROTOCOL
+
+
+def new(**values: Any) -> Spec:
+    """A spec of this machine and moment."""
+    me = here(os.getpid())
+    created = datetime.now(timezone.utc).isoformat()  # noqa: UP017 - the shim shares this module and imports lean
+    return Spec(machine=me.machine, boot=me.boot, pidns=me.pidns, created_at=created, **values)
+
+
+def write(folder: Path, spec: Spec) -> None:
+    """Create the instance's folder (0700) and its spec (0600)."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path, fresh = folder / "spec.json", folder / "spec.json.new"
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(asdict(spec), file)
+    fresh.replace(path)
+
+
+def read(folder: Path) -> Spec:
+    """The spec of an instance; unknown fields are ignored. Raises OSError or ValueError."""
+    data = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    if not isinstance(data, dict):
+        raise ValueError(f"{folder}/spec.json is not an object")
+    known = {field.name for field in fields(Spec)}
+    try:
+        return Spec(**{name: value for name, value in data.items() if name in known})
+    except TypeError as error:
+        raise ValueError(f"{folder}/spec.json: {error}") from error
