@@ -34,22 +34,30 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Milestone:
-    """A log line that means progress: `percent` is of the whole start."""
+    """A log line that means progress: `percent` is of the whole start.
+
+    A line that counts (tqdm bars) has a group `pct` of 0 to 100 and moves from `percent` to `upto`.
+    """
 
     id: str
-    pattern: re.Pattern[bytes]
+    pattern: re.Pattern[str]
     percent: float
     stage: str
+    upto: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A log line that names a cause: in words, with a remedy. Groups of the pattern may be used in the texts."""
+    """A log line that names a cause: in words, with a remedy. Named groups of the pattern may be used in the texts.
+
+    `weak` lines are consequences ("exiting due to ..."): used only where no other line says more.
+    """
 
     id: str
     pattern: re.Pattern[str]
     title: str
     hint: str
+    weak: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +71,32 @@ class Probe:
 class Engine(Protocol):
     """One kind of inference server."""
 
-    name: str
-    milestones: Sequence[Milestone]
-    signatures: Sequence[Signature]
-    probes: Sequence[Probe]
-    # Our name of a gauge or counter → the engine's series, for the exporter and the drain's check.
-    series: Mapping[str, str]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def milestones(self) -> Sequence[Milestone]: ...
+
+    @property
+    def signatures(self) -> Sequence[Signature]:
+        """In the order of their say: the first that matches any line names the cause."""
+
+    @property
+    def probes(self) -> Sequence[Probe]: ...
+
+    @property
+    def series(self) -> Mapping[str, str]:
+        """Our name of a gauge or counter → the engine's series, for the exporter and the drain's check.
+
+        Our names: running, waiting (requests), prompt_tokens, cached_tokens, generated_tokens (counters),
+        prompt_tokens_per_second, generated_tokens_per_second.
+        """
 
     def check(self, recipe: Recipe, settings: Settings) -> None:
-        """Raise BadRecipe for what cannot work: missing model or binary, unknown flag, wrong type."""
+        """Raise BadRecipe for what cannot work: missing model or binary, unknown flag, wrong type.
+
+        May ask the installed engine for its flags, so it can take a second: call it in a thread.
+        """
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
         """The command line for this recipe.

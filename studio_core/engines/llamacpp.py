@@ -1,145 +1,163 @@
-"""llama.cpp's server: `llama-server` where it is installed, else our runner over `xllamacpp`.
-
-Facts: flags, milestones and failures as printed by llama.cpp b11434 (llama-server) and b11549 (xllamacpp).
-"""
+"""llama.cpp: its own `llama-server`, or the same server out of the `xllamacpp` wheel behind our runner."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from studio_core.engines.engine import Bench, Command, Milestone, Probe, Signature
-from studio_core.engines.llamacpp_table import MILESTONES, SERIES, SIGNATURES
+from studio_core.engines import flag, llamacpp_table, llamaserver
+from studio_core.engines.engine import Bench, Command, Probe
+from studio_core.engines.flag import Flags, Option
 from studio_core.errors import BadRecipe
 from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
 
 RUNNER = "studio_core.engines.llamaserver"
-GGUF_MAGIC = b"GGUF"
-# Keys of extra_args that are notes of people and tools, never flags.
-NOT_FLAGS = frozenset({"description", "tags", "status", "metadata", "notes", "llama_bin", "venv_path", "env_vars"})
-# These are given by Studio at launch; a recipe cannot move an engine elsewhere.
-RESERVED = frozenset({"--host", "--port", "--api-key", "--api-key-file"})
+MAGIC = b"GGUF"
+# libllama's own lines (tensors, KV cache, buffers) are printed from this level on; the default is 3.
+VERBOSITY = "4"
+# vLLM's default, which a recipe carries when nobody chose a number: the engine then picks its own.
+UNCHOSEN_SEQS = int(Recipe.model_fields["max_num_seqs"].default)
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?\Z")
+_LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Launcher:
+    """How the server is started: the first words of its command, the flags it takes, and what it needs around it."""
+
+    argv: tuple[str, ...]
+    flags: Flags
+    label: str
+    env: Mapping[str, str]
 
 
 class LlamaCpp:
-    """The Engine for GGUF models."""
+    """llama-server, b11434 or later. Its key goes through `LLAMA_API_KEY`; any model name is answered."""
 
     name = "llamacpp"
-    milestones: Sequence[Milestone] = MILESTONES
-    signatures: Sequence[Signature] = SIGNATURES
-    probes: Sequence[Probe] = (Probe("/health"), Probe("/v1/models", keyed=True))
-    series: Mapping[str, str] = SERIES
+    milestones = llamacpp_table.MILESTONES
+    signatures = llamacpp_table.SIGNATURES
+    series: Mapping[str, str] = llamacpp_table.SERIES
+    # /health answers 503 while the model loads, 200 after; the model list needs the key.
+    probes = (Probe("/health"), Probe("/v1/models", keyed=True))
 
     def check(self, recipe: Recipe, settings: Settings) -> None:
-        """Model file, binary and flags, before anything is stopped for them."""
-        _check_model(recipe)
-        server = launcher(recipe)
-        known = flags(server)
-        for flag in _emitted(recipe):
-            if flag in RESERVED:
-                raise BadRecipe(f"{flag} is set by Studio", f"in extra_args of {recipe.id}", "leave it out")
-            if known and flag not in known:
-                near = get_close_matches(flag, known, n=1)
-                raise BadRecipe(
-                    f"unknown flag {flag}", f"in extra_args of {recipe.id}; {server[0]} does not take it",
-                    f"did you mean {near[0]}?" if near else f"see: {' '.join(server)} --help",
-                )
+        """Everything that can be known before the start: binary, model file, every flag."""
+        bench = Bench("127.0.0.1", 1, "", Path("."), settings)
+        self.command(recipe, bench)
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
-        """The key goes through the environment: argv is visible to every user of the machine."""
-        given = set(_emitted(recipe))
-        pairs = {
-            "--model": recipe.model_path,
-            "--host": bench.host,
-            "--port": str(bench.port),
-            "--alias": ",".join(recipe.public_names),
-            "--ctx-size": str(recipe.max_model_len),
-        }
-        base = [part for flag, value in pairs.items() if flag not in given for part in (flag, value)]
-        argv = (*launcher(recipe), *base, "--metrics", *_arguments(recipe))
-        # llama-server reads a config.ini of the user's before its arguments; a folder of our own keeps that out.
-        env = {"LLAMA_API_KEY": bench.api_key, "XDG_CONFIG_HOME": str(bench.folder)}
-        if argv[1:3] == ("-m", RUNNER):
-            env["PYTHONPATH"] = str(Path(__file__).parent.parent.parent)
-        return Command(argv, env)
+        """The command line. The working directory is the instance's folder, which also hides the user's own
+        llama.cpp configuration (read from XDG_CONFIG_HOME before the arguments)."""
+        start = launcher(recipe)
+        refuse_owned(recipe, start.flags)
+        arguments = flag.merge(options(recipe, bench), recipe.extra_args, start.flags)
+        flag.refuse_unknown(arguments, start.flags, start.label)
+        env = {**start.env, "LLAMA_API_KEY": bench.api_key, "XDG_CONFIG_HOME": str(bench.folder / "config")}
+        return Command((*start.argv, *arguments), env, str(bench.folder))
 
 
-def launcher(recipe: Recipe) -> tuple[str, ...]:
-    """The server to run: the recipe's binary, else `llama-server` on PATH, else our runner.
+def options(recipe: Recipe, bench: Bench) -> list[Option]:
+    """The structured fields as flags.
+
+    `max_model_len` is the longest request, as in vLLM: several sequences share one unified cache of that size.
+    """
+    shared: list[Option] = []
+    if recipe.max_num_seqs != UNCHOSEN_SEQS:
+        shared = [("--parallel", str(recipe.max_num_seqs)), ("--kv-unified",)]
+    return [
+        model_option(recipe.model_path),
+        ("--host", bench.host),
+        ("--port", str(bench.port)),
+        ("--alias", recipe.public_names[0]),
+        ("--ctx-size", str(recipe.max_model_len)),
+        *shared,
+        ("--metrics",),
+        ("--verbosity", VERBOSITY),
+    ]
+
+
+def launcher(recipe: Recipe) -> Launcher:
+    """The recipe's binary, else `llama-server` on PATH, else our runner.
 
     Raises:
         BadRecipe: none of them is there.
     """
-    if recipe.binary:
-        found = shutil.which(recipe.binary)
-        if found is None:
-            raise BadRecipe(f"no executable {recipe.binary}", f"binary of {recipe.id}", "correct `binary` or leave it out")
-        return (found,)
-    if found := shutil.which("llama-server"):
-        return (found,)
+    chosen = recipe.binary or recipe.extra_args.get("llama_bin")
+    found = shutil.which(str(chosen) if chosen else "llama-server")
+    if found:
+        path = Path(found).absolute()
+        return Launcher((str(path),), flag.ask(path), str(path), {})
+    if chosen:
+        raise BadRecipe(f"the binary {chosen} is not there or not executable", "",
+                        "correct the recipe's field binary, or remove it to use llama-server on PATH")
     if importlib.util.find_spec("xllamacpp") is None:
-        raise BadRecipe(
-            "no llama.cpp server is installed", "neither llama-server on PATH nor the package xllamacpp",
-            "install llama.cpp, or: pip install 'studio-tui[demo]'",
-        )
-    return (sys.executable, "-m", RUNNER)
+        raise BadRecipe("no llama.cpp server found", "neither llama-server on PATH nor the package xllamacpp",
+                        "install llama.cpp, or: pip install 'studio-tui[demo]'")
+    flags = Flags(tuple(frozenset(spellings) for spellings in llamaserver.spellings()))
+    return Launcher((sys.executable, "-m", RUNNER), flags, "Studio's llama.cpp runner", _import_path())
 
 
-def flags(server: tuple[str, ...]) -> frozenset[str]:
-    """The flags that this server prints with --help; empty when it cannot be asked."""
+def _import_path() -> dict[str, str]:
+    """In a checkout that nobody installed, the runner's interpreter has to be told where the code is."""
+    root = Path(__file__).parents[2]
+    return {"PYTHONPATH": str(root)} if (root / "pyproject.toml").is_file() else {}
+
+
+def refuse_owned(recipe: Recipe, flags: Flags) -> None:
+    """Studio's own flags cannot come from `extra_args`."""
+    for key in recipe.extra_args:
+        group = flags.group(flags.spell(key))
+        for owned, reason in llamacpp_table.OWNED.items():
+            if owned in group:
+                raise BadRecipe(f"extra_args may not set {owned}", reason, f"remove {key} from extra_args")
+
+
+def model_option(model: str) -> Option:
+    """The flag that names the model: a GGUF file, a folder with one, or a Hugging Face id."""
+    path = Path(model).expanduser()
+    if not path.exists() and _HUB_ID.match(model):
+        return ("--hf-repo", model)
+    return ("--model", str(model_file(path)))
+
+
+def model_file(path: Path) -> Path:
+    """The GGUF file to load; of a model in several parts, the first.
+
+    Raises:
+        BadRecipe: missing, not readable, not a GGUF file, or several to choose from.
+    """
+    if path.is_dir():
+        path = _only_model(path)
     try:
-        changed = os.stat(server[0]).st_mtime_ns
-    except OSError:
-        changed = 0
-    return _flags(server, changed)
-
-
-@lru_cache(maxsize=16)
-def _flags(server: tuple[str, ...], changed: int) -> frozenset[str]:
-    try:
-        answer = subprocess.run([*server, "--help"], capture_output=True, text=True, timeout=20, check=False, cwd="/")
-    except (OSError, subprocess.TimeoutExpired):
-        return frozenset()
-    words = answer.stdout.replace(",", " ").replace("=", " ").split()
-    return frozenset(word for word in words if word.startswith("-") and len(word) > 1)
-
-
-def _check_model(recipe: Recipe) -> None:
-    path = Path(recipe.model_path).expanduser()
-    if not path.is_file():
-        raise BadRecipe(f"no model file {recipe.model_path}", f"model_path of {recipe.id}", "give the path of a .gguf file")
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
+        with path.open("rb") as stream:
+            magic = stream.read(len(MAGIC))
+    except FileNotFoundError:
+        raise BadRecipe(f"the model file {path} is not there", "", "correct model_path") from None
     except OSError as error:
-        raise BadRecipe(f"cannot read {recipe.model_path}", error.strerror or "", "check its permissions") from error
-    if magic != GGUF_MAGIC:
-        raise BadRecipe(f"{recipe.model_path} is not a GGUF file", "its first four bytes say so", "give a .gguf file")
+        raise BadRecipe(f"the model file {path} cannot be read", error.strerror or str(error),
+                        "check its permissions") from error
+    if magic != MAGIC:
+        raise BadRecipe(f"{path} is not a GGUF file", f"it begins with {magic!r}",
+                        "llama.cpp loads GGUF files; for other formats choose another backend")
+    return path.absolute()
 
 
-def _pairs(recipe: Recipe) -> Iterator[tuple[str, Any]]:
-    for key, value in recipe.extra_args.items():
-        if key not in NOT_FLAGS and value is not None and value is not False:
-            yield key if key.startswith("-") else f"--{key.replace('_', '-')}", value
-
-
-def _emitted(recipe: Recipe) -> list[str]:
-    return [flag for flag, _ in _pairs(recipe)]
-
-
-def _arguments(recipe: Recipe) -> list[str]:
-    """true is a bare flag, a list repeats it; false and null emit nothing."""
-    found: list[str] = []
-    for flag, value in _pairs(recipe):
-        for one in value if isinstance(value, list) else [value]:
-            found += [flag] if one is True else [flag, str(one)]
-    return found
+def _only_model(folder: Path) -> Path:
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise BadRecipe(f"the model folder {folder} cannot be read", error.strerror or str(error),
+                        "check its permissions") from error
+    models = [name for name in names if name.endswith(".gguf") and not name.startswith("mmproj")
+              and not _LATER_PART.search(name)]
+    if len(models) != 1:
+        raise BadRecipe(f"{folder} has {len(models)} GGUF models", ", ".join(models[:5]), "name the file in model_path")
+    return folder / models[0]

@@ -1,4 +1,8 @@
-"""What llama.cpp's server prints, as data (b11434 and b11549)."""
+"""What llama-server prints and publishes, as data.
+
+Milestones and signatures were seen in the output of xllamacpp 2026.10.11549 (llama.cpp b11549) with `--verbosity 4`,
+on 2026-11-24, or read in the source of b11434 (offload, multimodal, memory, architecture, template).
+"""
 
 from __future__ import annotations
 
@@ -6,60 +10,80 @@ import re
 
 from studio_core.engines.engine import Milestone, Signature
 
+MILESTONES = tuple(Milestone(name, re.compile(pattern), percent, stage) for name, percent, stage, pattern in (
+    ("init", 2, "starting", r"srv +\S+: initializing \.\.\."),
+    ("load_start", 5, "opening the model", r"load_model: loading model '"),
+    ("fitted", 10, "fitting to memory", r"successfully fit params to free device memory"),
+    ("meta", 15, "reading metadata", r"loaded meta data with \d+ key-value pairs"),
+    ("vocabulary", 25, "reading the vocabulary", r"token to piece cache size = "),
+    ("tensors", 30, "loading tensors", r"loading model tensors, this can take a while"),
+    ("offload", 70, "tensors on the GPU", r"offloaded \d+/\d+ layers to GPU"),
+    ("buffer", 72, "tensors loaded", r"\S+ model buffer size = +[\d.]+ MiB"),
+    ("kv", 82, "KV cache", r"\S+ KV buffer size = +[\d.]+ MiB"),
+    ("compute", 88, "compute buffers", r"\S+ compute buffer size = +[\d.]+ MiB"),
+    ("warmup", 90, "warming up", r"warming up the model with an empty run"),
+    ("multimodal", 92, "vision model loaded", r"loaded multimodal model, '"),
+    ("slots", 95, "making slots", r"initializing, n_slots = \d+"),
+    ("loaded", 99, "model loaded", r": model loaded$"),
+    ("listening", 100, "listening", r": listening on http"),
+))
 
-def _milestone(id_: str, pattern: str, percent: float, stage: str) -> Milestone:
-    return Milestone(id_, re.compile(pattern.encode()), percent, stage)
+# The first signature in this order that matches any line names the cause; so the specific come first.
+SIGNATURES = tuple(Signature(name, re.compile(pattern), title, hint, weak) for name, weak, title, hint, pattern in (
+    ("port_in_use", False, "port {port} on {host} cannot be bound",
+     "another process holds it, or the address is not of this machine: choose another port",
+     r"couldn't bind HTTP server socket, hostname: (?P<host>\S+), port: (?P<port>\d+)"),
+    ("bad_flag", False, "llama-server does not know {flag}", "remove it from extra_args, or update llama.cpp",
+     r"error: invalid argument: (?P<flag>\S+)"),
+    ("bad_value", False, "llama-server refuses the value of a flag", "correct it in the recipe",
+     r"error while handling argument \"(?P<flag>[^\"]+)\""),
+    ("unknown_arch", False, "this llama.cpp does not know the architecture {arch}", "update llama.cpp",
+     r"un(?:known|supported) model architecture: '(?P<arch>[^']+)'"),
+    ("model_missing", False, "the model file {path} is not there", "correct model_path",
+     r"failed to open GGUF file '(?P<path>[^']+)' \(No such file"),
+    ("model_unreadable", False, "the model file {path} cannot be read", "check the permissions of the file",
+     r"failed to open GGUF file '(?P<path>[^']+)' \(Permission"),
+    ("gguf_broken", False, "the model file is damaged or incomplete", "fetch it again, and check that all parts are there",
+     r"failed to read key-value pairs|invalid magic|tensor '[^']+' not found|data is not within the file bounds"
+     r"|wrong number of tensors; expected|has invalid data|error loading model (?:hyperparameters|vocabulary)"),
+    ("gpu_memory", False, "the GPU has too little free memory",
+     "lower max_model_len, set n_gpu_layers lower, or cache_type_k and cache_type_v to q8_0",
+     r"allocating [\d.]+ MiB on device \d+: cudaMalloc failed|failed to fit params to free device memory"
+     r"|failed to allocate buffer for kv cache|failed to allocate compute (?:pp|tg) buffers"),
+    ("memory", False, "there is too little memory for the model",
+     "lower max_model_len or max_num_seqs, or use a smaller quantization",
+     r"failed to allocate (?:\S+ )?buffer|std::bad_alloc|[Cc]annot allocate memory"),
+    ("no_gpu", False, "this llama-server cannot use the GPU", "install a build for your GPU, or drop the device flags",
+     r"no usable GPU found|ggml_cuda_init: failed to initialize CUDA|invalid device: \S+"),
+    ("bad_template", False, "the chat template cannot be parsed", "correct chat_template or chat_template_file",
+     r"chat template parsing error|[Ff]ailed to parse chat template"),
+    ("runner_missing", False, "xllamacpp is not installed",
+     "install the demo extra (pip install 'studio-tui[demo]') or a llama-server",
+     r"No module named 'xllamacpp'"),
+    ("load_failed", True, "the model could not be loaded", "read the lines above", r"exiting due to model loading error"),
+    ("http_failed", True, "the HTTP server could not start", "read the lines above", r"exiting due to HTTP server error"),
+))
 
-
-def _signature(id_: str, pattern: str, title: str, hint: str) -> Signature:
-    return Signature(id_, re.compile(pattern), title, hint)
-
-
-MILESTONES = (
-    _milestone("load_start", r"loading model '", 5, "loading the model"),
-    _milestone("meta", r"loaded meta data with \d+ key-value pairs", 8, "reading the model's header"),
-    _milestone("tensors", r"loading model tensors, this can take a while", 15, "loading tensors"),
-    _milestone("offload", r"offloaded \d+/\d+ layers to GPU", 60, "loading tensors"),
-    _milestone("buffer", r"model buffer size = ", 65, "loading tensors"),
-    _milestone("kv", r"KV buffer size = ", 80, "allocating the KV cache"),
-    _milestone("compute", r"compute buffer size = ", 88, "allocating the KV cache"),
-    _milestone("slots", r"initializing, n_slots = ", 95, "warming up"),
-    _milestone("loaded", r"model loaded", 99, "opening the server"),
-    _milestone("listening", r"listening on http", 100, "ready"),
-)
-
-SIGNATURES = (
-    _signature(
-        "bad_flag", r"error: invalid argument: (?P<flag>\S+)", "the engine does not know the flag {flag}",
-        "remove {flag} from extra_args, or see the engine's --help",
-    ),
-    _signature(
-        "port_in_use", r"couldn't bind HTTP server socket, hostname: \S+, port: (?P<port>\d+)", "port {port} is taken",
-        "launch again: another port will be taken; see who holds it with: studio doctor",
-    ),
-    _signature(
-        "unknown_arch", r"un(?:known|supported) model architecture: '(?P<arch>[^']+)'",
-        "this llama.cpp does not know the architecture {arch}", "upgrade llama.cpp",
-    ),
-    _signature(
-        "gguf_broken", r"tensor '[^']+' not found|wrong number of tensors; expected|has invalid data|invalid magic"
-        r"|error loading model (?:hyperparameters|vocabulary)|data is not within the file bounds",
-        "the model file is broken", "fetch it again; check that all parts are there",
-    ),
-    _signature(
-        "gpu_memory", r"cudaMalloc failed|failed to allocate buffer for kv cache|failed to allocate compute",
-        "the GPU has too little memory", "lower max_model_len or n_gpu_layers, or stop what else uses the GPU",
-    ),
-    _signature(
-        "model_missing", r"failed to load model", "the model could not be loaded", "see the lines above it; check model_path",
-    ),
-    _signature("cannot_execute", r"cannot execute (?P<file>[^:]+): (?P<why>.+)", "cannot execute {file}: {why}", "check `binary`"),
-)
-
-# Ours → the engine's.
 SERIES = {
     "running": "llamacpp:requests_processing",
     "waiting": "llamacpp:requests_deferred",
     "prompt_tokens": "llamacpp:prompt_tokens_total",
+    "cached_tokens": "llamacpp:prompt_tokens_cached_total",
     "generated_tokens": "llamacpp:tokens_predicted_total",
+    "prompt_tokens_per_second": "llamacpp:prompt_tokens_seconds",
+    "generated_tokens_per_second": "llamacpp:predicted_tokens_seconds",
+}
+
+# Flags that Studio sets itself or that would hide the engine from it, and what to use instead.
+OWNED = {
+    "--host": "engines listen on loopback; the gateway is their address",
+    "--port": "use the recipe's field port",
+    "--reuse-port": "the port belongs to one engine",
+    "--model": "use the recipe's field model_path",
+    "--alias": "use the recipe's field served_model_name",
+    "--api-key": "each start gets a key of its own; clients use Studio's keys",
+    "--api-key-file": "each start gets a key of its own; clients use Studio's keys",
+    "--api-prefix": "the gateway expects the engine's own paths",
+    "--ssl-key-file": "the gateway speaks plain HTTP to engines on loopback",
+    "--ssl-cert-file": "the gateway speaks plain HTTP to engines on loopback",
 }

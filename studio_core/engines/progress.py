@@ -1,33 +1,63 @@
-"""From an engine's output to progress, whatever the boundaries of its chunks."""
+"""From an engine's output, as it comes, to how far its start is."""
 
 from __future__ import annotations
 
 import re
 
-from studio_core import wire
-from studio_core.engines.engine import Engine
+from studio_core.engines.engine import Engine, Milestone
+from studio_core.wire import Progress
 
-# Enough of an unfinished line to match a milestone once the rest has come.
-REST_BYTES = 4096
-_LINE_END = re.compile(rb"[\r\n]")
+# A longer line is judged by its beginning: milestones are short, and memory stays bounded.
+LINE_LIMIT = 4096
+MESSAGE_LIMIT = 200
+# CSI and OSC sequences, then every other control character.
+_ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+_END = re.compile(rb"[\r\n]")
+
+
+def plain(line: str) -> str:
+    """A line of output without terminal sequences and control characters."""
+    return _ESCAPE.sub("", line)
 
 
 class MilestoneReader:
-    """Feed it the output in order; it answers when the start has come further."""
+    """Reads one start's output in pieces of any size; a bar redrawn with carriage returns counts as lines."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._percent = -1.0
-        self._rest = b""
+        self.milestones = engine.milestones
+        self.progress = Progress()
+        self._rest = bytearray()
 
-    def feed(self, data: bytes) -> wire.Progress | None:
-        """The progress after these bytes when a milestone further on was among them, else None."""
-        *lines, rest = _LINE_END.split(self._rest + data)
-        self._rest = rest[-REST_BYTES:]
-        found = None
+    def feed(self, data: bytes) -> Progress | None:
+        """The new progress where these bytes moved it forward, else None. It never goes back."""
+        before = self.progress
+        if before.percent == 100:
+            return None
+        *lines, rest = _END.split(data)
         for line in lines:
-            for milestone in self._engine.milestones:
-                if milestone.percent > self._percent and milestone.pattern.search(line):
-                    self._percent = milestone.percent
-                    found = wire.Progress(stage=milestone.stage, percent=milestone.percent)
-        return found
+            self._append(line)
+            self._judge(plain(self._rest.decode("utf-8", "replace")))
+            self._rest.clear()
+        self._append(rest)
+        return self.progress if self.progress is not before else None
+
+    def _append(self, data: bytes) -> None:
+        self._rest += data[: LINE_LIMIT - len(self._rest)]
+
+    def _judge(self, line: str) -> None:
+        for milestone in self.milestones:
+            match = milestone.pattern.search(line)
+            if match is None:
+                continue
+            percent = reached(milestone, match)
+            if self.progress.percent is None or percent > self.progress.percent:
+                self.progress = Progress(stage=milestone.stage, percent=percent, message=line.strip()[:MESSAGE_LIMIT])
+            return
+
+
+def reached(milestone: Milestone, match: re.Match[str]) -> float:
+    """The percent of the whole start that a matching line stands for."""
+    if milestone.upto is None:
+        return milestone.percent
+    part = min(float(match["pct"]), 100.0) / 100.0
+    return milestone.percent + (milestone.upto - milestone.percent) * part
