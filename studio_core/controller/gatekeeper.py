@@ -1,0 +1,172 @@
+"""Keeps a gateway alive: holds the listening socket, starts the process, replaces it when it is dead or outdated."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import os
+import socket
+import subprocess
+import sys
+
+from studio_core import __version__
+from studio_core.errors import PortTaken
+from studio_core.gateway.table import Hello
+from studio_core.paths import Places
+from studio_core.settings import Settings
+from studio_core.supervisor import identity, port
+
+BACKLOG = 4096
+# A gateway that survived the last controller dials within this time.
+ADOPT_S = 1.0
+RESTART_S, RESTART_MAX_S = 0.05, 10.0
+
+
+class Gatekeeper:
+    """The socket stays open here too: when a gateway dies, connections wait in its queue for the next one."""
+
+    def __init__(self, settings: Settings, places: Places) -> None:
+        self.pid: int | None = None
+        self._settings = settings
+        self._places = places
+        self._listener: socket.socket | None = None
+        self._greeted = asyncio.Event()
+        self._current: Hello | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where clients connect."""
+        if self._listener is None:
+            return self._settings.host, self._settings.port
+        host, number = self._listener.getsockname()[:2]
+        return host, number
+
+    @property
+    def config(self) -> str:
+        """What a gateway of ours must have been started with."""
+        text = f"{__version__} {self._settings.host} {self._settings.port}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    async def start(self) -> None:
+        """Take over a living gateway, or open the port and start one.
+
+        Raises:
+            PortTaken: names the holder and a free port; nothing moves by itself.
+        """
+        if self._a_gateway_lives():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ADOPT_S):
+                    await self._greeted.wait()
+        if self._listener is None:
+            self._listener = _open(self._settings.host, self._settings.port)
+        self._task = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """Stop keeping; a gateway that runs goes on."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if self._listener is not None:
+            self._listener.close()
+
+    def welcome(self, hello: Hello, listener: socket.socket | None) -> bool:
+        """Whether this gateway is to serve; False: it is outdated and must retire."""
+        wanted = (self._settings.host, self._settings.port)
+        fits = hello.config == self.config
+        if self._listener is None and listener is not None and (fits or (hello.host, hello.port) == wanted):
+            self._listener = listener
+        elif listener is not None:
+            listener.close()
+        if fits and (self._current is None or not identity.alive(self._current.pid, self._current.ticks)):
+            self._current, self.pid = hello, hello.pid
+        self._greeted.set()
+        return fits
+
+    def _a_gateway_lives(self) -> bool:
+        """Whether a writer of the journal holds its lock: each gateway does, for life."""
+        return any(_locked(str(path)) for path in self._places.journal.glob("*.lock"))
+
+    async def _keep(self) -> None:
+        pause = RESTART_S
+        while True:
+            if self._current is not None and identity.alive(self._current.pid, self._current.ticks):
+                await _death(self._current.pid)
+                pause = RESTART_S
+            await self._run_one()
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, RESTART_MAX_S)
+
+    async def _run_one(self) -> None:
+        """Start a gateway and return when it has ended."""
+        assert self._listener is not None
+        log = os.open(self._places.logs / "gateway.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        handle = self._listener.fileno()
+        self._current = None
+        self._greeted.clear()
+        try:
+            # Not asyncio's: closing its transport would kill the gateway when the controller ends.
+            process = subprocess.Popen(
+                [sys.executable, "-m", "studio_core.gateway", "--state", str(self._places.root), "--listen-fd", str(handle),
+                 "--config", self.config],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(handle,), start_new_session=True, cwd="/",
+                env=_environment(),
+            )
+        finally:
+            os.close(log)
+        self.pid = process.pid
+        try:
+            await _death(process.pid)
+        finally:
+            process.poll()
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with the place of this code, so that a gateway from a checkout finds it from any folder."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+
+
+def _open(host: str, number: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, number))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        holder = port.holder(number)
+        by = f"held by {holder}" if holder else str(error)
+        free = port.pick(number + 1)
+        raise PortTaken(f"port {number} on {host} is taken", by, f"free is {free}: set VLLM_STUDIO_PORT={free}") from error
+    return listener
+
+
+def _locked(path: str) -> bool:
+    handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+async def _death(pid: int) -> None:
+    """Until that process has ended, told by the kernel through a pidfd."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    loop, dead = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(handle, dead.set)
+    try:
+        await dead.wait()
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)

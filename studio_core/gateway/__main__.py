@@ -1,0 +1,95 @@
+"""`python -m studio_core.gateway --state DIR --listen-fd N`: the only TCP listener, alive without a controller too."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+
+from studio_core import __version__
+from studio_core.gateway.answer import LocalAnswer
+from studio_core.gateway.http import Connection
+from studio_core.gateway.journal import Journal
+from studio_core.gateway.link import Link, kept
+from studio_core.gateway.relay import Relay
+from studio_core.gateway.routing import Routing
+from studio_core.gateway.table import Hello
+from studio_core.paths import Places
+from studio_core.supervisor import identity
+
+# A retiring gateway gives its streams at most this long.
+RETIRE_S = 3600.0
+
+
+class Gateway:
+    """Composes the parts and runs until it is retired and its last request has ended."""
+
+    def __init__(self, places: Places, listener: socket.socket, config: str) -> None:
+        self._listener = listener
+        self._open: set[Connection] = set()
+        self._retired = asyncio.Event()
+        self._deadline_s = RETIRE_S
+        writer = secrets.token_hex(4)
+        host, port = listener.getsockname()[:2]
+        hello = Hello(
+            gateway=writer, pid=os.getpid(), ticks=identity.ticks(os.getpid()) or 0, version=__version__, config=config,
+            host=host, port=port, started_at=datetime.now(UTC).isoformat(),
+        )
+        self._link = Link(places, hello, listener, self.retire)
+        self._routing = self._link.routing = Routing(kept(places), self._link.tell)
+        self._journal = Journal(places.journal, writer)
+        answer = LocalAnswer(self._routing, hello, self._journal)
+        self._relay = Relay(writer, self._routing, self._journal, places.gateway_socket, answer.answer)
+
+    def retire(self, deadline_s: float = RETIRE_S) -> None:
+        self._deadline_s = deadline_s
+        self._retired.set()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.retire, 30.0)
+        server = await loop.create_server(self._connection, sock=self._listener)
+        link = asyncio.create_task(self._link.run())
+        await self._retired.wait()
+        server.close()
+        for connection in tuple(self._open):
+            connection.retire()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._deadline_s):
+                while self._open:  # noqa: ASYNC110 - a connection is cheaper without an event of its own
+                    await asyncio.sleep(0.05)
+        link.cancel()
+        self._journal.close()
+
+    def _connection(self) -> Connection:
+        return Connection(self._relay.handle, lambda: self._routing.table.policy.body_limit, self._open)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="studio_core.gateway")
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--listen-fd", type=int, required=True)
+    parser.add_argument("--config", default="")
+    options = parser.parse_args()
+    os.umask(0o077)
+    listener = socket.socket(fileno=options.listen_fd)
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    asyncio.run(run(Places(options.state), listener, options.config))
+
+
+async def run(places: Places, listener: socket.socket, config: str) -> None:
+    await Gateway(places, listener, config).run()
+
+
+if __name__ == "__main__":
+    main()

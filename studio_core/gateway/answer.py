@@ -1,0 +1,54 @@
+"""What the gateway answers by itself: its health and the models, from the route table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from studio_core import __version__
+from studio_core.gateway.http import Request, Responder
+from studio_core.gateway.journal import Journal
+from studio_core.gateway.routing import Routing
+from studio_core.gateway.table import Hello, Route
+from studio_core.routes import REQUEST_ID_HEADER
+
+
+class LocalAnswer:
+    """Paths with the answerer `gateway`."""
+
+    def __init__(self, routing: Routing, hello: Hello, journal: Journal) -> None:
+        self._routing = routing
+        self._hello = hello
+        self._journal = journal
+
+    def answer(self, request: Request, responder: Responder, request_id: str) -> None:
+        """Raises UnknownModel."""
+        body = self._body(request.path)
+        responder.json(200, body, [(REQUEST_ID_HEADER.encode(), request_id.encode())])
+
+    def _body(self, path: str) -> Any:
+        if path == "/health":
+            return self._health()
+        if path == "/v1/models":
+            return {"object": "list", "data": [_model(route, route.names[0]) for route in self._routing.table.routes]}
+        name = path.removeprefix("/v1/models/")
+        return _model(self._routing.find(name), name)
+
+    def _health(self) -> dict[str, Any]:
+        """vLLM Studio's fields, and the gateway's own."""
+        ready = [route for route in self._routing.table.routes if route.state == "ready"]
+        return {
+            "status": "ok",
+            "version": __version__,
+            "inference_ready": bool(ready),
+            "backend_reachable": bool(ready),
+            "running_model": ready[0].names[0] if ready else None,
+            "gateway": self._hello.gateway,
+            "journal_lost": self._journal.lost,
+        }
+
+
+def _model(route: Route, name: str) -> dict[str, Any]:
+    return {
+        "id": name, "object": "model", "created": route.created, "owned_by": "vllm-studio", "active": route.state == "ready",
+        "state": route.state, "max_model_len": route.max_model_len,
+    }

@@ -1,0 +1,125 @@
+"""The gateway's end of the link: dials the controller, takes tables, tells what happens; revives a dead controller."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from studio_core.gateway.routing import Routing
+from studio_core.gateway.table import Counts, FromController, Hello, Retire, Table
+from studio_core.paths import Places, connect
+
+REDIAL_S = 0.1
+# Without a controller for this long, one is started; the pause doubles while that does not help.
+REVIVE_S, REVIVE_MAX_S = 2.0, 60.0
+COUNTS_S = 0.25
+LINE_BYTES = 64 * 1024 * 1024
+
+_lines = msgspec.json.Decoder(FromController)
+
+
+class Link:
+    """Runs for the life of the gateway. `retire(deadline)` is called when the controller says so."""
+
+    def __init__(self, places: Places, hello: Hello, listener: socket.socket, retire: Callable[[float], None]) -> None:
+        self.routing: Routing | None = None
+        self._places = places
+        self._hello = hello
+        self._listener = listener
+        self._retire = retire
+        self._writer: asyncio.StreamWriter | None = None
+
+    def tell(self, line: Any) -> None:
+        """Send a line, if the controller is there."""
+        if self._writer is not None:
+            self._writer.write(msgspec.json.encode(line) + b"\n")
+
+    async def run(self) -> None:
+        lost_at, gap = time.monotonic(), REVIVE_S
+        while True:
+            try:
+                await self._attend()
+                lost_at, gap = time.monotonic(), REVIVE_S
+            except OSError:
+                pass
+            if time.monotonic() - lost_at > gap and not self._places.down.exists():
+                await asyncio.to_thread(revive, self._places)
+                lost_at, gap = time.monotonic(), min(gap * 2, REVIVE_MAX_S)
+            await asyncio.sleep(REDIAL_S)
+
+    async def _attend(self) -> None:
+        """One connection, from hello to its end."""
+        routing = self.routing
+        assert routing is not None
+        link = connect(self._places.link_socket, timeout=5.0)
+        socket.send_fds(link, [msgspec.json.encode(self._hello) + b"\n"], [self._listener.fileno()])
+        link.setblocking(False)
+        reader, writer = await asyncio.open_unix_connection(sock=link, limit=LINE_BYTES)
+        counting = asyncio.create_task(self._count(routing))
+        try:
+            while line := await reader.readline():
+                self._writer = writer
+                self._take(_lines.decode(line), routing)
+        finally:
+            self._writer = None
+            counting.cancel()
+            writer.close()
+            routing.lost()
+
+    def _take(self, line: FromController, routing: Routing) -> None:
+        if isinstance(line, Retire):
+            self._retire(line.deadline_s)
+        else:
+            routing.take(line.table)
+            save(self._places, line.table)
+            routing.changed.set()
+
+    async def _count(self, routing: Routing) -> None:
+        while True:
+            await routing.changed.wait()
+            routing.changed.clear()
+            self.tell(Counts(inflight=dict(routing.inflight), waiting=routing.waiting_recipes()))
+            await asyncio.sleep(COUNTS_S)
+
+
+def revive(places: Places) -> None:
+    """Start a controller as the last one was started; its lock lets only one win."""
+    argv = [sys.executable, "-m", "studio_core.controller", "--state", str(places.root)]
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        argv = json.loads(places.controller_json.read_text(encoding="utf-8"))["argv"]
+    log = os.open(places.logs / "controller.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/")
+    except OSError as error:
+        os.write(log, f"the gateway could not start a controller: {error}\n".encode())
+    finally:
+        os.close(log)
+
+
+def save(places: Places, table: Table) -> None:
+    """Keep the table (0600) for a start without a controller."""
+    fresh = places.table.with_suffix(".new")
+    with contextlib.suppress(OSError):
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(msgspec.json.encode(table))
+        fresh.replace(places.table)
+
+
+def kept(places: Places) -> Table:
+    """The table of the last time; without one nobody but anonymous callers is known, and no model."""
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode(places.table.read_bytes(), type=Table)
+    return Table(version=("", 0))
+
+
