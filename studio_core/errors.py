@@ -4,6 +4,8 @@ StudioError                      500  studio_error
 ├── BadInput                     400  invalid_request_error
 │   ├── BadRecipe                422  bad_recipe
 │   ├── BadSetting               422  bad_setting
+│   ├── BadValue                 422  invalid_value
+│   ├── WrongMethod              405  method_not_allowed
 │   └── TooLarge                 413  request_too_large
 ├── NotFound                     404  not_found
 │   └── UnknownModel             404  model_not_found
@@ -73,6 +75,14 @@ class BadRecipe(BadInput):
 
 class BadSetting(BadInput):
     status, code = 422, "bad_setting"
+
+
+class BadValue(BadInput):
+    status, code = 422, "invalid_value"
+
+
+class WrongMethod(BadInput):
+    status, code = 405, "method_not_allowed"
 
 
 class TooLarge(BadInput):

@@ -32,6 +32,11 @@ class Route:
     def pattern(self) -> re.Pattern[str]:
         return _compile(self.path)
 
+    def parameters(self, path: str) -> dict[str, str]:
+        """What a matching path has at the places of the names."""
+        match = self.pattern.match(path)
+        return match.groupdict() if match else {}
+
 
 @cache
 def _compile(path: str) -> re.Pattern[str]:

@@ -236,6 +236,18 @@ class LogFile(Model):
     size: int = 0
     modified_at: str = ""
     live: bool = False
+    recipe_name: str | None = None
+    model_path: str | None = None
+    model: str | None = None
+    backend: str | None = None
+    created_at: str = ""
+    status: str = "stopped"
+
+
+class Logs(Model):
+    """GET /logs, the newest first. The fields of vLLM Studio are among `LogFile`'s."""
+
+    sessions: list[LogFile] = []
 
 
 class LogPage(Model):
@@ -250,6 +262,7 @@ class LogPage(Model):
     lines: list[str] = []
     matches: int | None = None
     content: str = ""
+    logs: list[str] = []
 
 
 class ChatSession(Model):
@@ -280,6 +293,37 @@ class ChatMessage(Model):
 class Chat(Model):
     session: ChatSession
     messages: list[ChatMessage] = []
+
+
+class Stored(Model):
+    """What storing a recipe answers."""
+
+    success: bool
+    id: str
+    version: int
+
+
+class Done(Model):
+    """What deleting answers."""
+
+    success: bool = True
+
+
+class Evicted(Model):
+    """POST /evict: `evicted_pid` is the first stopped engine's, None when nothing ran."""
+
+    success: bool = True
+    evicted_pid: int | None = None
+    instances: list[Instance] = []
+
+
+class Readiness(Model):
+    """GET /wait-ready."""
+
+    ready: bool
+    elapsed: float
+    error: str | None = None
+    instance: str | None = None
 
 
 class Event(Model):

@@ -1,0 +1,90 @@
+"""The logs there are: one per engine that runs or ran, and one per daemon. Names never lead out of their folders."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from studio_core import wire
+from studio_core.errors import Conflict, NotFound
+from studio_core.logs.reader import LogFolder
+from studio_core.paths import Places
+from studio_core.supervisor import spec as specs
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")
+DAEMONS = ("controller", "gateway", "probe")
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One log: where it lies and whether it may still grow. Its generation is the inode: a new file is a new log."""
+
+    id: str
+    path: Path
+    live: bool
+
+    @property
+    def reader(self) -> LogFolder:
+        return LogFolder(self.path)
+
+    @property
+    def generation(self) -> int:
+        with contextlib.suppress(FileNotFoundError):
+            return self.path.stat().st_ino
+        return 0
+
+
+class Logbook:
+    def __init__(self, places: Places) -> None:
+        self._places = places
+
+    def find(self, log_id: str) -> Log:
+        """Raises NotFound."""
+        if NAME.match(log_id):
+            for log in self._candidates(log_id):
+                if log.path.exists():
+                    return log
+        raise NotFound(f"no log {log_id[:200]}", "", "see: GET /logs")
+
+    def _candidates(self, log_id: str) -> Iterator[Log]:
+        if log_id in DAEMONS:
+            yield Log(log_id, self._places.logs / f"{log_id}.log", True)
+        yield Log(log_id, self._places.instance(log_id) / "log", True)
+        yield Log(log_id, self._places.history / log_id / "log", False)
+
+    def list(self) -> list[wire.LogFile]:
+        """The newest first."""
+        names = [*DAEMONS]
+        for folder in (self._places.instances, self._places.history):
+            names += [one.name for one in folder.iterdir() if NAME.match(one.name)]
+        found = []
+        for name in dict.fromkeys(names):
+            with contextlib.suppress(NotFound, FileNotFoundError):
+                found.append(self._shown(self.find(name)))
+        return sorted(found, key=lambda log: log.modified_at, reverse=True)
+
+    def _shown(self, log: Log) -> wire.LogFile:
+        newest = max((file.stat().st_mtime for _, file in log.reader.segments()), default=log.path.stat().st_mtime)
+        at = datetime.fromtimestamp(newest, UTC).isoformat()
+        shown = wire.LogFile(
+            id=log.id, name=log.id, size=log.reader.size, modified_at=at, created_at=at, live=log.live,
+            status="running" if log.live else "stopped",
+        )
+        with contextlib.suppress(OSError, ValueError):
+            spec = specs.read(log.path.parent)
+            shown.recipe_id, shown.backend = spec.recipe_id, spec.engine
+            shown.name = shown.recipe_name = spec.recipe.get("name") or spec.recipe_id
+            shown.model_path, shown.model = spec.recipe.get("model_path"), next(iter(spec.served_names), None)
+        return shown
+
+    def delete(self, log_id: str) -> None:
+        """Delete the log of an engine that is gone. Raises NotFound, or Conflict for one that may still grow."""
+        log = self.find(log_id)
+        if log.live:
+            raise Conflict(f"the log {log_id} is still written", "", "stop the engine first")
+        shutil.rmtree(log.path.parent)

@@ -1,0 +1,80 @@
+"""Recipes: list, read, store, change with the version that was read, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from studio_core import wire
+from studio_core.controller import view
+from studio_core.controller.endpoint import Call, Endpoint, Table
+from studio_core.errors import BadValue, Conflict, RecipeChanged
+from studio_core.recipes.recipe import Recipe, parse
+
+
+async def every(call: Call) -> list[dict[str, Any]]:
+    return await view.recipes(call.services)
+
+
+async def one(call: Call) -> dict[str, Any]:
+    stored = await call.services.recipes.get(call.path["recipe_id"])
+    return view.recipe(call.services, stored, await call.services.launches.last_ready())
+
+
+async def store(call: Call) -> Any:
+    """Create or replace; with a `version` in the body only what has that version is replaced."""
+    return await _put(call, parse(call.body))
+
+
+async def change(call: Call) -> Any:
+    recipe_id = call.path["recipe_id"]
+    await call.services.recipes.get(recipe_id)
+    return await _put(call, parse({**call.body, "id": recipe_id}))
+
+
+async def _put(call: Call, recipe: Recipe) -> Any:
+    version = call.body.get("version")
+    if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
+        raise BadValue("the version is not a whole number", "", "send the version that GET answered")
+    try:
+        stored = await call.services.recipes.put(recipe, version)
+    except RecipeChanged as error:
+        return await _both(call, recipe, error)
+    _tell(call, recipe.id, stored)
+    return wire.Stored(success=True, id=recipe.id, version=stored)
+
+
+async def _both(call: Call, recipe: Recipe, error: RecipeChanged) -> Response:
+    """The conflict with both texts, so that the person can choose."""
+    stored = await call.services.recipes.get(recipe.id)
+    body = {
+        **error.body(), "version": stored.version, "yours": recipe.stored(),
+        "stored": stored.recipe.stored() if stored.recipe else None,
+    }
+    return Response(msgspec.json.encode(body), error.status, media_type="application/json")
+
+
+async def delete(call: Call) -> wire.Done:
+    recipe_id = call.path["recipe_id"]
+    if call.services.supervisor.serving(recipe_id) is not None:
+        raise Conflict(f"recipe {recipe_id} is running", "", f"stop it first: studio stop {recipe_id}")
+    await call.services.recipes.delete(recipe_id)
+    _tell(call, recipe_id, None)
+    return wire.Done()
+
+
+def _tell(call: Call, recipe_id: str, version: int | None) -> None:
+    """`version` None: it was deleted."""
+    call.services.changed()
+    call.services.hub.publish("recipe", {"id": recipe_id, "version": version, "deleted": version is None}, recipe_id)
+
+
+ENDPOINTS: Table = {
+    ("GET", "/recipes"): Endpoint(every, list[wire.RecipeView]),
+    ("GET", "/recipes/{recipe_id}"): Endpoint(one, wire.RecipeView),
+    ("POST", "/recipes"): Endpoint(store, wire.Stored, body=dict[str, Any]),
+    ("PUT", "/recipes/{recipe_id}"): Endpoint(change, wire.Stored, body=dict[str, Any]),
+    ("DELETE", "/recipes/{recipe_id}"): Endpoint(delete, wire.Done),
+}

@@ -1,0 +1,80 @@
+"""What the routes work with: one frozen collection of services, filled by the service graph."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from studio_core import wire
+from studio_core.events import Hub
+from studio_core.metrics.exporter import Exporter
+from studio_core.paths import Places
+from studio_core.settings import Settings
+from studio_core.store.chat import ChatTable
+from studio_core.store.launch import LaunchTable
+from studio_core.store.recipe import RecipeTable
+from studio_core.supervisor.service import Supervisor
+
+
+class Gpu(Protocol):
+    """The watch over GPUs and host."""
+
+    def latest(self) -> wire.Gpus:
+        """The newest sample."""
+
+    def look(self) -> None:
+        """Somebody looks: sample at full rate for a while."""
+
+
+class Turns(Protocol):
+    """Chat turns through the gateway."""
+
+    def turn(self, chat_id: str, content: str, model: str | None) -> AsyncIterator[wire.Event]:
+        """Append the message and stream the answer; it is completed and stored even when the reader leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The sums that are read from the database on demand, each as the API answers it."""
+
+    usage: Callable[[], Awaitable[Mapping[str, Any]]]
+    peaks: Callable[[], Awaitable[list[Mapping[str, Any]]]]
+    lifetime: Callable[[], Awaitable[Mapping[str, float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Daemons:
+    """Studio's own processes, as they are at this moment."""
+
+    controller: Callable[[], wire.Daemon]
+    gateway: Callable[[], wire.Gateway]
+    probe: Callable[[], wire.Daemon]
+    inflight: Callable[[], Mapping[str, int]]
+    waiting: Callable[[], Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Every collaborator of the routes.
+
+    `models` finds model files (the answer of /v1/studio/models), `changed` tells that recipes changed,
+    `shutdown(engines)` ends the controller after the answer has left, and `notices` are lines for a person.
+    """
+
+    settings: Settings
+    places: Places
+    recipes: RecipeTable
+    chats: ChatTable
+    launches: LaunchTable
+    supervisor: Supervisor
+    hub: Hub
+    gpu: Gpu
+    turns: Turns
+    figures: Figures
+    daemons: Daemons
+    exporter: Exporter
+    models: Callable[[], Awaitable[Mapping[str, Any]]]
+    changed: Callable[[], None]
+    shutdown: Callable[[bool], None]
+    notices: Callable[[], list[str]]

@@ -1,0 +1,104 @@
+"""What the API shows of the services' state, under vLLM Studio's names and ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from studio_core import wire
+from studio_core.controller.services import Services
+from studio_core.store.recipe import StoredRecipe
+from studio_core.supervisor import instance, launch
+
+# The state of an instance → vLLM Studio's status of its recipe.
+STATUS = {
+    **dict.fromkeys(instance.COMING, "starting"),
+    **dict.fromkeys((instance.READY, instance.SLEEPING, instance.DRAINING), "running"),
+    **dict.fromkeys((instance.FAILED, instance.STUCK), "error"),
+}
+# The share of a start that each stage had in vLLM Studio; `waiting` grows from its share to 1.
+SHARES = {"launching": 0.25, "waiting": 0.5, "ready": 1.0}
+
+
+def status(services: Services) -> wire.Status:
+    """What runs, and every process of Studio."""
+    supervisor, daemons, settings = services.supervisor, services.daemons, services.settings
+    instances = live(services)
+    serving = next((one for one in instances if one.state == instance.READY), None)
+    launches = supervisor.launches()
+    under_way = [one.recipe_id for one in launches if one.state not in launch.OVER]
+    return wire.Status(
+        running=serving is not None,
+        process=process(serving),
+        inference_port=serving.port if serving else settings.inference_port,
+        launching=under_way[-1] if under_way else None,
+        controller=daemons.controller(), gateway=daemons.gateway(), probe=daemons.probe(),
+        instances=instances, launches=launches, holds=sorted(supervisor.holds),
+        notices=services.notices(), state_dir=str(services.places.root),
+    )
+
+
+def live(services: Services) -> list[wire.Instance]:
+    """The instances with the gateways' counts."""
+    found = services.supervisor.instances()
+    inflight, waiting = services.daemons.inflight(), services.daemons.waiting()
+    for one in found:
+        one.running, one.waiting = inflight.get(one.id, 0), waiting.get(one.recipe_id, 0)
+    return found
+
+
+def process(one: wire.Instance | None) -> wire.Process | None:
+    """An instance as vLLM Studio's clients know it."""
+    if one is None:
+        return None
+    return wire.Process(
+        pid=one.engine_pid, backend=one.engine, model_path=one.model_path, port=one.port,
+        served_model_name=next(iter(one.served_names), None),
+    )
+
+
+def progress(one: wire.Launch) -> dict[str, Any]:
+    """The data of a `launch_progress` event."""
+    share = SHARES.get(one.stage, 0.0)
+    if one.stage == "waiting" and one.progress.percent is not None:
+        share += (1 - share) * one.progress.percent / 100
+    return {
+        "recipe_id": one.recipe_id, "stage": one.stage, "message": one.progress.message or one.message, "progress": share,
+        "state": one.state, "launch_id": one.id, "instance": one.instance_id, "launch": wire.to_builtins(one),
+    }
+
+
+def outcome(one: wire.Launch, instances: list[wire.Instance]) -> wire.LaunchAnswer:
+    """What POST /launch answers."""
+    mine = next((each for each in instances if each.id == one.instance_id), None)
+    return wire.LaunchAnswer(
+        success=one.state not in launch.OVER or one.state == launch.READY,
+        message=one.message, pid=mine.engine_pid if mine else None, log_file=one.log_file,
+        instance=one.instance_id, launch_id=one.id,
+    )
+
+
+async def recipes(services: Services) -> list[dict[str, Any]]:
+    """Every recipe: its own fields at the top, as vLLM Studio answered, and ours beside them."""
+    last = await services.launches.last_ready()
+    return [recipe(services, stored, last) for stored in await services.recipes.list()]
+
+
+def recipe(services: Services, stored: StoredRecipe, last: Mapping[str, tuple[str, float]]) -> dict[str, Any]:
+    """One recipe; a row that cannot be read is shown with its problem."""
+    one = stored.recipe
+    keeper = services.supervisor.serving(stored.id)
+    state = keeper.life.state if keeper else ""
+    failed = services.supervisor.failure(stored.id)
+    fields = one.stored() if one else {}
+    at, seconds = last.get(stored.id, (None, None))
+    shown = wire.RecipeView(
+        id=stored.id, name=one.title if one else stored.id, backend=one.backend if one else "",
+        model_path=one.model_path if one else "", version=stored.version,
+        status=STATUS.get(state, "error" if failed or one is None else "stopped"),
+        recipe=fields, instance_id=keeper.id if keeper else None, state=state,
+        hold=stored.id in services.supervisor.holds, problems=[stored.problem] if stored.problem else [],
+        last_used_at=at, last_load_s=seconds,
+    )
+    short = {"tp": one.tensor_parallel_size, "pp": one.pipeline_parallel_size} if one else {}
+    return {**fields, **short, **wire.to_builtins(shown)}
