@@ -109,7 +109,7 @@ class Gatekeeper:
         self._greeted.clear()
         try:
             # Not asyncio's: closing its transport would kill the gateway when the controller ends.
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: ASYNC220 - a fork and exec, then a pidfd tells of its end
                 [sys.executable, "-m", "studio_core.gateway", "--state", str(self._places.root), "--listen-fd", str(handle),
                  "--config", self.config],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(handle,), start_new_session=True, cwd="/",
