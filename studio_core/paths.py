@@ -48,6 +48,13 @@ def shipped(name: str) -> Path:
     return inside if inside.is_dir() else Path(__file__).parent.parent / name
 
 
+def daemon_environment() -> dict[str, str]:
+    """Our environment with the place of this code, so that a daemon from a checkout finds it from any folder."""
+    root = str(Path(__file__).parent.parent)
+    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
     """The files and folders of one state directory."""

@@ -14,7 +14,7 @@ import sys
 from studio_core import __version__
 from studio_core.errors import PortTaken
 from studio_core.gateway.table import Hello
-from studio_core.paths import Places
+from studio_core.paths import Places, daemon_environment
 from studio_core.settings import Settings
 from studio_core.supervisor import identity, port
 
@@ -113,7 +113,7 @@ class Gatekeeper:
                 [sys.executable, "-m", "studio_core.gateway", "--state", str(self._places.root), "--listen-fd", str(handle),
                  "--config", self.config],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(handle,), start_new_session=True, cwd="/",
-                env=_environment(),
+                env=daemon_environment(),
             )
         finally:
             os.close(log)
@@ -122,13 +122,6 @@ class Gatekeeper:
             await _death(process.pid)
         finally:
             process.poll()
-
-
-def _environment() -> dict[str, str]:
-    """Ours, with the place of this code, so that a gateway from a checkout finds it from any folder."""
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
 
 
 def _open(host: str, number: int) -> socket.socket:

@@ -17,7 +17,7 @@ import msgspec
 
 from studio_core.gateway.routing import Routing
 from studio_core.gateway.table import Counts, FromController, Hello, Retire, Table
-from studio_core.paths import Places, connect
+from studio_core.paths import Places, connect, daemon_environment
 
 REDIAL_S = 0.1
 # Without a controller for this long, one is started; the pause doubles while that does not help.
@@ -99,7 +99,8 @@ def revive(places: Places) -> None:
         argv = json.loads(places.controller_json.read_text(encoding="utf-8"))["argv"]
     log = os.open(places.logs / "controller.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/")
+        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+                         env=daemon_environment())
     except OSError as error:
         os.write(log, f"the gateway could not start a controller: {error}\n".encode())
     finally:

@@ -1,0 +1,109 @@
+"""`python -m studio_core.controller --state DIR [--set name=value]...`: the brain of one state directory, in the foreground.
+
+Ends with 0 after SIGTERM or /shutdown, 75 when another one holds the lock, 78 when state, settings or port are unusable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import gc
+import json
+import logging
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from studio_core import __version__, settings
+from studio_core.controller.graph import Controller
+from studio_core.errors import StateLocked, StudioError
+from studio_core.paths import Places
+from studio_core.settings import Settings
+from studio_core.supervisor import identity
+
+LOCKED, UNUSABLE = 75, 78
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="studio_core.controller")
+    parser.add_argument("--state", required=True)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    options = parser.parse_args()
+    os.umask(0o077)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        overrides = dict(pair.partition("=")[::2] for pair in options.set)
+        found = settings.load({**overrides, "data_dir": options.state})
+        places = Places(Path(found.data_dir))
+        places.create()
+        with locked(places):
+            return asyncio.run(run(found, places))
+    except StateLocked as error:
+        print(f"error: {error.line()}", file=sys.stderr)
+        return LOCKED
+    except StudioError as error:
+        print(f"error: {error.line()}", file=sys.stderr)
+        return UNUSABLE
+
+
+@contextlib.contextmanager
+def locked(places: Places) -> Iterator[None]:
+    """Hold the state directory for life; the lock is the flock, not the file. Raises StateLocked."""
+    handle = os.open(places.controller_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StateLocked(
+                "a controller runs already", f"it holds {places.controller_lock}", "see: studio status"
+            ) from error
+        yield
+    finally:
+        os.close(handle)
+
+
+async def run(found: Settings, places: Places) -> int:
+    """Until a signal or a person ends it."""
+    loop = asyncio.get_running_loop()
+    end: asyncio.Future[tuple[bool, bool]] = loop.create_future()
+
+    def finish(gateway: bool, engines: bool) -> None:
+        if not end.done():
+            end.set_result((gateway, engines))
+
+    start_id = secrets.token_hex(4)
+    controller = Controller(found, places, start_id, lambda engines: finish(True, engines))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, finish, False, False)
+    await controller.start()
+    announce(found, places, start_id)
+    # What was imported and built stays for life: neither scanned again nor copied.
+    gc.collect()
+    gc.freeze()
+    gateway, engines = await end
+    await controller.stop(gateway, engines)
+    return 0
+
+
+def announce(found: Settings, places: Places, start_id: str) -> None:
+    """Write `controller.json`: who runs here, and how it is started again."""
+    me = identity.here(os.getpid())
+    data = {
+        "protocol": 1, "version": __version__, "start_id": start_id, "pid": me.pid, "ticks": me.ticks, "machine": me.machine,
+        "boot": me.boot, "pidns": me.pidns, "started_at": datetime.now(UTC).isoformat(),
+        "url": f"http://{found.host}:{found.port}", "argv": [sys.executable, "-m", "studio_core.controller", *sys.argv[1:]],
+    }
+    fresh = places.controller_json.with_suffix(".new")
+    fresh.write_text(json.dumps(data), encoding="utf-8")
+    fresh.replace(places.controller_json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""The controller's services, built in one place: who is made of whom, started in which order, stopped in the reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from studio_core import __version__, wire
+from studio_core.chat.turn import Turns
+from studio_core.controller import app
+from studio_core.controller.frontdoor import Frontdoor
+from studio_core.controller.gatekeeper import Gatekeeper
+from studio_core.controller.herald import Herald
+from studio_core.controller.link import GatewayLink
+from studio_core.controller.server import Server
+from studio_core.controller.services import Daemons, Figures, Services
+from studio_core.events import Hub
+from studio_core.gpu.watch import GpuWatch
+from studio_core.metrics.exporter import Exporter
+from studio_core.models.discovery import studio_models
+from studio_core.paths import Places
+from studio_core.settings import Settings
+from studio_core.store.chat import ChatTable
+from studio_core.store.key import KeyTable, ensure_admin_key
+from studio_core.store.launch import LaunchRow, LaunchTable
+from studio_core.store.recipe import RecipeTable
+from studio_core.store.store import Store
+from studio_core.supervisor import launch
+from studio_core.supervisor.attempt import Attempt
+from studio_core.supervisor.keeper import Keeper, Surroundings
+from studio_core.supervisor.service import Supervisor
+from studio_core.usage.ingest import Ingest
+from studio_core.usage.sums import lifetime, peaks, sums
+
+
+class Controller:
+    """All services of one state directory. `end(engines)` is called when a person shuts it down."""
+
+    def __init__(self, settings: Settings, places: Places, start_id: str, end: Callable[[bool], None]) -> None:
+        self._settings = settings
+        self._places = places
+        self._began = time.monotonic()
+        self._started_at = datetime.now(UTC).isoformat()
+        self.store = Store(settings.database)
+        self.recipes = RecipeTable(self.store)
+        self.launches = LaunchTable(self.store)
+        self.keys = KeyTable(self.store)
+        chats = ChatTable(self.store)
+        self._exporter = Exporter()
+        self._gatekeeper = Gatekeeper(settings, places)
+        self.link = GatewayLink(places, start_id, self._gatekeeper, self._acquire, self._changed)
+        self._door = Frontdoor(settings, self.link, self.recipes, self.keys)
+        self._gpu = GpuWatch(settings, places, self._sampled, self._owner)
+        around = Surroundings(places, settings, self._changed, self._gpu.held)
+        self.supervisor = self._door.supervisor = Supervisor(around, self.recipes.usable, self._door, self._over)
+        self._ingest = Ingest(self.store, places)
+        self._turns = Turns(chats, lambda: self._gatekeeper.address, self._key)
+        self._services = Services(
+            settings=settings, places=places, recipes=self.recipes, chats=chats, launches=self.launches,
+            supervisor=self.supervisor, hub=Hub(), gpu=self._gpu, turns=self._turns,
+            figures=Figures(self._usage, self._peaks, self._lifetime), daemons=self._daemons(), exporter=self._exporter,
+            models=self._models, changed=self._changed, shutdown=end, notices=self._notices,
+        )
+        self._herald = Herald(self._services)
+        self._servers = [
+            Server(app.build(self._services, owner=True), places.control_socket),
+            Server(app.build(self._services, owner=False), places.gateway_socket),
+        ]
+
+    async def start(self) -> None:
+        """The database first, what lives is adopted next, and the owner's socket opens when everything is true."""
+        await self.store.start()
+        await ensure_admin_key(self._places, self.keys)
+        if self._settings.api_key:
+            await self.keys.add(self._settings.api_key, "api_key of the settings", ("admin",))
+        await self._turns.start()
+        await self.supervisor.start()
+        await self._door.start()
+        await self.link.start()
+        await self._ingest.start()
+        await self._gpu.start()
+        await self._herald.start()
+        for server in reversed(self._servers):
+            await server.start()
+
+    async def stop(self, gateway: bool, engines: bool) -> None:
+        """Engines go on unless `engines`; the gateway goes on unless `gateway`."""
+        if engines:
+            await self.supervisor.evict()
+        self._services.hub.close()
+        for server in self._servers:
+            await server.stop()
+        await self._turns.stop()
+        await self._herald.stop()
+        await self._gpu.stop()
+        await self._door.stop()
+        await self.link.stop(shutdown=gateway)
+        await self._ingest.stop()
+        await self.supervisor.stop()
+        await self.store.stop()
+
+    # What happens.
+
+    def _changed(self) -> None:
+        self._door.changed()
+        self._herald.changed()
+
+    def _sampled(self, sample: wire.Gpus) -> None:
+        self._herald.sampled(sample)
+
+    async def _acquire(self, recipe_id: str) -> None:
+        await self.supervisor.acquire(recipe_id)
+
+    def _owner(self, pid: int) -> str | None:
+        for keeper in self.supervisor.keepers():
+            if keeper.record is not None and any(pid == seen for seen, _ in keeper.record.seen):
+                return keeper.id
+        return None
+
+    async def _over(self, attempt: Attempt, keeper: Keeper | None) -> None:
+        """Keep what a launch took, for the next one's expectation."""
+        total = attempt.marks.get(launch.READY)
+        ended = attempt.marks.get(attempt.state, 0.0)
+        engine = keeper.spec.engine if keeper is not None else attempt.recipe.backend
+        if attempt.state in (launch.READY, launch.FAILED):
+            self._exporter.switched(attempt.recipe.id, engine, attempt.state == launch.READY, ended)
+        await self.launches.add(LaunchRow(
+            id=attempt.id, recipe=attempt.recipe.id, engine=engine, origin=attempt.origin, state=attempt.state,
+            instance=attempt.instance_id, created_at=attempt.created_at, marks=attempt.marks, total_s=total,
+            cause=attempt.failure.title if attempt.failure else "",
+        ))
+
+    # What the routes ask.
+
+    def _key(self) -> str:
+        return self._places.admin_key.read_text(encoding="ascii").strip()
+
+    def _notices(self) -> list[str]:
+        return [*self.store.notices, *self.supervisor.notices]
+
+    async def _usage(self) -> dict[str, Any]:
+        await self._ingest.flush()
+        return await sums(self.store)
+
+    async def _peaks(self) -> list[Any]:
+        return [*await peaks(self.store)]
+
+    async def _lifetime(self) -> dict[str, float]:
+        return await lifetime(self.store)
+
+    async def _models(self) -> dict[str, Any]:
+        stored = [one.recipe for one in await self.recipes.list() if one.recipe is not None]
+        return await asyncio.to_thread(studio_models, self._settings.models_dir, stored)
+
+    def _daemons(self) -> Daemons:
+        def controller() -> wire.Daemon:
+            age = time.monotonic() - self._began
+            return wire.Daemon(pid=os.getpid(), version=__version__, started_at=self._started_at, age_s=age)
+
+        return Daemons(
+            controller=controller, gateway=lambda: self.link.gateway, probe=lambda: self._gpu.daemon,
+            inflight=lambda: self.link.inflight, waiting=lambda: self.link.waiting,
+        )
