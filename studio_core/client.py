@@ -1,0 +1,258 @@
+"""The typed client of the control API that app and command line use: standard library and the wire models.
+
+Blocking; the app calls it from threads. Streams can be closed from another thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from studio_core import errors, wire
+from studio_core.errors import Daemonless, StudioError
+from studio_core.paths import connect
+
+T = TypeVar("T")
+TIMEOUT_S = 30.0
+_BY_CODE = {
+    one.code: one
+    for one in vars(errors).values()
+    if isinstance(one, type) and issubclass(one, StudioError)
+}
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over the owner's socket."""
+
+    def __init__(self, path: Path, timeout: float | None) -> None:
+        super().__init__("studio", timeout=timeout)
+        self._path = path
+        self._patience = timeout
+
+    def connect(self) -> None:
+        self.sock = connect(self._path, self._patience)
+
+
+class Stream:
+    """Server-sent events as they come. `close()` ends it, also from another thread."""
+
+    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
+        self._connection = connection
+        self._response = response
+        self._socket = connection.sock
+
+    def __iter__(self) -> Iterator[wire.Event]:
+        fields: dict[str, str] = {}
+        data: list[str] = []
+        try:
+            for raw in self._response:
+                line = raw.decode("utf-8", "replace").rstrip("\r\n")
+                name, _, value = line.partition(":")
+                if not line and (fields or data):
+                    yield wire.Event(event=fields.get("event", "message"), data=_payload(data), id=fields.get("id", ""))
+                    fields, data = {}, []
+                elif name == "data":
+                    data.append(value.removeprefix(" "))
+                elif name:
+                    fields[name] = value.removeprefix(" ")
+        except (OSError, ValueError, http.client.HTTPException, AttributeError):
+            return
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError, AttributeError):
+            self._connection.close()
+
+
+def _payload(data: list[str]) -> Any:
+    text = "\n".join(data)
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return text
+    return body["data"] if isinstance(body, dict) and {"data", "timestamp"} == set(body) else body
+
+
+class Client:
+    """One Studio: through its socket, or `url` with a key. Every call raises StudioError, Daemonless when nobody answers."""
+
+    def __init__(self, path: Path | None = None, url: str = "", key: str = "") -> None:
+        self._path = path
+        self._url = urlsplit(url)
+        self._key = key
+
+    @property
+    def place(self) -> str:
+        """What is driven, for the status bar."""
+        return self._url.netloc or socket.gethostname()
+
+    # What runs.
+
+    def status(self) -> wire.Status:
+        return self._get("/status", wire.Status)
+
+    def gpus(self) -> wire.Gpus:
+        return self._get("/gpus", wire.Gpus)
+
+    def config(self) -> dict[str, Any]:
+        return self._get("/config", dict[str, Any])
+
+    def usage(self) -> dict[str, Any]:
+        return self._get("/usage", dict[str, Any])
+
+    def instances(self) -> list[wire.Instance]:
+        return self.status().instances
+
+    def events(self) -> Stream:
+        return self._stream("GET", "/events")
+
+    # Recipes and lifecycle.
+
+    def recipes(self) -> list[wire.RecipeView]:
+        return self._get("/recipes", list[wire.RecipeView])
+
+    def recipe(self, recipe_id: str) -> wire.RecipeView:
+        return self._get(f"/recipes/{quote(recipe_id, safe='')}", wire.RecipeView)
+
+    def put_recipe(self, data: Mapping[str, Any], version: int | None = None) -> wire.Stored:
+        """Store a recipe; with the version that was read, a change made meanwhile is a RecipeChanged error."""
+        if version is None:
+            return self._send("POST", "/recipes", wire.Stored, data)
+        path = f"/recipes/{quote(str(data.get('id', '')), safe='')}"
+        return self._send("PUT", path, wire.Stored, {**data, "version": version})
+
+    def delete_recipe(self, recipe_id: str) -> None:
+        self._send("DELETE", f"/recipes/{quote(recipe_id, safe='')}", Any)
+
+    def launch(self, recipe_id: str, wait: bool = False, force: bool = False) -> wire.Launch:
+        """Start a recipe; returns at once, or with `wait` when the launch is over. Raises LaunchFailed and others."""
+        query = urlencode({"wait": "false", "force": str(force).lower()})
+        launch: wire.Launch = self._send("POST", f"/launch/{quote(recipe_id, safe='')}?{query}", wire.Launch)
+        return self.over(launch.id) if wait else launch
+
+    def over(self, launch_id: str) -> wire.Launch:
+        """Follow the events until the launch is over."""
+        stream = self.events()
+        try:
+            for event in stream:
+                if event.event in ("launch_progress", "status"):
+                    launch = self.launch_state(launch_id)
+                    if launch.state in ("ready", "failed", "cancelled", "superseded"):
+                        return launch
+        finally:
+            stream.close()
+        return self.launch_state(launch_id)
+
+    def launch_state(self, launch_id: str) -> wire.Launch:
+        return self._get(f"/launches/{quote(launch_id, safe='')}", wire.Launch)
+
+    def cancel(self, recipe_id: str) -> wire.Launch:
+        return self._send("POST", f"/launch/{quote(recipe_id, safe='')}/cancel", wire.Launch)
+
+    def evict(self, instance_id: str | None = None, force: bool = False) -> wire.Evicted:
+        """Stop one instance or all; waits until they are gone."""
+        query = {"force": str(force).lower(), **({"instance": instance_id} if instance_id else {})}
+        return self._send("POST", f"/evict?{urlencode(query)}", wire.Evicted, patience=None)
+
+    # Logs and chats.
+
+    def logs(self) -> list[wire.LogFile]:
+        return self._get("/logs", wire.Logs).sessions
+
+    def log(self, log_id: str, **query: Any) -> wire.LogPage:
+        """Lines of a log; the query is that of GET /logs/{id}."""
+        asked = urlencode({name: value for name, value in query.items() if value is not None})
+        return self._get(f"/logs/{quote(log_id, safe='')}?{asked}", wire.LogPage)
+
+    def follow(self, log_id: str, start: int | None = None) -> Stream:
+        query = urlencode({"start": start}) if start is not None else ""
+        return self._stream("GET", f"/logs/{quote(log_id, safe='')}/stream?{query}")
+
+    def delete_log(self, log_id: str) -> None:
+        self._send("DELETE", f"/logs/{quote(log_id, safe='')}", Any)
+
+    def chats(self) -> list[wire.ChatSession]:
+        return self._get("/chats", list[wire.ChatSession])
+
+    def new_chat(self, model: str | None = None, title: str = "New Chat") -> wire.ChatSession:
+        answer: dict[str, Any] = self._send("POST", "/chats", dict[str, Any], {"model": model, "title": title})
+        return msgspec.convert(answer.get("session", answer), wire.ChatSession)
+
+    def chat(self, chat_id: str) -> wire.Chat:
+        return self._get(f"/chats/{quote(chat_id, safe='')}", wire.Chat)
+
+    def delete_chat(self, chat_id: str) -> None:
+        self._send("DELETE", f"/chats/{quote(chat_id, safe='')}", Any)
+
+    def turn(self, chat_id: str, text: str, model: str | None = None) -> Stream:
+        """Ask, and stream the answer: message, delta, usage, done, error."""
+        return self._stream("POST", f"/chats/{quote(chat_id, safe='')}/turn", {"content": text, "model": model})
+
+    def shutdown(self, engines: bool = False) -> None:
+        self._send("POST", f"/shutdown?engines={str(engines).lower()}", Any)
+
+    # HTTP.
+
+    def _connection(self, patience: float | None) -> http.client.HTTPConnection:
+        if self._path is not None:
+            return _UnixConnection(self._path, patience)
+        kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
+        return kind(self._url.hostname or "127.0.0.1", self._url.port, timeout=patience)
+
+    def _open(
+        self, method: str, path: str, body: Any, accept: str, patience: float | None
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        connection = self._connection(patience)
+        headers = {"Accept": accept, **({"Authorization": f"Bearer {self._key}"} if self._key else {})}
+        sent = None
+        if body is not None:
+            headers["Content-Type"], sent = "application/json", json.dumps(body).encode()
+        try:
+            connection.request(method, path, sent, headers)
+            response = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise Daemonless("Studio does not answer", str(error), "start it: studio up") from error
+        if response.status >= 400:
+            data = response.read()
+            connection.close()
+            raise _error(response.status, data)
+        return connection, response
+
+    def _send(self, method: str, path: str, kind: type[T] | Any, body: Any = None, patience: float | None = TIMEOUT_S) -> T:
+        connection, response = self._open(method, path, body, "application/json", patience)
+        try:
+            data = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise Daemonless("Studio went away in the middle of its answer", str(error), "see: studio status") from error
+        finally:
+            connection.close()
+        found: T = msgspec.json.decode(data, type=kind) if data else None  # type: ignore[assignment]
+        return found
+
+    def _get(self, path: str, kind: type[T]) -> T:
+        return self._send("GET", path, kind)
+
+    def _stream(self, method: str, path: str, body: Any = None) -> Stream:
+        return Stream(*self._open(method, path, body, "text/event-stream", None))
+
+
+def _error(status: int, data: bytes) -> StudioError:
+    """The answer's error as the class that it was."""
+    try:
+        problem = msgspec.json.decode(data, type=wire.Problem)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return StudioError(f"Studio answered {status}", data[:300].decode("utf-8", "replace"))
+    detail = problem.detail.removeprefix(problem.title).removeprefix(": ")
+    return _BY_CODE.get(problem.code, StudioError)(problem.title, detail, problem.hint)
