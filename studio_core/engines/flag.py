@@ -17,7 +17,8 @@ from studio_core.errors import BadRecipe
 
 HELP_TIMEOUT_S = 20.0
 # A help line names its flags first: `-c,    --ctx-size N    size of the context`.
-_SPELLING = re.compile(r"(?:^|,\s*)(--?[A-Za-z][\w.-]*)")
+_SPELLING = re.compile(r"--?[A-Za-z][\w.-]*")
+_SPELLINGS = re.compile(rf"\s*{_SPELLING.pattern}(?:,\s*{_SPELLING.pattern})*")
 # What a dynamic loader and a help text need, and no more.
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "CUDA_HOME")
 # Keys of `extra_args` that speak to Studio (or spoke to vLLM Studio), never to an engine.
@@ -57,9 +58,8 @@ class Flags:
 
 def parse(text: str) -> Flags:
     """Read a help text."""
-    lines = (line for line in text.splitlines() if line.startswith("-"))
-    groups = (frozenset(_SPELLING.findall(line)) for line in lines)
-    return Flags(tuple(group for group in groups if group))
+    named = (_SPELLINGS.match(line) for line in text.splitlines())
+    return Flags(tuple(frozenset(_SPELLING.findall(match[0])) for match in named if match))
 
 
 def ask(binary: Path) -> Flags:

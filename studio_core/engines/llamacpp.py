@@ -22,6 +22,8 @@ RUNNER = "studio_core.engines.llamaserver"
 MAGIC = b"GGUF"
 # libllama's own lines (tensors, KV cache, buffers) are printed from this level on; the default is 3.
 VERBOSITY = "4"
+# What an older build may lack without harm.
+WISHES = frozenset({"--verbosity", "--kv-unified"})
 # vLLM's default, which a recipe carries when nobody chose a number: the engine then picks its own.
 UNCHOSEN_SEQS = int(Recipe.model_fields["max_num_seqs"].default)
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?\Z")
@@ -58,7 +60,8 @@ class LlamaCpp:
         llama.cpp configuration (read from XDG_CONFIG_HOME before the arguments)."""
         start = launcher(recipe)
         refuse_owned(recipe, start.flags)
-        arguments = flag.merge(options(recipe, bench), recipe.extra_args, start.flags)
+        own = [option for option in options(recipe, bench) if option[0] not in WISHES or start.flags.knows(option[0])]
+        arguments = flag.merge(own, recipe.extra_args, start.flags)
         flag.refuse_unknown(arguments, start.flags, start.label)
         env = {**start.env, "LLAMA_API_KEY": bench.api_key, "XDG_CONFIG_HOME": str(bench.folder / "config")}
         return Command((*start.argv, *arguments), env, str(bench.folder))

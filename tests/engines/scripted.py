@@ -170,7 +170,7 @@ def load(engine: Engine) -> None:
 
 def main() -> None:
     if "--help" in sys.argv:
-        sys.stdout.write(" ".join(FLAGS) + "\n")
+        sys.stdout.write("\n".join(FLAGS) + "\n")
         return
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--host", default="127.0.0.1")
