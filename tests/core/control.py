@@ -1,0 +1,154 @@
+"""A control API for tests: real store, real supervisor, real sockets. What has no process here is a small double."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from studio_core import wire
+from studio_core.controller.app import build
+from studio_core.controller.herald import Herald
+from studio_core.controller.server import Server
+from studio_core.controller.services import Daemons, Figures, Services
+from studio_core.events import Hub
+from studio_core.metrics.exporter import Exporter
+from studio_core.paths import Places
+from studio_core.routes import PRINCIPAL_HEADER
+from studio_core.settings import load
+from studio_core.store.chat import ChatTable
+from studio_core.store.launch import LaunchTable
+from studio_core.store.recipe import RecipeTable
+from studio_core.store.store import Store
+from studio_core.supervisor.keeper import Surroundings
+from studio_core.supervisor.service import Supervisor
+
+RECIPE = {"id": "tiny", "name": "Tiny", "backend": "llamacpp", "model_path": "/nowhere/tiny.gguf", "tp": 2, "mystery": "kept"}
+
+
+class IdleDoor:
+    """No gateway: nothing is ever in flight."""
+
+    async def drained(self, instance_id: str, timeout: float) -> bool:
+        return True
+
+    def busy(self, instance_id: str) -> int:
+        return 0
+
+
+class StillGpu:
+    """A machine without GPUs."""
+
+    def latest(self) -> wire.Gpus:
+        return wire.Gpus(reason="no GPU: tests")
+
+    def look(self) -> None:
+        return None
+
+
+class EchoTurns:
+    """Answers every turn with its own text."""
+
+    async def turn(self, chat_id: str, content: str, model: str | None) -> AsyncIterator[wire.Event]:
+        yield wire.Event(event="delta", data={"content": content})
+        yield wire.Event(event="done", data={"model": model})
+
+
+@dataclass
+class Control:
+    """The running API: `owner` and `guest(scopes)` are HTTP clients of its two sockets."""
+
+    services: Services
+    owner: httpx.AsyncClient
+    stopped: list[bool] = field(default_factory=list)
+
+    @contextlib.asynccontextmanager
+    async def guest(self, *scopes: str) -> AsyncIterator[httpx.AsyncClient]:
+        principal = json.dumps({"kind": "key", "id": "k-1", "scopes": list(scopes), "peer": "127.0.0.1"})
+        async with client(self.services.places.gateway_socket, {PRINCIPAL_HEADER: principal}) as guest:
+            yield guest
+
+
+def client(path: Path, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:
+    transport = httpx.AsyncHTTPTransport(uds=str(path))
+    return httpx.AsyncClient(transport=transport, base_url="http://studio", headers=dict(headers or {}), timeout=20)
+
+
+@contextlib.asynccontextmanager
+async def control(root: Path, **overrides: Any) -> AsyncIterator[Control]:
+    """Start everything in `root`, and end it again."""
+    settings = load({"data_dir": str(root), **overrides}, environ={})
+    places = Places(root)
+    os.chmod(root, 0o700)
+    places.create()
+    store = Store(settings.database)
+    await store.start()
+    stopped: list[bool] = []
+    dirty = asyncio.Event()
+    services = assemble(settings, places, store, stopped, dirty)
+    herald = Herald(services)
+    servers = [
+        Server(build(services, owner=True), places.control_socket),
+        Server(build(services, owner=False), places.gateway_socket),
+    ]
+    await services.supervisor.start()
+    await herald.start()
+    for server in servers:
+        await server.start()
+    relay = asyncio.create_task(_relay(dirty, herald))
+    try:
+        async with client(places.control_socket) as owner:
+            yield Control(services, owner, stopped)
+    finally:
+        relay.cancel()
+        services.hub.close()
+        await asyncio.gather(*(server.stop() for server in servers))
+        await herald.stop()
+        await services.supervisor.evict(force=True)
+        await services.supervisor.stop()
+        await store.stop()
+
+
+async def _relay(dirty: asyncio.Event, herald: Herald) -> None:
+    while True:
+        await dirty.wait()
+        dirty.clear()
+        herald.changed()
+
+
+def assemble(settings: Any, places: Places, store: Store, stopped: list[bool], dirty: asyncio.Event) -> Services:
+    """The services around a store."""
+    recipes = RecipeTable(store)
+
+    async def over(*_: Any) -> None:
+        return None
+
+    async def usage() -> Mapping[str, Any]:
+        return {"totals": {"total_requests": 0}}
+
+    async def peaks() -> list[Mapping[str, Any]]:
+        return [{"model_id": "tiny", "prefill_tps": None, "generation_tps": 12.5}]
+
+    async def lifetime() -> Mapping[str, float]:
+        return {"tokens_total": 1000.0, "energy_wh": 2.0}
+
+    async def models() -> Mapping[str, Any]:
+        return {"models": [], "roots": [], "configured_models_dir": settings.models_dir}
+
+    around = Surroundings(places=places, settings=settings, changed=dirty.set, memory_held=lambda _: False)
+    return Services(
+        settings=settings, places=places, recipes=recipes, chats=ChatTable(store), launches=LaunchTable(store),
+        supervisor=Supervisor(around, recipes.usable, IdleDoor(), over), hub=Hub(), gpu=StillGpu(), turns=EchoTurns(),
+        figures=Figures(usage, peaks, lifetime),
+        daemons=Daemons(
+            lambda: wire.Daemon(pid=os.getpid()), wire.Gateway, wire.Daemon, lambda: {"tiny-1": 1}, dict
+        ),
+        exporter=Exporter(), models=models, changed=dirty.set, shutdown=stopped.append, notices=list,
+    )

@@ -1,0 +1,51 @@
+"""Recipes over HTTP, as vLLM Studio's pages and ours send them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.core.control import RECIPE, control
+
+
+async def test_what_was_stored_comes_back_under_both_names(tmp_path: Path) -> None:
+    async with control(tmp_path) as house:
+        assert (await house.owner.post("/recipes", json=RECIPE)).json() == {"success": True, "id": "tiny", "version": 1}
+        one = (await house.owner.get("/recipes/tiny")).json()
+        assert (one["tp"], one["tensor_parallel_size"], one["pp"]) == (2, 2, 1)
+        assert one["extra_args"] == {"mystery": "kept"}
+        assert (one["status"], one["version"], one["recipe"]["model_path"]) == ("stopped", 1, "/nowhere/tiny.gguf")
+
+
+async def test_the_page_sends_status_and_a_stale_long_name_and_the_short_one_wins(tmp_path: Path) -> None:
+    async with control(tmp_path) as house:
+        await house.owner.post("/recipes", json=RECIPE)
+        shown = (await house.owner.get("/recipes/tiny")).json()
+        edited = {**shown["recipe"], "status": "stopped", "tp": 4, "tensor_parallel_size": 2, "editor_only": {"a": [1]}}
+        assert (await house.owner.put("/recipes/tiny", json=edited)).status_code == 200
+        again = (await house.owner.get("/recipes/tiny")).json()
+        assert again["tp"] == again["tensor_parallel_size"] == 4
+        assert again["extra_args"] == {"mystery": "kept", "editor_only": {"a": [1]}}
+        assert again["version"] == 2
+
+
+async def test_a_stale_version_loses_nothing(tmp_path: Path) -> None:
+    async with control(tmp_path) as house:
+        await house.owner.post("/recipes", json=RECIPE)
+        await house.owner.put("/recipes/tiny", json={**RECIPE, "name": "theirs", "version": 1})
+        answer = await house.owner.put("/recipes/tiny", json={**RECIPE, "name": "mine", "version": 1})
+        assert answer.status_code == 409
+        body = answer.json()
+        assert (body["stored"]["name"], body["yours"]["name"], body["version"]) == ("theirs", "mine", 2)
+        assert isinstance(body["detail"], str)
+        assert (await house.owner.get("/recipes/tiny")).json()["name"] == "theirs"
+
+
+async def test_deleting_is_told_and_final(tmp_path: Path) -> None:
+    async with control(tmp_path) as house:
+        await house.owner.post("/recipes", json=RECIPE)
+        with house.services.hub.subscribe() as listener:
+            assert (await house.owner.delete("/recipes/tiny")).json() == {"success": True}
+            while (event := await listener.next(5)) is not None and event.event != "recipe":
+                pass
+            assert event is not None and event.data == {"id": "tiny", "version": None, "deleted": True}
+        assert (await house.owner.get("/recipes/tiny")).status_code == 404
