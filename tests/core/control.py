@@ -8,18 +8,21 @@ import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from studio_core import wire
+from studio_core.chat.turn import Turns
 from studio_core.controller.app import build
 from studio_core.controller.herald import Herald
 from studio_core.controller.server import Server
 from studio_core.controller.services import Daemons, Figures, Services
 from studio_core.events import Hub
 from studio_core.metrics.exporter import Exporter
+from studio_core.models.discovery import studio_models
 from studio_core.paths import Places
 from studio_core.routes import PRINCIPAL_HEADER
 from studio_core.settings import load
@@ -29,6 +32,7 @@ from studio_core.store.recipe import RecipeTable
 from studio_core.store.store import Store
 from studio_core.supervisor.keeper import Surroundings
 from studio_core.supervisor.service import Supervisor
+from studio_core.usage.sums import lifetime, peaks, sums
 
 RECIPE = {"id": "tiny", "name": "Tiny", "backend": "llamacpp", "model_path": "/nowhere/tiny.gguf", "tp": 2, "mystery": "kept"}
 
@@ -51,14 +55,6 @@ class StillGpu:
 
     def look(self) -> None:
         return None
-
-
-class EchoTurns:
-    """Answers every turn with its own text."""
-
-    async def turn(self, chat_id: str, content: str, model: str | None) -> AsyncIterator[wire.Event]:
-        yield wire.Event(event="delta", data={"content": content})
-        yield wire.Event(event="done", data={"model": model})
 
 
 @dataclass
@@ -125,28 +121,19 @@ async def _relay(dirty: asyncio.Event, herald: Herald) -> None:
 
 def assemble(settings: Any, places: Places, store: Store, stopped: list[bool], dirty: asyncio.Event) -> Services:
     """The services around a store."""
-    recipes = RecipeTable(store)
+    recipes, chats = RecipeTable(store), ChatTable(store)
 
     async def over(*_: Any) -> None:
         return None
 
-    async def usage() -> Mapping[str, Any]:
-        return {"totals": {"total_requests": 0}}
-
-    async def peaks() -> list[Mapping[str, Any]]:
-        return [{"model_id": "tiny", "prefill_tps": None, "generation_tps": 12.5}]
-
-    async def lifetime() -> Mapping[str, float]:
-        return {"tokens_total": 1000.0, "energy_wh": 2.0}
-
     async def models() -> Mapping[str, Any]:
-        return {"models": [], "roots": [], "configured_models_dir": settings.models_dir}
+        return await asyncio.to_thread(studio_models, settings.models_dir, [])
 
     around = Surroundings(places=places, settings=settings, changed=dirty.set, memory_held=lambda _: False)
     return Services(
-        settings=settings, places=places, recipes=recipes, chats=ChatTable(store), launches=LaunchTable(store),
-        supervisor=Supervisor(around, recipes.usable, IdleDoor(), over), hub=Hub(), gpu=StillGpu(), turns=EchoTurns(),
-        figures=Figures(usage, peaks, lifetime),
+        settings=settings, places=places, recipes=recipes, chats=chats, launches=LaunchTable(store),
+        supervisor=Supervisor(around, recipes.usable, IdleDoor(), over), hub=Hub(), gpu=StillGpu(), turns=Turns(chats, lambda: ("127.0.0.1", settings.port), lambda: "sk-test"),
+        figures=Figures(partial(sums, store), partial(peaks, store), partial(lifetime, store)),
         daemons=Daemons(
             lambda: wire.Daemon(pid=os.getpid()), wire.Gateway, wire.Daemon, lambda: {"tiny-1": 1}, dict
         ),
