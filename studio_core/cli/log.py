@@ -1,0 +1,55 @@
+"""`studio logs NAME [-f] [--grep TEXT]`: the newest log of a recipe or instance, or of a daemon."""
+
+from __future__ import annotations
+
+import argparse
+
+from studio_core import daemon
+from studio_core.cli.table import as_json, size, table
+from studio_core.client import Client
+from studio_core.errors import NotFound
+from studio_core.settings import Settings
+from studio_core.text import Sanitiser, clean
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", help="recipe, instance, controller, gateway or probe; without it the logs are listed")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on as it is written")
+    parser.add_argument("--grep", metavar="TEXT", help="only lines with this text")
+    parser.add_argument("-n", "--lines", type=int, default=200, help="this many of the last lines")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    client = daemon.ensure(settings, options.overrides)
+    if options.name is None:
+        found = client.logs()
+        rows = [[one.id, one.recipe_id, "live" if one.live else "ended", size(one.size), one.modified_at] for one in found]
+        print(as_json(found) if options.json else table(["LOG", "RECIPE", "STATE", "SIZE", "WRITTEN"], rows))
+        return 0
+    log_id = _find(client, options.name)
+    page = client.log(log_id, limit=options.lines, filter=options.grep)
+    if options.json:
+        print(as_json(page))
+    else:
+        for line in page.lines:
+            print(clean(line))
+    if options.follow:
+        _follow(client, log_id, page.size, options.grep)
+    return 0
+
+
+def _find(client: Client, name: str) -> str:
+    """The newest log of that instance, recipe or daemon."""
+    found = [one for one in client.logs() if name in (one.id, one.recipe_id)]
+    if not found:
+        raise NotFound(f"no log of {name}", "", "see: studio logs")
+    return max(found, key=lambda one: (one.live, one.modified_at)).id
+
+
+def _follow(client: Client, log_id: str, start: int, wanted: str | None) -> None:
+    sanitiser = Sanitiser()
+    for event in client.follow(log_id, start):
+        for line in event.data.get("lines", ()) if isinstance(event.data, dict) else ():
+            if wanted is None or wanted in line:
+                print(sanitiser.feed(line + "\n"), end="", flush=True)

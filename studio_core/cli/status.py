@@ -1,0 +1,80 @@
+"""`studio status`, `ps` and `gpus`: what runs. They look, and never start anything."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from studio_core import daemon, wire
+from studio_core.cli.table import age, as_json, progress, size, table
+from studio_core.errors import Daemonless
+from studio_core.settings import Settings
+
+NOT_RUNNING = 3
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    client = daemon.client(settings)
+    try:
+        found: Any = client.gpus() if options.verb == "gpus" else client.status()
+    except Daemonless:
+        print(as_json({"running": False, "controller": {"pid": None}}) if options.json else "not running; start it: studio up")
+        return NOT_RUNNING
+    if options.json:
+        print(as_json(found.instances if options.verb == "ps" else found))
+    else:
+        print(_gpus(found) if options.verb == "gpus" else {"status": _status, "ps": _ps}[options.verb](found))
+    return 0
+
+
+def _status(found: wire.Status) -> str:
+    gateway, controller = found.gateway, found.controller
+    state = "accepts" if gateway.connected else "is starting"
+    lines = [
+        f"controller  pid {controller.pid}, up {age(controller.age_s)}, version {controller.version}",
+        f"gateway     pid {gateway.pid}, {state} on http://{gateway.host}:{gateway.port}, "
+        f"{gateway.inflight} in flight, {gateway.waiting} waiting",
+        f"state       {found.state_dir}",
+    ]
+    lines += [f"on hold     {name}: stopped by hand" for name in found.holds]
+    lines += [f"notice      {notice}" for notice in found.notices]
+    return "\n".join([*lines, "", _ps(found)])
+
+
+def _ps(found: wire.Status) -> str:
+    if not found.instances:
+        return "nothing runs; see: studio recipes"
+    rows = [
+        [
+            one.id, one.state, one.engine, str(one.port), str(one.engine_pid or "-"), str(one.shim_pid or "-"), age(one.age_s),
+            one.failure.title if one.failure else "ready" if one.state == "ready" else progress(one.progress),
+        ]
+        for one in found.instances
+    ]
+    return table(["INSTANCE", "STATE", "ENGINE", "PORT", "PID", "SHIM", "AGE", "PROGRESS"], rows)
+
+
+def _gpus(found: wire.Gpus) -> str:
+    host = found.host
+    cpu = "N/A" if host.cpu_percent is None else f"{host.cpu_percent:.0f} %"
+    line = f"host: CPU {cpu} of {host.cpu_count} cores, memory {size(host.memory_used)} of {size(host.memory_total)}"
+    if not found.gpus:
+        return f"no GPU: {found.reason}\n{line}"
+    rows = [
+        [
+            str(gpu.index), gpu.name, "lost" if gpu.lost else _percent(gpu.utilization),
+            f"{size(gpu.memory_used)} / {size(gpu.memory_total)}",
+            "N/A" if gpu.temperature is None else f"{gpu.temperature:.0f} C",
+            "N/A" if gpu.power_draw is None else f"{gpu.power_draw:.0f} W",
+        ]
+        for gpu in found.gpus
+    ]
+    return table(["GPU", "NAME", "USE", "MEMORY", "TEMP", "POWER"], rows) + f"\n{line}"
+
+
+def _percent(value: float | None) -> str:
+    return "N/A" if value is None else f"{value:.0f} %"
