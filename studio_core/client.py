@@ -138,8 +138,8 @@ class Client:
     def launch(self, recipe_id: str, wait: bool = False, force: bool = False) -> wire.Launch:
         """Start a recipe; returns at once, or with `wait` when the launch is over. Raises LaunchFailed and others."""
         query = urlencode({"wait": "false", "force": str(force).lower()})
-        launch: wire.Launch = self._send("POST", f"/launch/{quote(recipe_id, safe='')}?{query}", wire.Launch)
-        return self.over(launch.id) if wait else launch
+        answer: wire.LaunchAnswer = self._send("POST", f"/launch/{quote(recipe_id, safe='')}?{query}", wire.LaunchAnswer)
+        return self.over(answer.launch_id) if wait else self.launch_state(answer.launch_id)
 
     def over(self, launch_id: str) -> wire.Launch:
         """Follow the events until the launch is over."""

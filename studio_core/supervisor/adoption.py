@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+from dataclasses import replace
 
 from studio_core.engines.registry import find
 from studio_core.errors import StudioError
@@ -46,7 +48,8 @@ def archive(places: Places, instance_id: str) -> None:
     folder = places.instance(instance_id)
     if not folder.exists():
         return
-    (folder / "spec.json").unlink(missing_ok=True)
+    with contextlib.suppress(OSError, ValueError):
+        specs.write(folder, replace(specs.read(folder), env={}, api_key=""))
     target = places.history / instance_id
     if target.exists():
         shutil.rmtree(target)
