@@ -1,86 +1,119 @@
 """The one sanitiser before a terminal: what a model, a log or a name wrote is shown, never obeyed.
 
-Removes escape sequences (CSI, OSC, DCS, APC, PM, SOS, in 7 and 8 bit form, also split over chunks and unterminated), and
-makes other control, bidirectional and invisible characters visible. ECMA-48 names the sequences.
+Escape sequences (CSI, OSC, DCS, APC, PM, SOS; 7 and 8 bit; split over chunks; unterminated) are removed, characters that
+steer or hide text are made visible. ECMA-48 names the sequences, UAX #9 the bidirectional controls.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
+from collections.abc import Callable, Mapping
 
-TEXT, ESCAPE, CONTROL, STRING, STRING_ESCAPE = range(5)
-# Kept as they are: tab and line feed. A carriage return ends a progress line: the line begins anew.
-PLAIN = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-                   r"\U000e0000-\U000e007f\ud800-\udfff]+")
-STRING_LIMIT = 64 * 1024
+# What is not plain: C0 except tab and line feed, DEL, C1, then what is invisible, reorders text, or is no character.
+_HIDDEN = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e007f"
+)
+_VARIATION = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_ODD = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_HIDDEN}{_VARIATION}\ud800-\udfff]")
+_NAMED = re.compile(f"[{_HIDDEN}]")
+_PARAMETERS = re.compile("[ -?]*")
+# BEL, ST and an escape end a string; so do CAN, SUB and a line break: a broken one must not swallow the lines that follow.
+_STRING_END = re.compile("[\x07\n\r\x18\x1a\x1b\x9c]")
+_STRING_STARTS = frozenset("]PX^_")
 
 
 class Sanitiser:
-    """Feed it text in order; what comes out is safe to print. State is kept over chunks."""
+    """Feed it text in order; what comes out is safe to print. A sequence may begin in one piece and end in another."""
 
     def __init__(self) -> None:
-        self._state = TEXT
-        self._length = 0
+        self._state = self._plain
+        self._returned = False
 
     def feed(self, text: str) -> str:
-        if self._state == TEXT and PLAIN.fullmatch(text):
+        """A carriage return begins a new line, so that nothing printed is overwritten; before a line feed it goes."""
+        text = ("\r" if self._returned else "") + self.strip(text)
+        self._returned = text.endswith("\r")
+        return text.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n")
+
+    def strip(self, text: str) -> str:
+        """The same with carriage returns as they are."""
+        if self._state == self._plain and not _ODD.search(text):
             return text
-        return "".join(self._take(character) for character in text)
+        out: list[str] = []
+        at = 0
+        while at < len(text):
+            at = self._state(text, at, out.append)
+        return "".join(out)
 
-    def _take(self, character: str) -> str:
-        code = ord(character)
-        if self._state == TEXT:
-            return self._text(character, code)
-        if character == "\n" and self._state != STRING:
-            # No sequence goes over a line: a broken one must not swallow what follows.
-            self._state = TEXT
-            return character
-        if self._state == ESCAPE:
-            self._state = {"[": CONTROL, "]": STRING, "P": STRING, "X": STRING, "^": STRING, "_": STRING}.get(character, TEXT)
-            self._length = 0
-            if self._state == TEXT and 0x20 <= code <= 0x2F:
-                self._state = ESCAPE
-        elif self._state == CONTROL:
-            self._state = CONTROL if 0x20 <= code <= 0x3F else TEXT
-        elif self._state == STRING:
-            self._string(code)
+    def _plain(self, text: str, at: int, put: Callable[[str], object]) -> int:
+        found = _ODD.search(text, at)
+        if found is None:
+            put(text[at:])
+            return len(text)
+        put(text[at:found.start()])
+        odd = found.group()
+        if odd in self._STARTS:
+            self._state = getattr(self, self._STARTS[odd])
         else:
-            self._state = TEXT if character == "\\" else STRING
-        return ""
+            put(_visible(odd))
+        return found.end()
 
-    def _string(self, code: int) -> None:
-        self._length += 1
-        if code == 0x1B:
-            self._state = STRING_ESCAPE
-        elif code in (0x07, 0x9C, 0x0A) or self._length > STRING_LIMIT:
-            self._state = TEXT
+    def _escape(self, text: str, at: int, put: Callable[[str], object]) -> int:
+        """After ESC. Intermediate bytes go on; anything that no sequence holds is read again as text."""
+        character = text[at]
+        if character == "[":
+            self._state = self._control
+        elif character in _STRING_STARTS:
+            self._state = self._string
+        elif not " " <= character <= "/":
+            self._state = self._plain
+        return at + 1 if " " <= character <= "~" else at
 
-    def _text(self, character: str, code: int) -> str:
-        if PLAIN.fullmatch(character) or character == "\r":
-            return character if character != "\r" else ""
-        if code == 0x1B:
-            self._state = ESCAPE
-        elif code == 0x9B:
-            self._state = CONTROL
-        elif code in (0x90, 0x98, 0x9D, 0x9E, 0x9F):
-            self._state, self._length = STRING, 0
-        else:
-            return visible(code)
-        return ""
+    def _control(self, text: str, at: int, put: Callable[[str], object]) -> int:
+        found = _PARAMETERS.match(text, at)
+        at = found.end() if found else at
+        if at < len(text):
+            self._state = self._plain
+            at += "@" <= text[at] <= "~"
+        return at
+
+    def _string(self, text: str, at: int, put: Callable[[str], object]) -> int:
+        found = _STRING_END.search(text, at)
+        if found is None:
+            return len(text)
+        self._state = self._escape if found.group() == "\x1b" else self._plain
+        return found.start() if found.group() in "\n\r" else found.end()
+
+    _STARTS: Mapping[str, str] = {
+        "\x1b": "_escape", "\x9b": "_control", **dict.fromkeys("\x90\x98\x9d\x9e\x9f", "_string"),
+    }
 
 
-def visible(code: int) -> str:
-    """A character that would act or hide, as something to read."""
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "\u2421"
-    if 0xD800 <= code <= 0xDFFF:
-        return "\ufffd"
-    return "" if unicodedata.category(chr(code)) == "Cc" else f"<U+{code:04X}>"
+def _visible(odd: str) -> str:
+    """What is put in place of a character that acts or hides. Variation selectors only choose a glyph: they go."""
+    if odd == "\r":
+        return odd
+    if odd < "\x20":
+        return chr(0x2400 + ord(odd))
+    if _NAMED.match(odd):
+        return f"<U+{ord(odd):04X}>"
+    return {"\x7f": "\u2421"}.get(odd, "\ufffd" if "\ud800" <= odd <= "\udfff" else "")
+
+
+def overwritten(text: str) -> str:
+    """The text as it stands after its carriage returns: of a progress line only its last state."""
+    if "\r" not in text:
+        return text
+    lines = (next((part for part in reversed(line.split("\r")) if part), "") for line in text.split("\n"))
+    return "\n".join(lines)
 
 
 def clean(text: str) -> str:
-    """One whole text made safe."""
-    return Sanitiser().feed(text)
+    """One whole text made safe, with tabs and line breaks."""
+    return overwritten(Sanitiser().strip(text))
+
+
+def line(text: str) -> str:
+    """The same on one line, for names and titles."""
+    return " ".join(clean(text).split())
