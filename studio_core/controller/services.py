@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from studio_core import wire
+from studio_core.chat.turn import Turns
 from studio_core.events import Hub
+from studio_core.gpu.watch import GpuWatch
 from studio_core.metrics.exporter import Exporter
 from studio_core.paths import Places
 from studio_core.settings import Settings
@@ -17,29 +19,12 @@ from studio_core.store.recipe import RecipeTable
 from studio_core.supervisor.service import Supervisor
 
 
-class Gpu(Protocol):
-    """The watch over GPUs and host."""
-
-    def latest(self) -> wire.Gpus:
-        """The newest sample."""
-
-    def look(self) -> None:
-        """Somebody looks: sample at full rate for a while."""
-
-
-class Turns(Protocol):
-    """Chat turns through the gateway."""
-
-    def turn(self, chat_id: str, content: str, model: str | None) -> AsyncIterator[wire.Event]:
-        """Append the message and stream the answer; it is completed and stored even when the reader leaves."""
-
-
 @dataclass(frozen=True, slots=True)
 class Figures:
     """The sums that are read from the database on demand, each as the API answers it."""
 
     usage: Callable[[], Awaitable[Mapping[str, Any]]]
-    peaks: Callable[[], Awaitable[list[Mapping[str, Any]]]]
+    peaks: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
     lifetime: Callable[[], Awaitable[Mapping[str, float]]]
 
 
@@ -69,7 +54,7 @@ class Services:
     launches: LaunchTable
     supervisor: Supervisor
     hub: Hub
-    gpu: Gpu
+    gpu: GpuWatch
     turns: Turns
     figures: Figures
     daemons: Daemons

@@ -1,4 +1,4 @@
-"""A control API for tests: real store, real supervisor, real sockets. What has no process here is a small double."""
+"""The control API for tests: real store, supervisor and sockets. Only a gateway is missing: nothing is ever in flight."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from studio_core.controller.herald import Herald
 from studio_core.controller.server import Server
 from studio_core.controller.services import Daemons, Figures, Services
 from studio_core.events import Hub
+from studio_core.gpu.watch import GpuWatch
 from studio_core.metrics.exporter import Exporter
 from studio_core.models.discovery import studio_models
 from studio_core.paths import Places
@@ -45,16 +46,6 @@ class IdleDoor:
 
     def busy(self, instance_id: str) -> int:
         return 0
-
-
-class StillGpu:
-    """A machine without GPUs."""
-
-    def latest(self) -> wire.Gpus:
-        return wire.Gpus(reason="no GPU: tests")
-
-    def look(self) -> None:
-        return None
 
 
 @dataclass
@@ -132,10 +123,12 @@ def assemble(settings: Any, places: Places, store: Store, stopped: list[bool], d
     around = Surroundings(places=places, settings=settings, changed=dirty.set, memory_held=lambda _: False)
     return Services(
         settings=settings, places=places, recipes=recipes, chats=chats, launches=LaunchTable(store),
-        supervisor=Supervisor(around, recipes.usable, IdleDoor(), over), hub=Hub(), gpu=StillGpu(), turns=Turns(chats, lambda: ("127.0.0.1", settings.port), lambda: "sk-test"),
+        supervisor=Supervisor(around, recipes.usable, IdleDoor(), over), hub=Hub(),
+        gpu=GpuWatch(settings, places, lambda _: None, lambda _: None),
+        turns=Turns(chats, lambda: ("127.0.0.1", settings.port), lambda: "sk-test"),
         figures=Figures(partial(sums, store), partial(peaks, store), partial(lifetime, store)),
         daemons=Daemons(
-            lambda: wire.Daemon(pid=os.getpid()), wire.Gateway, wire.Daemon, lambda: {"tiny-1": 1}, dict
+            lambda: wire.Daemon(pid=os.getpid()), wire.Gateway, wire.Daemon, dict, dict
         ),
         exporter=Exporter(), models=models, changed=dirty.set, shutdown=stopped.append, notices=list,
     )
