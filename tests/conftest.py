@@ -1,0 +1,48 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from studio_core.paths import Places
+from studio_core.supervisor import port
+from tests import leftover
+from tests.wait import wait_until
+
+# Where each test process starts to look for a port, so that two at once rarely want the same.
+FIRST_PORT, PORTS = 20000, 10000
+
+
+@pytest.fixture
+def state_dir() -> Iterator[Path]:
+    """A state directory, 0700, with a path short enough for any socket. Fails the test when a process of it is left."""
+    folder = Path(tempfile.mkdtemp(prefix="st-"))
+    yield folder
+    try:
+        wait_until(lambda: not leftover.find(folder), 2.0)
+    except AssertionError:
+        left = leftover.find(folder)
+        leftover.end(left)
+        assert not left, f"left running, killed now: {left}"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def places(state_dir: Path) -> Places:
+    """The files of a fresh state directory, its folders made."""
+    places = Places(state_dir)
+    places.create()
+    return places
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on, outside the range from which the kernel takes them."""
+    return port.pick(FIRST_PORT + os.getpid() % PORTS)

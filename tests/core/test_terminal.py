@@ -1,0 +1,59 @@
+"""The pty harness and the watch for leftovers, on which other tests rely."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import leftover
+from tests.terminal import Window
+from tests.wait import wait_until
+
+ECHO = """
+import os, signal, sys
+def show(*_):
+    size = os.get_terminal_size()
+    print(f"{size.columns} by {size.lines}", flush=True)
+signal.signal(signal.SIGWINCH, show)
+show()
+for line in sys.stdin:
+    print(f"\\x1b[2J\\x1b[H\\x1b[>1u\\x1b[?2026$pread {line.strip()}", flush=True)
+"""
+
+
+def test_keys_reach_the_program_and_its_screen_is_read() -> None:
+    with Window([sys.executable, "-c", ECHO], columns=50, rows=9) as window:
+        window.until("50 by 9")
+        window.send("hello\r")
+        window.until("read hello")
+        assert window.lines[0] == "read hello"
+        window.resize(60, 12)
+        window.until("60 by 12")
+        assert window.received > 0 and window.cost().rss > 1_000_000
+
+
+def test_a_hang_up_ends_a_program_that_does_not_care() -> None:
+    with Window([sys.executable, "-c", ECHO]) as window:
+        window.until("120 by 40")
+        window.hang_up()
+        assert window.ended() < 0
+
+
+def test_what_was_never_written_is_said_with_what_was() -> None:
+    with Window([sys.executable, "-c", "print('something else')"]) as window, pytest.raises(TimeoutError, match="something else"):
+        window.wait_for("this", 5.0)
+
+
+def test_a_leftover_is_found_by_its_environment_and_ended(state_dir: Path) -> None:
+    argv = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
+    process = subprocess.Popen(argv, env={"VLLM_STUDIO_DATA_DIR": str(state_dir)}, stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout is not None and process.stdout.readline()
+        found = leftover.find(state_dir)
+        assert [one.pid for one in found] == [process.pid]
+        leftover.end(found)
+        wait_until(lambda: process.poll() is not None)
+    assert leftover.find(state_dir) == []
