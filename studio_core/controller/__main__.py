@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from studio_core import __version__, settings
-from studio_core.controller.graph import Controller
 from studio_core.errors import StateLocked, StudioError
 from studio_core.paths import Places
 from studio_core.settings import Settings
@@ -71,6 +70,9 @@ def locked(places: Places) -> Iterator[None]:
 
 async def run(found: Settings, places: Places) -> int:
     """Until a signal or a person ends it."""
+    # Imported by the winner of the lock only: losers end at once.
+    from studio_core.controller.graph import Controller
+
     loop = asyncio.get_running_loop()
     end: asyncio.Future[tuple[bool, bool]] = loop.create_future()
 

@@ -74,7 +74,8 @@ class GatewayLink:
                 _send(peer, Retire(deadline_s=deadline_s))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(deadline_s + 2.0):
-                    await self._bell.until(lambda: not any(peer.alive for peer in self._peers.values()))
+                    while any(peer.alive for peer in self._peers.values()):
+                        await asyncio.sleep(0.02)
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
