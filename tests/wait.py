@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 PAUSE_S = 0.01
@@ -22,12 +22,16 @@ def wait_until(predicate: Callable[[], T], timeout: float = 10.0, what: str = ""
     return value
 
 
-async def eventually(predicate: Callable[[], T | Awaitable[T]], timeout: float = 10.0, what: str = "") -> T:
+@overload
+async def eventually(predicate: Callable[[], Awaitable[T]], timeout: float = 10.0, what: str = "") -> T: ...
+@overload
+async def eventually(predicate: Callable[[], T], timeout: float = 10.0, what: str = "") -> T: ...
+async def eventually(predicate: Callable[[], Any], timeout: float = 10.0, what: str = "") -> Any:
     """The same in a running loop; the predicate may be a coroutine function."""
     deadline = time.monotonic() + timeout
     while True:
         found = predicate()
-        value: T = await found if inspect.isawaitable(found) else found
+        value = await found if inspect.isawaitable(found) else found
         if value:
             return value
         if time.monotonic() > deadline:

@@ -59,6 +59,12 @@ _OURS = _statements(
     "CREATE TABLE journal (segment TEXT PRIMARY KEY, offset INTEGER NOT NULL)",
 )
 
+# Whose line a request came by: what a dead gateway never ended was interrupted.
+_WRITER = _statements(
+    "ALTER TABLE requests ADD COLUMN writer TEXT",
+    "CREATE INDEX requests_open ON requests(writer) WHERE ended_at IS NULL",
+)
+
 # Step n brings the database to version n. A step that was released is never changed.
-STEPS: tuple[Step, ...] = (_LEGACY, _OURS)
+STEPS: tuple[Step, ...] = (_LEGACY, _OURS, _WRITER)
 VERSION = len(STEPS)

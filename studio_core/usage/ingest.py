@@ -1,163 +1,129 @@
-"""From the gateways' journals to the `requests` table: rows and offset in one transaction, segments deleted only when done."""
+"""Takes the usage journal into the database: no request is lost or counted twice, whoever is killed when."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
-import json
-import os
+import logging
 import sqlite3
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+import time
 
 from studio_core.errors import StudioError
 from studio_core.paths import Places
+from studio_core.store.request import interrupt, upsert
 from studio_core.store.store import Store
+from studio_core.usage.line import COLUMNS, Line, parse
+from studio_core.usage.segment import Folder, Segment, is_alive, is_closed, look, read
 
-POLL_S = 0.5
-# One transaction takes at most this much of a segment.
-BATCH_BYTES = 1024 * 1024
+LOOK_S = 0.25
+# How often dead writers are looked for while nothing changes.
+DEATH_S = 2.0
+# After a full disk.
+RETRY_S = 5.0
 
-START = ("id", "at", "path", "model", "recipe", "instance", "key", "stream")
-END = (
-    "status", "outcome", "ttft_s", "duration_s", "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens",
-    "finish", "chunks", "error",
-)
-_BEGIN = (
-    "INSERT INTO requests (id, started_at, path, model, recipe, instance, key, stream) "
-    "VALUES (:id, :at, :path, :model, :recipe, :instance, :key, :stream) ON CONFLICT (id) DO NOTHING"
-)
-# An end wins over "interrupted"; one whose start was lost makes the row by itself.
-_FINISH = (
-    "INSERT INTO requests (id, started_at, ended_at, recipe, instance, " + ", ".join(END) + ") "
-    "VALUES (:id, :at - coalesce(:duration_s, 0), :at, :recipe, :instance, " + ", ".join(f":{name}" for name in END) + ") "
-    "ON CONFLICT (id) DO UPDATE SET ended_at = :at, recipe = coalesce(:recipe, recipe), "
-    "instance = coalesce(:instance, instance), " + ", ".join(f"{name} = :{name}" for name in END)
-)
+_log = logging.getLogger(__name__)
 
 
 class Ingest:
-    """Takes the journal in while the controller runs. `on_rows()` is told after each batch."""
+    """Watches the journal's folder. `bad` counts lines that could not be read, `problem` says why it stands still."""
 
-    def __init__(self, store: Store, places: Places, on_rows: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, store: Store, places: Places) -> None:
+        self.bad = 0
+        self.problem = ""
         self._store = store
         self._folder = places.journal
-        self._on_rows = on_rows
-        self._sizes: dict[str, int] = {}
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._seen: Folder | None = None
+        self._last = 0.0
 
     async def start(self) -> None:
-        """Take in all there is, then go on."""
-        await self.flush()
-        self._task = asyncio.create_task(self._run())
+        """Forget the offsets of segments that are gone, take in what is there, then watch."""
+        await self._store.write(self._tidy)
+        await self._try()
+        self._task = asyncio.create_task(self._watch(), name="ingest")
 
     async def stop(self) -> None:
+        """Stop watching, and take in what is there."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        await self.flush()
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(POLL_S)
-            if self._moved():
-                with contextlib.suppress(StudioError):
-                    await self.flush()
-
-    def _moved(self) -> bool:
-        """Whether a segment grew or its writer died, by names and sizes only."""
-        sizes = {entry.name: entry.stat().st_size for entry in os.scandir(self._folder)}
-        moved = sizes != self._sizes or any(name.endswith(".lock") and not _held(self._folder / name) for name in sizes)
-        self._sizes = sizes
-        return moved
+            self._task = None
+        self._seen = None
+        await self._try()
 
     async def flush(self) -> None:
-        """Take in every whole line that is on disk now."""
+        """Take in now every whole line that is on disk.
+
+        Raises:
+            DiskFull, StoreError: nothing is lost; the next flush takes it.
+        """
         async with self._turn:
-            for lock in sorted(self._folder.glob("*.lock")):
-                await self._writer(lock)
+            dead = self._dead(look(self._folder))
+            # Looked at again after the deaths were seen: what a dead writer wrote is then whole.
+            for segment in look(self._folder).segments:
+                await self._take(segment, segment.writer in dead)
+            for writer in dead:
+                await self._bury(writer)
 
-    async def _writer(self, lock: Path) -> None:
-        """The segments of one gateway, in order. Its death is looked at before its last lines, so none can come after."""
-        dead = not _held(lock)
-        segments = sorted(self._folder.glob(f"{lock.stem}-*.jsonl"))
-        for segment in segments:
-            closed = await self._segment(segment)
-            if closed or dead:
-                await asyncio.to_thread(segment.unlink, missing_ok=True)
-        if dead:
-            await self._interrupt(lock.stem)
-            await asyncio.to_thread(lock.unlink, missing_ok=True)
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(RETRY_S if self.problem else LOOK_S)
+            await self._try()
 
-    async def _segment(self, segment: Path) -> bool:
-        """Take a segment in; whether its writer has closed it."""
-        rows = await self._store.read("SELECT offset FROM journal WHERE segment = ?", (segment.name,))
-        offset, closed = (rows[0][0] if rows else 0), False
-        while data := await asyncio.to_thread(_whole_lines, segment, offset):
+    async def _try(self) -> None:
+        try:
+            seen = look(self._folder)
+            if seen != self._seen or (seen.writers and time.monotonic() - self._last > DEATH_S):
+                await self.flush()
+                self._seen, self._last = seen, time.monotonic()
+            self.problem = ""
+        except (StudioError, OSError) as error:
+            if not self.problem:
+                _log.warning("the usage journal stands still: %s", error)
+            self.problem = str(error)
+
+    def _dead(self, folder: Folder) -> list[str]:
+        written = {segment.writer for segment in folder.segments}
+        return [writer for writer in sorted(folder.writers) if not is_alive(self._folder, writer, writer in written)]
+
+    async def _take(self, segment: Segment, dead: bool) -> None:
+        """Rows and offset in one transaction per chunk; the file goes when nothing more can come."""
+        rows = await self._store.read("SELECT offset FROM journal WHERE segment = ?", (segment.path.name,))
+        offset = int(rows[0]["offset"]) if rows else 0
+        while data := await asyncio.to_thread(read, segment, offset):
+            lines, bad = parse(data)
             offset += len(data)
-            lines = [json.loads(line) for line in data.splitlines() if line]
-            closed = closed or any(line.get("t") == "closed" for line in lines)
-            await self._store.write(_Batch(segment.name, offset, lines))
-            self._on_rows()
-        return closed or await asyncio.to_thread(_last_line, segment) == b'{"t":"closed"}'
+            await self._store.write(_Batch(segment, offset, lines))
+            self.bad += bad
+        if dead or is_closed(segment, offset):
+            segment.path.unlink(missing_ok=True)
+            await self._store.write(lambda connection: _forget(connection, segment.path.name))
 
-    async def _interrupt(self, writer: str) -> None:
-        """A dead writer's requests without an end were cut off by its death."""
+    async def _bury(self, writer: str) -> None:
+        await self._store.write(lambda connection: interrupt(connection, writer))
+        (self._folder / f"{writer}.lock").unlink(missing_ok=True)
 
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "UPDATE requests SET outcome = 'interrupted' WHERE outcome IS NULL AND id LIKE ?", (f"req-{writer}-%",)
-            )
-            connection.execute("DELETE FROM journal WHERE segment LIKE ?", (f"{writer}-%",))
-
-        await self._store.write(work)
+    def _tidy(self, connection: sqlite3.Connection) -> None:
+        """A controller that was killed between unlinking a segment and noting it left its offset."""
+        there = {segment.path.name for segment in look(self._folder).segments}
+        for (name,) in connection.execute("SELECT segment FROM journal").fetchall():
+            if name not in there:
+                _forget(connection, name)
 
 
 class _Batch:
-    """Rows and offset, one transaction."""
+    """Rows and offset, for one transaction."""
 
-    def __init__(self, segment: str, offset: int, lines: list[dict[str, Any]]) -> None:
-        self._segment, self._offset, self._lines = segment, offset, lines
+    def __init__(self, segment: Segment, end: int, lines: list[Line]) -> None:
+        self._segment, self._end, self._lines = segment, end, lines
 
     def __call__(self, connection: sqlite3.Connection) -> None:
         for line in self._lines:
-            if line["t"] == "start":
-                connection.execute(_BEGIN, {name: line.get(name) for name in START})
-            elif line["t"] == "end":
-                connection.execute(_FINISH, {name: line.get(name) for name in (*START, *END)})
-        connection.execute(
-            "INSERT INTO journal VALUES (?, ?) ON CONFLICT (segment) DO UPDATE SET offset = excluded.offset",
-            (self._segment, self._offset),
-        )
+            upsert(connection, COLUMNS, (line.id, self._segment.writer, line.started_at, line.ended_at, *line.values))
+        connection.execute("INSERT OR REPLACE INTO journal (segment, offset) VALUES (?, ?)", (self._segment.path.name, self._end))
 
 
-def _whole_lines(segment: Path, offset: int) -> bytes:
-    with segment.open("rb") as file:
-        file.seek(offset)
-        data = file.read(BATCH_BYTES)
-    return data[: data.rfind(b"\n") + 1]
-
-
-def _last_line(segment: Path) -> bytes:
-    with segment.open("rb") as file:
-        file.seek(max(0, segment.stat().st_size - 64))
-        return file.read().rstrip(b"\n").rpartition(b"\n")[2]
-
-
-def _held(lock: Path) -> bool:
-    """Whether the writer lives: it holds its lock for life."""
-    try:
-        handle = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
+def _forget(connection: sqlite3.Connection, name: str) -> None:
+    connection.execute("DELETE FROM journal WHERE segment = ?", (name,))

@@ -1,0 +1,31 @@
+"""The requests table: one row per request that came through the gateway, made from the lines of its journal."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+
+def upsert(connection: sqlite3.Connection, columns: Sequence[str], row: Sequence[Any]) -> None:
+    """Store what a start or end line says. `row` is id, writer, started_at, ended_at and the values of `columns`.
+
+    Lines may come twice and in any order: an end's values stand, a start completes them.
+    """
+    names, marks = ", ".join(columns), ", ".join("?" * len(row))
+    kept = ", ".join(
+        f"{name} = CASE WHEN excluded.ended_at IS NULL THEN coalesce({name}, excluded.{name}) "
+        f"ELSE coalesce(excluded.{name}, {name}) END" for name in columns
+    )
+    connection.execute(
+        f"INSERT INTO requests (id, writer, started_at, ended_at, {names}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET "
+        "started_at = CASE WHEN excluded.ended_at IS NULL THEN excluded.started_at ELSE started_at END, "
+        f"ended_at = coalesce(excluded.ended_at, ended_at), {kept}", row,
+    )
+
+
+def interrupt(connection: sqlite3.Connection, writer: str) -> None:
+    """What a dead writer never ended. An end line that is found later still wins."""
+    connection.execute(
+        "UPDATE requests SET outcome = 'interrupted' WHERE writer = ? AND ended_at IS NULL AND outcome IS NULL", (writer,)
+    )
