@@ -71,7 +71,8 @@ class Stream:
     def close(self) -> None:
         with contextlib.suppress(OSError, AttributeError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(OSError, AttributeError):
+        with contextlib.suppress(OSError, AttributeError, ValueError):
+            self._response.close()
             self._connection.close()
 
 

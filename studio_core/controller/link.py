@@ -74,7 +74,7 @@ class GatewayLink:
                 _send(peer, Retire(deadline_s=deadline_s))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(deadline_s + 2.0):
-                    while any(peer.alive for peer in self._peers.values()):
+                    while any(peer.alive for peer in self._peers.values()):  # noqa: ASYNC110 - death rings no bell
                         await asyncio.sleep(0.02)
         for task in tuple(self._tasks):
             task.cancel()

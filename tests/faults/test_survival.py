@@ -42,8 +42,8 @@ def test_a_killed_controller_is_noticed_by_nobody(home: House, rounds: int) -> N
         events = read_stream(answer)
         assert events[-1] == "[DONE]"
         assert sum('"content"' in event for event in events) == 60
-        after = wait_until(lambda: home.instance("one") if home.status().controller.pid != killed else None)
-        assert after is not None
+        wait_until(lambda killed=killed: home.status().controller.pid != killed)  # type: ignore[misc]
+        after = home.instance("one")
         assert (after.engine_pid, after.shim_pid) == (before.engine_pid, before.shim_pid)
         wait_until(lambda: home.instance("one").state == "ready")
 
