@@ -20,6 +20,11 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")
 DAEMONS = ("controller", "gateway", "probe")
 
 
+def recipe_of(log_id: str) -> str:
+    """The recipe of an instance by its id, `<recipe>-<hex>`: an engine that is gone has no spec any more."""
+    return "" if log_id in DAEMONS else log_id.rpartition("-")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Log:
     """One log: where it lies and whether it may still grow. Its generation is the inode: a new file is a new log."""
@@ -72,7 +77,7 @@ class Logbook:
         newest = max((file.stat().st_mtime for _, file in log.reader.segments()), default=log.path.stat().st_mtime)
         at = datetime.fromtimestamp(newest, UTC).isoformat()
         shown = wire.LogFile(
-            id=log.id, name=log.id, size=log.reader.size, modified_at=at, created_at=at, live=log.live,
+            id=log.id, name=log.id, recipe_id=recipe_of(log.id), size=log.reader.size, modified_at=at, created_at=at, live=log.live,
             status="running" if log.live else "stopped",
         )
         with contextlib.suppress(OSError, ValueError):

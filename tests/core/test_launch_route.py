@@ -170,6 +170,8 @@ async def test_the_log_is_read_searched_followed_and_deleted_when_the_engine_is_
         await house.owner.post("/evict")
         told = events((await following).text)
         assert told[-1][0] == "end"
+        listed = (await house.owner.get("/logs")).json()["sessions"][0]
+        assert (listed["id"], listed["recipe_id"], listed["status"]) == (name, "one", "stopped")
         whole = [data["line"] for kind, data in told if kind == "log"]
         assert [line for line in whole if "I line " in line] == [f"0.00.000.000 I line {n}" for n in range(500)]
         await resumed(house, name, page["generation"], whole)
