@@ -16,11 +16,15 @@ def instance(name: str, state: str = "ready") -> wire.Instance:
     )
 
 
-def samples(exporter: Exporter, *instances: wire.Instance, gpus: wire.Gpus | None = None) -> dict[tuple[str, tuple[str, ...]], float]:
+Samples = dict[tuple[str, tuple[str, ...]], float]
+
+
+def samples(exporter: Exporter, *instances: wire.Instance, gpus: wire.Gpus | None = None) -> Samples:
+    """(series, values of its labels in the order of their names) → value."""
     status = wire.Status(running=True, process=None, inference_port=8000, launching=None, instances=list(instances))
     text = exporter.text(status, gpus or wire.Gpus(), EVENTS).decode()
     return {
-        (sample.name, tuple(sample.labels.values())): sample.value
+        (sample.name, tuple(value for _, value in sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text) for sample in family.samples
     }
 
@@ -30,8 +34,8 @@ def test_launches_are_counted_and_timed() -> None:
     exporter.switched("a", "llamacpp", True, 12.0)
     exporter.switched("a", "llamacpp", False, 1.0)
     found = samples(exporter)
-    assert found["vllm_studio_model_switches_total", ("a", "llamacpp")] == 1
-    assert found["vllm_studio_model_launch_failures_total", ("a", "llamacpp")] == 1
+    assert found["vllm_studio_model_switches_total", ("llamacpp", "a")] == 1
+    assert found["vllm_studio_model_launch_failures_total", ("llamacpp", "a")] == 1
     assert found["vllm_studio_model_switch_duration_seconds_sum", ()] == 12.0
     assert found["vllm_studio_model_switch_duration_seconds_bucket", ("10.0",)] == 0
 
@@ -39,7 +43,7 @@ def test_launches_are_counted_and_timed() -> None:
 def test_what_runs_is_shown_and_what_ended_is_forgotten() -> None:
     exporter = Exporter()
     found = samples(exporter, instance("a"), instance("b", "loading"))
-    assert found["vllm_studio_active_model_info", ("/m", "llamacpp", "a")] == 1
+    assert found["vllm_studio_active_model_info", ("llamacpp", "/m", "a")] == 1
     assert found["vllm_studio_inference_server_up", ()] == 1
     assert found["vllm_studio_requests_in_flight", ("a",)] == 3
     assert found["vllm_studio_instances", ("loading",)] == 1
@@ -62,4 +66,4 @@ def test_any_number_of_recipes_makes_a_bounded_number_of_series() -> None:
     for number in range(3 * LABEL_LIMIT):
         exporter.switched(f"recipe-{number}", "llamacpp", True, 1.0)
     series = {labels for name, labels in samples(exporter) if name == "vllm_studio_model_switches_total"}
-    assert len(series) == LABEL_LIMIT + 1 and ("other", "llamacpp") in series
+    assert len(series) == LABEL_LIMIT + 1 and ("llamacpp", "other") in series
