@@ -68,9 +68,9 @@ def cause(folder: Path, process: subprocess.Popen[bytes]) -> str:
 
 async def test_ready_stream_count_stop(model: Path, tmp_path: Path, start: Start) -> None:
     port = free_port()
-    process = start(command(model, tmp_path, port, extra_args={"chat_template": "chatml"}))
+    process = start(command(model, tmp_path, port, extra_args={"chat_template": "chatml", "threads": 1}))
 
-    def is_ready() -> Awaitable[bool]:
+    def is_ready() -> bool | Awaitable[bool]:
         return readiness.ready(ENGINE, HOST, port, KEY)
 
     await eventually(is_ready, 30, "the engine is ready")

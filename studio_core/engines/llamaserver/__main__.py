@@ -116,7 +116,6 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    # A normal exit: llama.cpp's log is written by a thread that only its own teardown waits for, and on a failure
+    # the last lines are the cause.
+    sys.exit(main(sys.argv[1:]))
