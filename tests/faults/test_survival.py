@@ -137,9 +137,11 @@ def test_twenty_controllers_one_wins(tmp_path: Path) -> None:
             assert process.stderr is not None
             lines = process.stderr.read().splitlines()
             assert len(lines) == 1 and "a controller runs already" in lines[0]
+        assert one.status().controller.pid in [process.pid for process in found if process.returncode is None]
     finally:
         one.down()
         for process in found:
+            process.kill()
             process.wait()
             assert process.stderr is not None
             process.stderr.close()
