@@ -136,6 +136,10 @@ class Client:
     def delete_recipe(self, recipe_id: str) -> None:
         self._send("DELETE", f"/recipes/{quote(recipe_id, safe='')}", Any)
 
+    def take_over(self, path: Path) -> wire.Takeover:
+        """Take over vLLM Studio's database at `path` on the server; it stays as it is."""
+        return self._send("POST", "/import/vllm-studio", wire.Takeover, {"path": str(path)}, patience=None)
+
     def launch(self, recipe_id: str, wait: bool = False, force: bool = False) -> wire.Launch:
         """Start a recipe; returns at once, or with `wait` when the launch is over. Raises LaunchFailed and others."""
         query = urlencode({"wait": "false", "force": str(force).lower()})

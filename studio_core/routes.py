@@ -114,6 +114,7 @@ TABLE: tuple[Route, ...] = (
         ("POST", "/recipes", "store a recipe"),
         ("PUT", "/recipes/{recipe_id}", "change a recipe, with the version that was read"),
         ("DELETE", "/recipes/{recipe_id}", "delete a recipe"),
+        ("POST", "/import/vllm-studio", "take over a database of vLLM Studio that lies on this machine"),
     ),
 )
 

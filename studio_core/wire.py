@@ -303,6 +303,22 @@ class Stored(Model):
     version: int
 
 
+class Taken(Model):
+    """Rows of one table: taken over, here already, and left behind (the report's notes say why)."""
+
+    taken: int = 0
+    already: int = 0
+    skipped: int = 0
+
+
+class Takeover(Model):
+    """What was taken over from vLLM Studio."""
+
+    source: str
+    tables: dict[str, Taken] = {}
+    notes: list[str] = []
+
+
 class Done(Model):
     """What deleting answers."""
 

@@ -19,6 +19,7 @@ VERBS = {
     "ps": ("status", "instances, with their processes"),
     "gpus": ("status", "GPUs and host"),
     "recipes": ("recipe", "list, show, add, edit, remove, export, import"),
+    "import": ("takeover", "take over what vLLM Studio stored"),
     "launch": ("lifecycle", "run a recipe"),
     "stop": ("lifecycle", "stop what a recipe runs"),
     "switch": ("lifecycle", "run another recipe in place of what runs"),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 from studio_core import daemon
 from studio_core.errors import Daemonless, StudioError
 from studio_core.paths import Places
 from studio_core.settings import Settings
+from studio_core.store.legacy import old_database
+from studio_core.text import clean
 
 END_S = 60.0
 
@@ -27,8 +30,11 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 def _up(options: argparse.Namespace, settings: Settings) -> int:
     if options.replace:
         daemon.replace(Places(settings.state_dir))
-    status = daemon.ensure(settings, options.overrides).status()
+    client = daemon.ensure(settings, options.overrides)
+    status = client.status()
     print(f"controller pid {status.controller.pid}, http://{status.gateway.host}:{status.gateway.port}")
+    if (old := old_database(Path.cwd())) is not None and not client.recipes():
+        print(f"{clean(str(old))} looks like vLLM Studio's; take it over: studio import vllm-studio")
     return 0
 
 

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from studio_core import __version__, wire
@@ -29,6 +30,7 @@ from studio_core.store.key import KeyTable, ensure_admin_key
 from studio_core.store.launch import LaunchRow, LaunchTable
 from studio_core.store.recipe import RecipeTable
 from studio_core.store.store import Store
+from studio_core.store.takeover import takeover
 from studio_core.supervisor import launch
 from studio_core.supervisor.attempt import Attempt
 from studio_core.supervisor.keeper import Keeper, Surroundings
@@ -63,7 +65,8 @@ class Controller:
             settings=settings, places=places, recipes=self.recipes, chats=chats, launches=self.launches,
             supervisor=self.supervisor, hub=Hub(), gpu=self._gpu, turns=self._turns,
             figures=Figures(self._usage, self._peaks, self._lifetime), daemons=self._daemons(), exporter=self._exporter,
-            models=self._models, changed=self._changed, shutdown=end, notices=self._notices,
+            models=self._models,
+            takeover=partial(takeover, self.store), changed=self._changed, shutdown=end, notices=self._notices,
         )
         self._herald = Herald(self._services)
         self._servers = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from studio_core import wire
@@ -43,7 +44,8 @@ class Daemons:
 class Services:
     """Every collaborator of the routes.
 
-    `models` finds model files (the answer of /v1/studio/models), `changed` tells that recipes changed,
+    `models` finds model files (the answer of /v1/studio/models), `takeover` copies
+    vLLM Studio's data, `changed` tells that recipes changed,
     `shutdown(engines)` ends the controller after the answer has left, and `notices` are lines for a person.
     """
 
@@ -60,6 +62,7 @@ class Services:
     daemons: Daemons
     exporter: Exporter
     models: Callable[[], Awaitable[Mapping[str, Any]]]
+    takeover: Callable[[Path], Awaitable[wire.Takeover]]
     changed: Callable[[], None]
     shutdown: Callable[[bool], None]
     notices: Callable[[], list[str]]

@@ -29,6 +29,10 @@ class Store:
         self._reader: aiosqlite.Connection | None = None
         self._thread = ThreadPoolExecutor(1, "store")
 
+    @property
+    def path(self) -> Path:
+        return self._path
+
     async def start(self) -> None:
         """Open, and bring the schema up to date.
 

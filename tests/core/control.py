@@ -31,6 +31,7 @@ from studio_core.store.chat import ChatTable
 from studio_core.store.launch import LaunchTable
 from studio_core.store.recipe import RecipeTable
 from studio_core.store.store import Store
+from studio_core.store.takeover import takeover
 from studio_core.supervisor.keeper import Surroundings
 from studio_core.supervisor.service import Supervisor
 from studio_core.usage.sums import lifetime, peaks, sums
@@ -130,5 +131,6 @@ def assemble(settings: Any, places: Places, store: Store, stopped: list[bool], d
         daemons=Daemons(
             lambda: wire.Daemon(pid=os.getpid()), wire.Gateway, wire.Daemon, dict, dict
         ),
-        exporter=Exporter(), models=models, changed=dirty.set, shutdown=stopped.append, notices=list,
+        exporter=Exporter(), models=models,
+        takeover=partial(takeover, store), changed=dirty.set, shutdown=stopped.append, notices=list,
     )
