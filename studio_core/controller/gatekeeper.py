@@ -34,6 +34,7 @@ class Gatekeeper:
         self._listener: socket.socket | None = None
         self._greeted = asyncio.Event()
         self._current: Hello | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -64,12 +65,15 @@ class Gatekeeper:
             self._listener = _open(self._settings.host, self._settings.port)
         self._task = asyncio.create_task(self._keep())
 
-    async def stop(self) -> None:
-        """Stop keeping; a gateway that runs goes on."""
+    async def stop(self, shutdown: bool = False) -> None:
+        """Stop keeping; a gateway that runs goes on. With `shutdown` one that has not dialled yet is told by a signal."""
+        process = self._process
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        if shutdown and process is not None and self._current is None and process.poll() is None:
+            process.terminate()
         if self._listener is not None:
             self._listener.close()
 
@@ -117,7 +121,7 @@ class Gatekeeper:
             )
         finally:
             os.close(log)
-        self.pid = process.pid
+        self._process, self.pid = process, process.pid
         try:
             await _death(process.pid)
         finally:

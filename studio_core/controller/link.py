@@ -68,7 +68,7 @@ class GatewayLink:
 
     async def stop(self, shutdown: bool, deadline_s: float = 10.0) -> None:
         """Stop listening. With `shutdown` the gateways retire, and what they still have in flight gets `deadline_s`."""
-        await self._gatekeeper.stop()
+        await self._gatekeeper.stop(shutdown)
         if shutdown:
             for peer in self._peers.values():
                 _send(peer, Retire(deadline_s=deadline_s))
