@@ -181,7 +181,7 @@ class Client:
         return self._get(f"/logs/{quote(log_id, safe='')}?{asked}", wire.LogPage)
 
     def follow(self, log_id: str, start: int | None = None) -> Stream:
-        query = urlencode({"start": start}) if start is not None else ""
+        query = urlencode({"offset": start}) if start is not None else ""
         return self._stream("GET", f"/logs/{quote(log_id, safe='')}/stream?{query}")
 
     def delete_log(self, log_id: str) -> None:

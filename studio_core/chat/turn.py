@@ -75,7 +75,7 @@ class Turns:
         try:
             await self._stream(model, history, answer, events)
             answer.state = "complete"
-        except (StudioError, httpx.HTTPError) as error:
+        except (StudioError, httpx.HTTPError, msgspec.DecodeError) as error:
             answer.state = "interrupted"
             problem = error if isinstance(error, StudioError) else Unavailable("the answer broke off", str(error))
             events.put_nowait(wire.Event(event="error", data=problem.body()))

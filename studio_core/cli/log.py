@@ -50,6 +50,6 @@ def _find(client: Client, name: str) -> str:
 def _follow(client: Client, log_id: str, start: int, wanted: str | None) -> None:
     sanitiser = Sanitiser()
     for event in client.follow(log_id, start):
-        for line in event.data.get("lines", ()) if isinstance(event.data, dict) else ():
-            if wanted is None or wanted in line:
-                print(sanitiser.feed(line + "\n"), end="", flush=True)
+        line = event.data.get("line") if isinstance(event.data, dict) and event.event == "log" else None
+        if line is not None and (wanted is None or wanted in line):
+            print(sanitiser.feed(line + "\n"), end="", flush=True)

@@ -93,7 +93,7 @@ class Controller:
     async def stop(self, gateway: bool, engines: bool) -> None:
         """Engines go on unless `engines`; the gateway goes on unless `gateway`."""
         if engines:
-            await self.supervisor.evict()
+            await self.supervisor.evict(force=True)
         self._services.hub.close()
         for server in self._servers:
             await server.stop()

@@ -20,6 +20,7 @@ from studio_core.supervisor.keeper import Keeper, Surroundings
 
 # After a failed start the gateway's requests get the cause for this long before one may try again.
 RETRY_S = 10.0
+LAUNCHES_KEPT = 20
 
 
 class Door(Protocol):
@@ -120,8 +121,7 @@ class Supervisor:
         if origin == launch.PERSON:
             self.holds.discard(recipe_id)
         self._forget_failure(recipe_id)
-        attempt = Attempt.new(recipe, origin, force)
-        self._attempts[attempt.id] = attempt
+        attempt = self._remember(Attempt.new(recipe, origin, force))
         attempt.task = self._spawn(self._run(attempt))
         self._changed()
         return attempt.view(None)
@@ -324,8 +324,15 @@ class Supervisor:
         """A launch of what serves already: over at once."""
         attempt = Attempt.new(recipe, launch.PERSON, False)
         attempt.state, attempt.instance_id, attempt.message = launch.READY, keeper.id, "already running"
+        return self._remember(attempt).view(keeper)
+
+    def _remember(self, attempt: Attempt) -> Attempt:
+        """Keep it, and of those that are over only the newest: the rest is in the database."""
         self._attempts[attempt.id] = attempt
-        return attempt.view(keeper)
+        over = [name for name, one in self._attempts.items() if one.state in launch.OVER and one is not attempt]
+        for name in over[:-LAUNCHES_KEPT]:
+            del self._attempts[name]
+        return attempt
 
 
 def failure_of(error: StudioError) -> wire.Failure:
