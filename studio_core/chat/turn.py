@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
-import msgspec
 
 from studio_core import wire
+from studio_core.chat.answer import Answer, Torn, data_of, refusal
 from studio_core.errors import Conflict, StudioError, Unavailable
 from studio_core.store.chat import ChatTable
 
 # What a crash may lose of an answer.
 FLUSH_S = 0.25
 TITLE_CHARS = 60
+# The gateway pings a silent stream every 15 s: a model may take its time, a dead connection may not.
+TIMEOUT = httpx.Timeout(None, connect=5.0, read=300.0)
 _END = None
 
 
@@ -29,108 +30,124 @@ class Turns:
         self._chats = chats
         self._address = address
         self._key = key
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._busy: set[str] = set()
+        self._running: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """What an earlier controller was writing when it died is marked interrupted."""
         await self._chats.interrupt()
 
     async def stop(self) -> None:
-        tasks = list(self._running.values())
+        """Break off what runs; its text so far is stored, marked interrupted."""
+        tasks = list(self._running)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def turn(self, chat_id: str, content: str, model: str | None) -> AsyncIterator[wire.Event]:
-        """Events: message (the stored question), delta, usage, done (the stored answer), error. The reader may leave.
+        """Events: message (the stored question), delta, thought, usage, error, done (the stored answer). The reader may leave.
 
         Raises:
-            NotFound: no such chat. Conflict: it is answering already, or no model was chosen.
+            NotFound: no such chat. Conflict: it is answering already, or no model was chosen. DiskFull: nothing was stored.
         """
-        chat = await self._chats.get(chat_id)
-        if chat_id in self._running:
+        if chat_id in self._busy:
             raise Conflict("this chat is being answered", "", "wait for the answer, or open another chat")
+        self._busy.add(chat_id)
+        try:
+            question, history, answer = await self._begin(chat_id, content, model)
+        except BaseException:
+            self._busy.discard(chat_id)
+            raise
+        answer.tell("message", wire.to_builtins(question))
+        task = asyncio.create_task(self._answer(history, answer), name=f"turn {chat_id}")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        try:
+            while (event := await answer.events.get()) is not _END:
+                yield event
+        finally:
+            answer.heard = False
+
+    async def _begin(
+        self, chat_id: str, content: str, model: str | None
+    ) -> tuple[wire.ChatMessage, list[dict[str, Any]], Answer]:
+        """Store the question, and the answer's beginning."""
+        chat = await self._chats.get(chat_id)
         model = model or chat.session.model
         if not model:
             raise Conflict("no model was chosen for this chat", "", "name one in the request")
         asked = wire.ChatMessage(id=secrets.token_hex(8), session_id=chat_id, role="user", content=content)
         question = await self._chats.append(asked)
         if not chat.messages:
-            await self._chats.change(chat_id, " ".join(content.split())[:TITLE_CHARS] or None, model)
-        events: asyncio.Queue[wire.Event | None] = asyncio.Queue()
-        events.put_nowait(wire.Event(event="message", data=wire.to_builtins(question)))
-        history = [_sent(message) for message in (*chat.messages, question)]
-        task = asyncio.create_task(self._answer(chat_id, model, history, events))
-        self._running[chat_id] = task
-        task.add_done_callback(lambda _: self._running.pop(chat_id, None))
-        while (event := await events.get()) is not _END:
-            yield event
-
-    async def _answer(
-        self, chat_id: str, model: str, history: list[dict[str, Any]], events: asyncio.Queue[wire.Event | None]
-    ) -> None:
-        answer = wire.ChatMessage(
+            title = title_of(content) if chat.session.title == "New Chat" else None
+            await self._chats.change(chat_id, title, model)
+        answer = Answer(await self._chats.append(wire.ChatMessage(
             id=secrets.token_hex(8), session_id=chat_id, role="assistant", content="", model=model, state="streaming"
-        )
-        try:
-            await self._stream(model, history, answer, events)
-            answer.state = "complete"
-        except (StudioError, httpx.HTTPError, msgspec.DecodeError) as error:
-            answer.state = "interrupted"
-            problem = error if isinstance(error, StudioError) else Unavailable("the answer broke off", str(error))
-            events.put_nowait(wire.Event(event="error", data=problem.body()))
-        except asyncio.CancelledError:
-            answer.state = "interrupted"
-            raise
-        finally:
-            with contextlib.suppress(StudioError):
-                stored = await asyncio.shield(self._chats.append(answer))
-                events.put_nowait(wire.Event(event="done", data=wire.to_builtins(stored)))
-            events.put_nowait(_END)
+        )))
+        return question, [_sent(one) for one in (*chat.messages, question) if one.content or one.tool_calls], answer
 
-    async def _stream(
-        self, model: str, history: list[dict[str, Any]], answer: wire.ChatMessage, events: asyncio.Queue[wire.Event | None]
-    ) -> None:
+    async def _answer(self, history: list[dict[str, Any]], answer: Answer) -> None:
+        keeper = asyncio.create_task(self._keep(answer))
+        state = "interrupted"
+        try:
+            await self._stream(history, answer)
+            state = "complete"
+        except StudioError as error:
+            answer.tell("error", error.body())
+        except (httpx.HTTPError, OSError) as error:
+            broken = Unavailable("the answer broke off", f"{type(error).__name__} {error}".strip(), "send the message again")
+            answer.tell("error", broken.body())
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+            answer.message.state = state
+            await self._end(answer)
+
+    async def _stream(self, history: list[dict[str, Any]], answer: Answer) -> None:
+        """Raises Refused, Torn, httpx.HTTPError."""
         host, port = self._address()
-        body = {"model": model, "messages": history, "stream": True, "stream_options": {"include_usage": True}}
+        body = {
+            "model": answer.message.model, "messages": history, "stream": True, "stream_options": {"include_usage": True},
+        }
         headers = {"Authorization": f"Bearer {self._key()}"}
-        flushed = time.monotonic()
         async with (
-            httpx.AsyncClient(timeout=httpx.Timeout(None, connect=5.0), trust_env=False, verify=False) as client,
+            httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, verify=False) as client,
             client.stream("POST", f"http://{host}:{port}/v1/chat/completions", json=body, headers=headers) as response,
         ):
             if response.status_code != httpx.codes.OK:
-                raise _refused(response.status_code, await response.aread())
-            async for line in response.aiter_lines():
-                if not line.startswith("data:") or line[5:].strip() == "[DONE]":
-                    continue
-                self._take(msgspec.json.decode(line[5:]), answer, events)
-                if time.monotonic() - flushed > FLUSH_S:
-                    await self._chats.append(answer)
-                    flushed = time.monotonic()
+                raise refusal(response.status_code, await response.aread())
+            async for data in data_of(response.aiter_bytes()):
+                answer.take(data)
+        if not answer.whole:
+            raise Torn("the answer broke off", "the stream ended without its end mark", "see the model's log")
 
-    def _take(self, chunk: dict[str, Any], answer: wire.ChatMessage, events: asyncio.Queue[wire.Event | None]) -> None:
-        if "error" in chunk:
-            raise _refused(502, msgspec.json.encode(chunk))
-        for choice in chunk.get("choices") or ():
-            text = (choice.get("delta") or {}).get("content")
-            if text:
-                answer.content = (answer.content or "") + text
-                events.put_nowait(wire.Event(event="delta", data={"content": text}))
-        if usage := chunk.get("usage"):
-            answer.request_prompt_tokens = usage.get("prompt_tokens")
-            answer.request_completion_tokens = usage.get("completion_tokens")
-            events.put_nowait(wire.Event(event="usage", data=usage))
+    async def _keep(self, answer: Answer) -> None:
+        """Store the text as it grows; a full disk is tried again."""
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            if answer.unsaved:
+                with contextlib.suppress(StudioError):
+                    await self._chats.append(answer.saved())
+
+    async def _end(self, answer: Answer) -> None:
+        try:
+            stored = await self._chats.append(answer.saved())
+            answer.tell("done", wire.to_builtins(stored))
+        except StudioError as error:
+            answer.tell("error", error.body())
+        finally:
+            self._busy.discard(answer.message.session_id)
+            answer.events.put_nowait(_END)
+
+
+def title_of(content: str) -> str | None:
+    """The first words, whole ones; None for a text without any."""
+    words = " ".join(content.split())
+    if len(words) <= TITLE_CHARS:
+        return words or None
+    return words[:TITLE_CHARS].rsplit(" ", 1)[0] + "…"
 
 
 def _sent(message: wire.ChatMessage) -> dict[str, Any]:
-    return {"role": message.role, "content": message.content or ""}
-
-
-def _refused(status: int, body: bytes) -> StudioError:
-    try:
-        error = msgspec.json.decode(body)["error"]
-        text = str(error.get("message", error)) if isinstance(error, dict) else str(error)
-    except (msgspec.DecodeError, KeyError, TypeError):
-        text = body.decode("utf-8", "replace")[:500]
-    return Unavailable("the model did not answer", text, f"the gateway said {status}")
+    plain: dict[str, Any] = {"role": message.role, "content": message.content or ""}
+    return {**plain, "tool_calls": message.tool_calls} if message.tool_calls else plain

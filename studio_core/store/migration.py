@@ -18,7 +18,7 @@ def _statements(*texts: str) -> Step:
 
 _NOW = "TEXT DEFAULT CURRENT_TIMESTAMP"
 
-_LEGACY = _statements(
+_TABLES = _statements(
     f"""CREATE TABLE IF NOT EXISTS recipes (
         id TEXT PRIMARY KEY, data TEXT NOT NULL, created_at {_NOW}, updated_at {_NOW})""",
     f"""CREATE TABLE IF NOT EXISTS chat_sessions (
@@ -36,6 +36,27 @@ _LEGACY = _statements(
         model_id TEXT PRIMARY KEY, prefill_tps REAL, generation_tps REAL, ttft_ms REAL,
         total_tokens INTEGER DEFAULT 0, total_requests INTEGER DEFAULT 0, updated_at {_NOW})""",
     f"CREATE TABLE IF NOT EXISTS lifetime_metrics (key TEXT PRIMARY KEY, value REAL NOT NULL DEFAULT 0, updated_at {_NOW})",
+)
+
+
+
+def _legacy(connection: sqlite3.Connection) -> None:
+    """vLLM Studio's tables, also where this file is its own of another month: older column, fewer columns."""
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(recipes)")}
+    if "json" in columns and "data" not in columns:
+        connection.execute("ALTER TABLE recipes RENAME COLUMN json TO data")
+    _TABLES(connection)
+    for table, column, kind in _LATER:
+        if column not in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+
+
+# Columns that not every version had.
+_LATER = (
+    ("chat_messages", "request_tools_tokens", "INTEGER"),
+    ("chat_messages", "request_total_input_tokens", "INTEGER"),
+    ("peak_metrics", "updated_at", "TEXT"),
+    ("lifetime_metrics", "updated_at", "TEXT"),
 )
 
 _OURS = _statements(
@@ -66,5 +87,5 @@ _WRITER = _statements(
 )
 
 # Step n brings the database to version n. A step that was released is never changed.
-STEPS: tuple[Step, ...] = (_LEGACY, _OURS, _WRITER)
+STEPS: tuple[Step, ...] = (_legacy, _OURS, _WRITER)
 VERSION = len(STEPS)
