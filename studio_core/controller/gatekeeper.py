@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 from studio_core import __version__
 from studio_core.errors import PortTaken
@@ -57,7 +58,7 @@ class Gatekeeper:
         Raises:
             PortTaken: names the holder and a free port; nothing moves by itself.
         """
-        if self._a_gateway_lives():
+        if self.living():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ADOPT_S):
                     await self._greeted.wait()
@@ -90,19 +91,19 @@ class Gatekeeper:
         self._greeted.set()
         return fits
 
-    def _a_gateway_lives(self) -> bool:
-        """Whether a writer of the journal holds its lock: each gateway does, for life."""
-        return any(_locked(str(path)) for path in self._places.journal.glob("*.lock"))
+    def living(self) -> set[str]:
+        """The ids of the gateways that live, whether they are linked or not: each holds its journal's lock for life."""
+        return {path.stem for path in self._places.journal.glob("*.lock") if _locked(path)}
 
     async def _keep(self) -> None:
         pause = RESTART_S
         while True:
             if self._current is not None and identity.alive(self._current.pid, self._current.ticks):
                 await _death(self._current.pid)
-                pause = RESTART_S
             await self._run_one()
+            # One that came up and then died is replaced at once; one that never comes up must not eat the machine.
+            pause = RESTART_S if self._greeted.is_set() else min(pause * 2, RESTART_MAX_S)
             await asyncio.sleep(pause)
-            pause = min(pause * 2, RESTART_MAX_S)
 
     async def _run_one(self) -> None:
         """Start a gateway and return when it has ended."""
@@ -143,10 +144,14 @@ def _open(host: str, number: int) -> socket.socket:
     return listener
 
 
-def _locked(path: str) -> bool:
-    handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+def _locked(path: Path) -> bool:
+    """Looked at with a shared lock, so that two who look do not see each other."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return True
     finally:

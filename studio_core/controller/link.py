@@ -85,7 +85,10 @@ class GatewayLink:
     # What the controller says.
 
     def publish(self, routes: list[Route], keys: list[Key], policy: Policy) -> int:
-        """Push a new table to every gateway; returns its counter."""
+        """Push the table to every gateway if it is another than the last; returns its counter."""
+        last = self._table
+        if last.version[1] and (last.routes, last.keys, last.policy) == (routes, keys, policy):
+            return last.version[1]
         counter = self._table.version[1] + 1
         self._table = Table(version=(self._start_id, counter), routes=routes, keys=keys, policy=policy)
         for peer in self._peers.values():
@@ -106,7 +109,9 @@ class GatewayLink:
         return True
 
     def _all_drained(self, instance: str, version: int) -> bool:
-        return all(self._acked(peer, instance, version) for peer in self._peers.values() if peer.alive)
+        """A gateway that lives but has not said hello, or not yet again, may have requests in flight too."""
+        living = self._gatekeeper.living() | {name for name, peer in self._peers.items() if peer.alive}
+        return all(name in self._peers and self._acked(self._peers[name], instance, version) for name in living)
 
     def _acked(self, peer: Peer, instance: str, version: int) -> bool:
         start, counter = peer.drained.get(instance, ("", 0))

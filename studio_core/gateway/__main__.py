@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import signal
@@ -14,10 +15,13 @@ from pathlib import Path
 
 from studio_core import __version__
 from studio_core.gateway.answer import LocalAnswer
+from studio_core.gateway.control import Control
+from studio_core.gateway.door import FrontDoor
+from studio_core.gateway.holding import Cloakroom
 from studio_core.gateway.http import Connection
+from studio_core.gateway.inference import Engines
 from studio_core.gateway.journal import Journal
 from studio_core.gateway.link import Link, kept
-from studio_core.gateway.relay import Relay
 from studio_core.gateway.routing import Routing
 from studio_core.gateway.table import Hello
 from studio_core.paths import Places
@@ -44,8 +48,9 @@ class Gateway:
         self._link = Link(places, hello, listener, self.retire)
         self._routing = self._link.routing = Routing(kept(places), self._link.tell)
         self._journal = Journal(places.journal, writer)
-        answer = LocalAnswer(self._routing, hello, self._journal)
-        self._relay = Relay(writer, self._routing, self._journal, places.gateway_socket, answer.answer)
+        engines = Engines(self._routing, self._journal, Cloakroom(places.root))
+        local = LocalAnswer(self._routing, hello, self._journal)
+        self._door = FrontDoor(writer, self._routing, engines, Control(places.gateway_socket), local)
 
     def retire(self, deadline_s: float = RETIRE_S) -> None:
         self._deadline_s = deadline_s
@@ -65,11 +70,12 @@ class Gateway:
             async with asyncio.timeout(self._deadline_s):
                 while self._open:  # noqa: ASYNC110 - a connection is cheaper without an event of its own
                     await asyncio.sleep(0.05)
+        await asyncio.gather(*(connection.abandon() for connection in tuple(self._open)))
         link.cancel()
         self._journal.close()
 
     def _connection(self) -> Connection:
-        return Connection(self._relay.handle, lambda: self._routing.table.policy.body_limit, self._open)
+        return Connection(self._door, self._open)
 
 
 def main() -> None:
@@ -79,6 +85,7 @@ def main() -> None:
     parser.add_argument("--config", default="")
     options = parser.parse_args()
     os.umask(0o077)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     listener = socket.socket(fileno=options.listen_fd)
     with contextlib.suppress(ImportError):
         import uvloop

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 from studio_core import __version__
-from studio_core.gateway.http import Request, Responder
 from studio_core.gateway.journal import Journal
+from studio_core.gateway.request import Request
+from studio_core.gateway.responder import Responder
 from studio_core.gateway.routing import Routing
 from studio_core.gateway.table import Hello, Route
-from studio_core.routes import REQUEST_ID_HEADER
 
 
 class LocalAnswer:
@@ -20,10 +21,9 @@ class LocalAnswer:
         self._hello = hello
         self._journal = journal
 
-    def answer(self, request: Request, responder: Responder, request_id: str) -> None:
+    async def serve(self, request: Request, responder: Responder) -> None:
         """Raises UnknownModel."""
-        body = self._body(request.path)
-        responder.json(200, body, [(REQUEST_ID_HEADER.encode(), request_id.encode())])
+        responder.json(200, self._body(unquote(request.path)))
 
     def _body(self, path: str) -> Any:
         if path == "/health":

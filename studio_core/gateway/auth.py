@@ -8,18 +8,16 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from studio_core.errors import Denied, NoKey, NotFound, StudioError
-from studio_core.gateway.http import Request
+from studio_core.errors import Denied, NoKey, NotFound, WrongMethod
+from studio_core.gateway.request import Request
 from studio_core.gateway.table import Key, Policy
 from studio_core.routes import INFERENCE, READ, Route, allowed, find, methods
 
 # vLLM Studio's page sends this when no key is set: no key at all, and never accepted as one.
 NO_KEY = "sk-master"
+# EventSource of browsers cannot send headers: on /events the key may stand in the address.
+KEY_PARAMETER = "api_key"
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "ip6-localhost"})
-
-
-class WrongMethod(StudioError):
-    status, code = 405, "method_not_allowed"
 
 
 class WrongHost(Denied):
@@ -89,7 +87,7 @@ def _given(request: Request) -> str:
     if key := request.header(b"x-api-key"):
         return key.strip()
     if request.path == "/events":
-        return "".join(parse_qs(request.query).get("api_key", [])[:1])
+        return "".join(parse_qs(request.query).get(KEY_PARAMETER, [])[:1])
     return ""
 
 

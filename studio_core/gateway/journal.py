@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import queue
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+# A segment is closed when it has this size, or is this old and its writer has nothing to write.
 SEGMENT_BYTES = 4 * 1024 * 1024
+SEGMENT_S = 3600.0
 QUEUE_LINES = 100_000
+CLOSED = b'{"t":"closed"}\n'
 
 
 class Journal:
@@ -24,6 +29,7 @@ class Journal:
         self._writer = writer
         self._lines: queue.Queue[bytes | None] = queue.Queue(QUEUE_LINES)
         self._number = 0
+        self._handle, self._size, self._opened = -1, 0, 0.0
         self._lock = os.open(folder / f"{writer}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
@@ -42,42 +48,52 @@ class Journal:
         self._thread.join()
         os.close(self._lock)
 
+    # The thread.
+
     def _write(self) -> None:
-        handle, size = -1, 0
-        while (batch := self._batch()) is not None:
-            if handle < 0:
-                handle, size = self._open(), 0
-            handle, size = self._append(handle, size, batch)
-        if handle >= 0:
-            os.write(handle, b'{"t":"closed"}\n')
-            os.close(handle)
+        over = False
+        while not over:
+            batch, over = self._batch()
+            if batch and not self._append(b"".join(batch)):
+                self.lost += len(batch)
+            aged = self._handle >= 0 and time.monotonic() - self._opened > SEGMENT_S
+            if over or aged or self._size >= SEGMENT_BYTES:
+                self._end_segment()
 
-    def _batch(self) -> bytes | None:
-        """All that waits, joined; None at the end."""
-        first = self._lines.get()
-        if first is None:
-            return None
-        lines = [first]
-        while not self._lines.empty():
-            line = self._lines.get()
-            if line is None:
-                self._lines.put(None)
-                break
-            lines.append(line)
-        return b"".join(lines)
+    def _batch(self) -> tuple[list[bytes], bool]:
+        """All that waits, and whether it is the end. Empty now and then, so that an old segment is closed."""
+        lines: list[bytes] = []
+        with contextlib.suppress(queue.Empty):
+            line = self._lines.get(timeout=SEGMENT_S)
+            while line is not None:
+                lines.append(line)
+                line = self._lines.get_nowait()
+            return lines, True
+        return lines, False
 
-    def _open(self) -> int:
-        self._number += 1
-        name = f"{self._writer}-{self._number:06d}.jsonl"
-        return os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-
-    def _append(self, handle: int, size: int, batch: bytes) -> tuple[int, int]:
+    def _append(self, data: bytes) -> bool:
+        """Whole, or not at all: a torn line would be read as part of the next."""
         try:
-            size += os.write(handle, batch)
+            if self._handle < 0:
+                self._begin_segment()
+            written = os.write(self._handle, data)
+            if written < len(data):
+                os.ftruncate(self._handle, self._size)
+                return False
         except OSError:
-            self.lost += batch.count(b"\n")
-        if size < SEGMENT_BYTES:
-            return handle, size
-        os.write(handle, b'{"t":"closed"}\n')
-        os.close(handle)
-        return -1, 0
+            return False
+        self._size += written
+        return True
+
+    def _begin_segment(self) -> None:
+        name = f"{self._writer}-{self._number + 1:06d}.jsonl"
+        self._handle = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._number, self._size, self._opened = self._number + 1, 0, time.monotonic()
+
+    def _end_segment(self) -> None:
+        """Say that nothing more comes here. On a full disk it is said by the writer's end instead."""
+        if self._handle < 0:
+            return
+        self._append(CLOSED)
+        os.close(self._handle)
+        self._handle, self._size = -1, 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -25,6 +26,7 @@ REVIVE_S, REVIVE_MAX_S = 2.0, 60.0
 COUNTS_S = 0.25
 LINE_BYTES = 64 * 1024 * 1024
 
+log = logging.getLogger(__name__)
 _lines = msgspec.json.Decoder(FromController)
 
 
@@ -38,6 +40,7 @@ class Link:
         self._listener = listener
         self._retire = retire
         self._writer: asyncio.StreamWriter | None = None
+        self._met = False
 
     def tell(self, line: Any) -> None:
         """Send a line, if the controller is there."""
@@ -47,11 +50,10 @@ class Link:
     async def run(self) -> None:
         lost_at, gap = time.monotonic(), REVIVE_S
         while True:
-            try:
+            with contextlib.suppress(OSError):
                 await self._attend()
-                lost_at, gap = time.monotonic(), REVIVE_S
-            except OSError:
-                pass
+            if self._met:
+                self._met, lost_at, gap = False, time.monotonic(), REVIVE_S
             if time.monotonic() - lost_at > gap and not self._places.down.exists():
                 await asyncio.to_thread(revive, self._places)
                 lost_at, gap = time.monotonic(), min(gap * 2, REVIVE_MAX_S)
@@ -61,20 +63,33 @@ class Link:
         """One connection, from hello to its end."""
         routing = self.routing
         assert routing is not None
-        link = connect(self._places.link_socket, timeout=5.0)
-        socket.send_fds(link, [msgspec.json.encode(self._hello) + b"\n"], [self._listener.fileno()])
-        link.setblocking(False)
+        # Without a timeout: a local socket answers at once, or says that its queue is full.
+        link = connect(self._places.link_socket, timeout=0.0)
+        try:
+            socket.send_fds(link, [msgspec.json.encode(self._hello) + b"\n"], [self._listener.fileno()])
+        except OSError:
+            link.close()
+            raise
         reader, writer = await asyncio.open_unix_connection(sock=link, limit=LINE_BYTES)
         counting = asyncio.create_task(self._count(routing))
         try:
             while line := await reader.readline():
-                self._writer = writer
-                self._take(_lines.decode(line), routing)
+                self._writer, self._met = writer, True
+                self._hear(line, routing)
+        except ValueError as error:
+            log.error("the controller's line is longer than %d bytes: %s", LINE_BYTES, error)
         finally:
             self._writer = None
             counting.cancel()
             writer.close()
             routing.lost()
+
+    def _hear(self, line: bytes, routing: Routing) -> None:
+        """A line that a newer controller may say and we do not know is left alone."""
+        try:
+            self._take(_lines.decode(line), routing)
+        except msgspec.DecodeError as error:
+            log.warning("a line of the controller was not understood: %s", error)
 
     def _take(self, line: FromController, routing: Routing) -> None:
         if isinstance(line, Retire):
@@ -88,7 +103,7 @@ class Link:
         while True:
             await routing.changed.wait()
             routing.changed.clear()
-            self.tell(Counts(inflight=dict(routing.inflight), waiting=routing.waiting_recipes()))
+            self.tell(Counts(inflight=dict(routing.inflight), waiting=routing.waiting()))
             await asyncio.sleep(COUNTS_S)
 
 

@@ -1,70 +1,102 @@
-"""What a stream says of itself in passing: tokens, first token, finish. Right over any chunk boundary."""
+"""What an answer says of itself in passing: tokens, first token, finish. Right over any chunk boundary."""
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
 import msgspec
 
 DONE = b"[DONE]"
-# A non-streaming answer is looked into up to this size.
+# An event ends with an empty line, whatever ends a line (WHATWG HTML, 9.2.5; a lone CR is not used by any engine).
+_END = re.compile(rb"\r?\n\r?\n")
+# An event that grows past this is passed on as it comes, unread.
+EVENT_BYTES = 512 * 1024
+# An answer that is no stream is looked into up to this size.
 ANSWER_BYTES = 8 * 1024 * 1024
 
 
 class Observation:
     """Feed it the answer; `feed` gives back what the client sees. `hide_usage`: the usage event was asked for by us."""
 
-    def __init__(self, stream: bool, hide_usage: bool) -> None:
-        self.began = time.monotonic()
+    def __init__(self, hide_usage: bool = False, began: float | None = None) -> None:
+        self.began = time.monotonic() if began is None else began
         self.ttft: float | None = None
         self.chunks = 0
         self.done = False
         self.finish: str | None = None
+        self.error: str | None = None
         self.usage: dict[str, Any] = {}
-        self._stream = stream
         self._hide = hide_usage
-        self._rest = b""
+        self._rest = bytearray()
+        self._seen = 0
+        self._torn = False
 
     @property
     def at_boundary(self) -> bool:
         """Whether a comment may be put in here."""
-        return not self._rest
+        return not self._rest and not self._torn
+
+    @property
+    def over(self) -> bool:
+        """Whether a stream has said that it ended, well or not."""
+        return self.done or self.finish is not None or self.error is not None
 
     def feed(self, data: bytes) -> bytes:
-        """Whole events of what came; the rest is kept until it is whole."""
-        if not self._stream:
-            self._rest = (self._rest + data)[:ANSWER_BYTES]
-            return data
-        *events, self._rest = (self._rest + data.replace(b"\r\n", b"\n")).split(b"\n\n")
-        return b"".join(event + b"\n\n" for event in events if self._event(event))
+        """Whole events of what came, byte for byte; the rest is kept until it is whole."""
+        self._rest += data
+        out, start = [], 0
+        while (end := _END.search(self._rest, max(start, self._seen))) is not None:
+            event = bytes(self._rest[start : end.end()])
+            if self._torn or self._event(event):
+                out.append(event)
+            self._torn, start = False, end.end()
+        del self._rest[:start]
+        # An end may lie across the next boundary: three of its four bytes may be here.
+        self._seen = max(0, len(self._rest) - 3)
+        if self._torn or len(self._rest) > EVENT_BYTES:
+            out.append(bytes(self._rest[: self._seen]))
+            del self._rest[: self._seen]
+            self._torn, self._seen = True, 0
+        return b"".join(out)
 
     def end(self) -> bytes:
-        """What is left when the answer is over."""
-        if not self._stream:
-            self._take(self._rest)
-            return b""
-        rest, self._rest = self._rest, b""
+        """What is left when the stream is over."""
+        rest = bytes(self._rest)
+        self._rest.clear()
         return rest
+
+    def look(self, data: bytes) -> None:
+        """A piece of an answer that is no stream."""
+        if self.ttft is None:
+            self.ttft = time.monotonic() - self.began
+        if len(self._rest) <= ANSWER_BYTES:
+            self._rest += data
+
+    def looked(self) -> None:
+        """That answer is whole."""
+        self._take(self.end())
 
     def figures(self) -> dict[str, Any]:
         """The fields of the journal's end line that the answer gave."""
-        prompt = self.usage.get("prompt_tokens_details") or {}
-        completion = self.usage.get("completion_tokens_details") or {}
+        usage = self.usage
+        prompt = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
+        completion = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
         return {
             "ttft_s": self.ttft,
             "duration_s": time.monotonic() - self.began,
-            "prompt_tokens": self.usage.get("prompt_tokens"),
-            "completion_tokens": self.usage.get("completion_tokens"),
-            "cached_tokens": prompt.get("cached_tokens"),
-            "reasoning_tokens": completion.get("reasoning_tokens"),
+            "prompt_tokens": _count(usage.get("prompt_tokens", usage.get("input_tokens"))),
+            "completion_tokens": _count(usage.get("completion_tokens", usage.get("output_tokens"))),
+            "cached_tokens": _count(prompt.get("cached_tokens")) if isinstance(prompt, dict) else None,
+            "reasoning_tokens": _count(completion.get("reasoning_tokens")) if isinstance(completion, dict) else None,
             "finish": self.finish,
             "chunks": self.chunks,
         }
 
     def _event(self, event: bytes) -> bool:
         """Look at one event; False when the client must not see it."""
-        data = b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
+        data = b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
         if data == DONE:
             self.done = True
             return True
@@ -73,7 +105,7 @@ class Observation:
         if self.ttft is None:
             self.ttft = time.monotonic() - self.began
         body = self._take(data)
-        only_usage = bool(body.get("usage")) and not body.get("choices")
+        only_usage = isinstance(body.get("usage"), dict) and not body.get("choices")
         self.chunks += not only_usage
         return not (only_usage and self._hide)
 
@@ -86,7 +118,15 @@ class Observation:
             return {}
         if isinstance(body.get("usage"), dict):
             self.usage = body["usage"]
-        for choice in body.get("choices") or ():
+        if body.get("error"):
+            self.error = str(body["error"])[:500]
+        choices = body.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and choice.get("finish_reason"):
-                self.finish = str(choice["finish_reason"])
+                self.finish = str(choice["finish_reason"])[:50]
         return body
+
+
+def _count(value: Any) -> int | None:
+    """A number of tokens, if it is one that a database takes."""
+    return value if type(value) is int and 0 <= value < 2**63 else None

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 from studio_core.errors import LaunchFailed, OnHold, TooMany, Unavailable, UnknownModel
@@ -14,8 +13,38 @@ from studio_core.gateway.table import Acquire, Cause, Drained, Route, Table
 
 # A cold request waits this long for a controller that is away.
 CONTROLLER_S = 30.0
+PAUSE_S = 0.5
+# States that an `acquire` ends; a failed one is cold again when the controller's back-off is over.
+STARTABLE = frozenset({"cold", "sleeping"})
 # States that no waiting can help, and the error that says so.
 REFUSALS: dict[str, type[Unavailable]] = {"held": OnHold, "failed": LaunchFailed}
+
+
+class Lease:
+    """A request's claim on a model: waits for it, and is counted as in flight from then until `release`."""
+
+    def __init__(self, routing: Routing, name: str) -> None:
+        self.route: Route | None = None
+        self._routing = routing
+        self._name = name
+
+    async def ready(self) -> Route:
+        """The route, once it serves. Counted in the same step in which it was picked.
+
+        Raises:
+            UnknownModel, OnHold, LaunchFailed, TooMany, Unavailable.
+        """
+        return await self._routing.ready(self, self._name)
+
+    def waits(self) -> bool:
+        """Whether `ready` would wait. Raises UnknownModel."""
+        return self._routing.find(self._name).state != "ready"
+
+    def release(self) -> None:
+        """Also right when it was never ready."""
+        if self.route is not None and self.route.instance is not None:
+            self._routing.release(self.route.instance)
+        self.route = None
 
 
 class Routing:
@@ -24,12 +53,12 @@ class Routing:
     def __init__(self, table: Table, tell: Callable[[Any], None]) -> None:
         self.table = table
         self.inflight: Counter[str] = Counter()
-        self.waiting: Counter[str] = Counter()
         self.changed = asyncio.Event()
         self._tell = tell
         self._away_since: float | None = time.monotonic()
         self._closed: set[str] = set()
-        self._waiters: dict[str, list[asyncio.Future[Route]]] = {}
+        self._asked: set[str] = set()
+        self._waiters: dict[str, dict[Lease, asyncio.Future[Route]]] = {}
         self._index()
 
     # The table.
@@ -47,11 +76,20 @@ class Routing:
 
     def lost(self) -> None:
         """The controller is away: an unfinished drain is void, its route opens again."""
-        self._away_since = time.monotonic()
+        if self._away_since is None:
+            self._away_since = time.monotonic()
+        self._asked.clear()
         for route in self.table.routes:
             if route.state == "draining" and route.instance not in self._closed:
                 route.state = "ready"
                 self._settle(route)
+
+    def doubt(self, route: Route) -> bool:
+        """Nobody listens there. While the controller is away that is all we can know, and the model counts as cold."""
+        if self._away_since is None:
+            return False
+        route.state = "cold"
+        return True
 
     def _index(self) -> None:
         self._names = {name.lower(): route for route in reversed(self.table.routes) for name in reversed(route.names)}
@@ -66,83 +104,78 @@ class Routing:
 
     # A request.
 
-    @asynccontextmanager
-    async def lease(self, name: str) -> AsyncIterator[Route]:
-        """The route of a model that is ready, counted as in flight while the block runs.
-
-        Raises:
-            UnknownModel, OnHold, LaunchFailed, TooMany, Unavailable.
-        """
-        route = await self._ready(self.find(name))
-        assert route.instance is not None
-        try:
-            yield route
-        finally:
-            self._release(route.instance)
-
-    async def _ready(self, route: Route) -> Route:
+    async def ready(self, lease: Lease, name: str) -> Route:
+        """See Lease.ready."""
+        route = self.find(name)
         if route.state == "ready":
-            return self._count(route)
+            return self._count(lease, route)
         if route.state in REFUSALS:
             raise refusal(route)
-        if self.waiting.total() >= self.table.policy.queue_limit:
-            limit = self.table.policy.queue_limit
-            raise TooMany("too many requests wait for a model", f"the queue holds {limit}", "try again later")
+        self._check_queue()
         waiter: asyncio.Future[Route] = asyncio.get_running_loop().create_future()
-        self._waiters.setdefault(route.recipe, []).append(waiter)
-        self.waiting[route.recipe] += 1
+        self._waiters.setdefault(route.recipe, {})[lease] = waiter
         self.changed.set()
-        self._tell(Acquire(recipe=route.recipe, waiting=self.waiting[route.recipe]))
+        self._acquire(route)
         patience = asyncio.create_task(self._mind_the_controller(waiter))
         try:
             return await waiter
-        except asyncio.CancelledError:
-            # Released and cancelled in the same step: the count is given back.
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self._release(waiter.result().instance or "")
-            raise
         finally:
             patience.cancel()
-            self.waiting[route.recipe] -= 1
+            self._waiters.get(route.recipe, {}).pop(lease, None)
             self.changed.set()
-            if waiter in self._waiters.get(route.recipe, ()):
-                self._waiters[route.recipe].remove(waiter)
 
-    async def _mind_the_controller(self, waiter: asyncio.Future[Route]) -> None:
-        while not waiter.done():
-            await asyncio.sleep(0.5)
-            away = self._away_since
-            if away is not None and time.monotonic() - away > CONTROLLER_S and not waiter.done():
-                waiter.set_exception(Unavailable("the controller is away", f"for {CONTROLLER_S:.0f} s", "see: studio doctor"))
-
-    def waiting_recipes(self) -> dict[str, int]:
-        return {recipe: count for recipe, count in self.waiting.items() if count}
-
-    def _count(self, route: Route) -> Route:
-        assert route.instance is not None
-        self.inflight[route.instance] += 1
-        self.changed.set()
-        return route
-
-    def _release(self, instance: str) -> None:
+    def release(self, instance: str) -> None:
+        """One request less in flight."""
         self.inflight[instance] -= 1
         if not self.inflight[instance]:
             del self.inflight[instance]
         self.changed.set()
         self._ack(instance)
 
+    def waiting(self) -> dict[str, int]:
+        """Requests that wait, per recipe."""
+        return {recipe: len(waiters) for recipe, waiters in self._waiters.items() if waiters}
+
+    def _check_queue(self) -> None:
+        limit = self.table.policy.queue_limit
+        if sum(self.waiting().values()) >= limit:
+            raise TooMany("too many requests wait for a model", f"the queue holds {limit}", "try again later")
+
+    async def _mind_the_controller(self, waiter: asyncio.Future[Route]) -> None:
+        began = time.monotonic()
+        while not waiter.done():
+            await asyncio.sleep(PAUSE_S)
+            away = self._away_since
+            if away is not None and time.monotonic() - max(away, began) > CONTROLLER_S and not waiter.done():
+                waiter.set_exception(Unavailable("the controller is away", f"for {CONTROLLER_S:.0f} s", "see: studio doctor"))
+
+    def _count(self, lease: Lease, route: Route) -> Route:
+        assert route.instance is not None
+        self.inflight[route.instance] += 1
+        lease.route = route
+        self.changed.set()
+        return route
+
+    def _acquire(self, route: Route) -> None:
+        """Once for all who wait; again when the controller is another, or the model was on its way and is cold again."""
+        if route.state in STARTABLE and route.recipe not in self._asked and self._away_since is None:
+            self._asked.add(route.recipe)
+            self._tell(Acquire(recipe=route.recipe, waiting=len(self._waiters[route.recipe])))
+
     def _settle(self, route: Route) -> None:
+        if route.state not in STARTABLE or not self._waiters.get(route.recipe):
+            self._asked.discard(route.recipe)
         if route.state == "ready":
-            for waiter in self._waiters.pop(route.recipe, ()):
+            for lease, waiter in self._waiters.pop(route.recipe, {}).items():
                 if not waiter.done():
-                    waiter.set_result(self._count(route))
+                    waiter.set_result(self._count(lease, route))
         elif route.state in REFUSALS:
             self._refuse(route.recipe, refusal(route))
-        elif route.state == "cold" and self._waiters.get(route.recipe):
-            self._tell(Acquire(recipe=route.recipe, waiting=self.waiting[route.recipe]))
+        elif self._waiters.get(route.recipe):
+            self._acquire(route)
 
     def _refuse(self, recipe: str, error: Exception) -> None:
-        for waiter in self._waiters.pop(recipe, ()):
+        for waiter in self._waiters.pop(recipe, {}).values():
             if not waiter.done():
                 waiter.set_exception(error)
 

@@ -1,0 +1,63 @@
+"""Control paths: relayed to the controller with the caller's name, whatever it answers, as it comes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from studio_core.errors import Unavailable
+from studio_core.gateway.auth import KEY_PARAMETER, Principal
+from studio_core.gateway.request import Headers, Request
+from studio_core.gateway.responder import Responder
+from studio_core.gateway.upstream import Broken, Upstream, answered, passed
+from studio_core.routes import PRINCIPAL_HEADER, REQUEST_ID_HEADER
+
+# A caller's own words for these, or his key, never get through.
+OURS = frozenset({
+    PRINCIPAL_HEADER.encode(), REQUEST_ID_HEADER.encode(), b"host", b"content-length", b"expect", b"authorization", b"x-api-key",
+    b"cookie", b"origin",
+})
+_KEY = re.compile(rb"(?:(?<=\?)|&)%s=[^&]*&?" % KEY_PARAMETER.encode())
+
+
+class Control:
+    """The controller behind its socket."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+
+    async def serve(self, principal: Principal, request: Request, responder: Responder) -> None:
+        """Raises Unavailable while there is no controller."""
+        try:
+            upstream = await Upstream.open(self._socket)
+        except Broken as error:
+            raise Unavailable("the controller is away", "", "it is started again; try in a few seconds") from error
+        try:
+            await self._relay(upstream, _headers(principal, request), request, responder)
+        except Broken as error:
+            if not responder.started:
+                raise Unavailable("the controller went away", str(error), "try in a few seconds") from error
+        finally:
+            upstream.close()
+
+    async def _relay(self, upstream: Upstream, headers: Headers, request: Request, responder: Responder) -> None:
+        await upstream.send(request.method, _KEY.sub(_joint, request.target), headers, request.body)
+        responder.start(upstream.status, answered(upstream))
+        async for chunk in upstream.chunks():
+            await responder.write(chunk)
+        responder.finish()
+
+
+def _headers(principal: Principal, request: Request) -> Headers:
+    told = {"kind": principal.kind, "id": principal.id, "scopes": sorted(principal.scopes), "peer": request.peer}
+    return [
+        *((name, value) for name, value in passed(request.headers) if name not in OURS),
+        (b"host", b"studio"), (PRINCIPAL_HEADER.encode(), json.dumps(told).encode()),
+        (REQUEST_ID_HEADER.encode(), request.id.encode()),
+    ]
+
+
+def _joint(found: re.Match[bytes]) -> bytes:
+    """What stays between the neighbours of a parameter that was cut out."""
+    return b"&" if found[0].startswith(b"&") and found[0].endswith(b"&") else b""

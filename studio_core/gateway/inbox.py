@@ -1,0 +1,176 @@
+"""From the bytes of one connection to its requests: HTTP/1.1, strict, within limits. No sockets here.
+
+llhttp refuses what smugglers use (two lengths, bare CR or LF, folded headers, bad chunks); what it lets pass is refused here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+
+import httptools
+
+from studio_core.errors import BadInput, StudioError, TooLarge
+from studio_core.gateway.request import Door, Headers, Request
+from studio_core.gateway.responder import Responder
+
+HEADER_BYTES = 32 * 1024
+HEADER_COUNT = 100
+URL_BYTES = 8 * 1024
+# What a connection is in the middle of.
+IDLE, HEAD, BODY = "idle", "head", "body"
+
+
+class HeadTooLarge(BadInput):
+    status, code = 431, "header_too_large"
+
+
+class UrlTooLong(BadInput):
+    status, code = 414, "url_too_long"
+
+
+class NotServed(BadInput):
+    status, code = 501, "not_implemented"
+
+
+class WrongVersion(BadInput):
+    status, code = 505, "http_version_not_supported"
+
+
+class Inbox:
+    """Feed it bytes; whole requests come out in `ready`, in order.
+
+    After `dead` nothing more is read: the last request of `ready` is answered with an error, or was the last by its own word.
+    `expects`: a client waits for 100 Continue before it sends its body.
+    """
+
+    def __init__(self, door: Door, peer: str) -> None:
+        self.ready: deque[Request] = deque()
+        self.dead = False
+        self._door = door
+        self._peer = peer
+        self._parser = httptools.HttpRequestParser(self)
+        self._fresh()
+
+    def _fresh(self) -> None:
+        self.phase, self.expects = IDLE, False
+        self._headers: Headers = []
+        self._request = Request("GET", b"", self._headers, self._peer)
+        self._body: list[bytes] = []
+        self._bytes = self._size = 0
+
+    def feed(self, data: bytes) -> None:
+        if self.dead:
+            return
+        if self.phase == IDLE:
+            self.phase = HEAD
+        if self.phase == HEAD:
+            self._bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._fail(cause if isinstance(cause, StudioError) else BadInput("not a valid HTTP/1.1 request", str(error)))
+        if self.phase == HEAD and self._bytes > HEADER_BYTES + URL_BYTES:
+            self._fail(HeadTooLarge("the request's head is too large", f"more than {HEADER_BYTES} bytes"))
+
+    def _upgrade(self, rest: bytes) -> None:
+        """Refuse WebSockets and tunnels; an offer of h2c, as Java's client makes, is declined by not taking it."""
+        request = self.ready.pop()
+        self._parser = httptools.HttpRequestParser(self)
+        if request.method == "CONNECT" or (request.header(b"upgrade") or "").lower() != "h2c":
+            self._request, self.phase, self.dead = request, HEAD, False
+            self._fail(BadInput("upgrades are not served, WebSockets neither", "", "use server-sent events"))
+            return
+        kept = [name + b": " + value for name, value in request.headers if name not in (b"upgrade", b"connection")]
+        first = f"{request.method} ".encode() + request.target + b" HTTP/1.1"
+        self.feed(b"\r\n".join([first, *kept]) + b"\r\n\r\n" + rest)
+
+    # Called by the parser.
+
+    def on_message_begin(self) -> None:
+        self._fresh()
+        self.phase = HEAD
+
+    def on_url(self, url: bytes) -> None:
+        self._request.target += url
+        if len(self._request.target) > URL_BYTES:
+            raise UrlTooLong("the URL is too long", f"more than {URL_BYTES} bytes")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.phase != HEAD:
+            return  # A trailer: nobody here wants one, and as a header it could forge anything.
+        self._size += len(name) + len(value) + 4
+        self._headers.append((name.lower(), value))
+        if len(self._headers) > HEADER_COUNT or self._size > HEADER_BYTES:
+            raise HeadTooLarge("too many headers", f"more than {HEADER_COUNT}, or {HEADER_BYTES} bytes")
+
+    def on_headers_complete(self) -> None:
+        request = self._request
+        request.method = self._parser.get_method().decode()
+        request.version = self._parser.get_http_version()
+        request.keep_alive = self._parser.should_keep_alive()
+        self._size, self.phase = 0, BODY
+        _check(request)
+        length, limit = int(request.header(b"content-length") or 0), self._door.body_limit
+        if length > limit:
+            raise self._too_large(limit)
+        try:
+            request.serve = self._door.admit(request)
+        except StudioError as error:
+            if length or request.header(b"transfer-encoding"):
+                raise  # Its body is not wanted: the connection cannot go on.
+            request.serve = partial(_refuse, self._door, error)
+        self.expects = (request.header(b"expect") or "").lower() == "100-continue"
+
+    def on_body(self, data: bytes) -> None:
+        self._size += len(data)
+        limit = self._door.body_limit
+        if self._size > limit:
+            raise self._too_large(limit)
+        self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        request = self._request
+        request.body = b"".join(self._body)
+        self.dead = not request.keep_alive
+        self.ready.append(request)
+        self._fresh()
+
+    # Refusals.
+
+    def _fail(self, error: StudioError) -> None:
+        """The request under way is answered with this, and is the last."""
+        self.dead = True
+        if self.phase == IDLE:
+            return  # Bytes after a request that said it was the last.
+        request = self._request
+        request.serve, request.keep_alive = partial(_refuse, self._door, error), False
+        self._fresh()
+        self.ready.append(request)
+
+    def _too_large(self, limit: int) -> TooLarge:
+        return TooLarge("the request body is too large", f"more than {limit} bytes", "raise body_limit, or send less")
+
+
+async def _refuse(door: Door, error: StudioError, request: Request, responder: Responder) -> None:
+    door.refuse(request, responder, error)
+
+
+def _check(request: Request) -> None:
+    """What the parser lets pass and we do not (RFC 9112: 3.2, 6.1; RFC 9110: 7.8). Raises BadInput."""
+    names = [name for name, _ in request.headers]
+    if request.version not in ("1.0", "1.1"):
+        raise WrongVersion("only HTTP/1.1 and 1.0 are served", f"this is {request.version}")
+    hosts = names.count(b"host")
+    if hosts > 1 or (not hosts and request.version == "1.1"):
+        raise BadInput("not a valid HTTP/1.1 request", f"it has {hosts} Host headers")
+    encoding = request.header(b"transfer-encoding")
+    if encoding is not None and (b"content-length" in names or request.version == "1.0"):
+        raise BadInput("not a valid HTTP/1.1 request", "two lengths for one body")
+    if encoding is not None and encoding.strip().lower() != "chunked":
+        raise NotServed("this Transfer-Encoding is not served", encoding[:100], "send chunked, or a Content-Length")
+    if names.count(b"content-length") > 1:
+        raise BadInput("not a valid HTTP/1.1 request", "two lengths for one body")
