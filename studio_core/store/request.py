@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 
-def upsert(connection: sqlite3.Connection, columns: Sequence[str], row: Sequence[Any]) -> None:
-    """Store what a start or end line says. `row` is id, writer, started_at, ended_at and the values of `columns`.
+def upsert(connection: sqlite3.Connection, columns: tuple[str, ...], rows: Iterable[Sequence[Any]]) -> None:
+    """Store what start and end lines say. A row is id, writer, started_at, ended_at and the values of `columns`.
 
     Lines may come twice and in any order: an end's values stand, a start completes them.
     """
-    names, marks = ", ".join(columns), ", ".join("?" * len(row))
+    connection.executemany(_statement(columns), rows)
+
+
+@cache
+def _statement(columns: tuple[str, ...]) -> str:
+    names, marks = ", ".join(columns), ", ".join("?" * (len(columns) + 4))
     kept = ", ".join(
         f"{name} = CASE WHEN excluded.ended_at IS NULL THEN coalesce({name}, excluded.{name}) "
         f"ELSE coalesce(excluded.{name}, {name}) END" for name in columns
     )
-    connection.execute(
+    return (
         f"INSERT INTO requests (id, writer, started_at, ended_at, {names}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET "
         "started_at = CASE WHEN excluded.ended_at IS NULL THEN excluded.started_at ELSE started_at END, "
-        f"ended_at = coalesce(excluded.ended_at, ended_at), {kept}", row,
+        f"ended_at = coalesce(excluded.ended_at, ended_at), {kept}"
     )
 
 

@@ -93,7 +93,7 @@ class Ingest:
         rows = await self._store.read("SELECT offset FROM journal WHERE segment = ?", (segment.path.name,))
         offset = int(rows[0]["offset"]) if rows else 0
         while data := await asyncio.to_thread(read, segment, offset):
-            lines, bad = parse(data)
+            lines, bad = await asyncio.to_thread(parse, data)
             offset += len(data)
             await self._store.write(_Batch(segment, offset, lines))
             self.bad += bad
@@ -120,8 +120,8 @@ class _Batch:
         self._segment, self._end, self._lines = segment, end, lines
 
     def __call__(self, connection: sqlite3.Connection) -> None:
-        for line in self._lines:
-            upsert(connection, COLUMNS, (line.id, self._segment.writer, line.started_at, line.ended_at, *line.values))
+        writer = self._segment.writer
+        upsert(connection, COLUMNS, ((one.id, writer, one.started_at, one.ended_at, *one.values) for one in self._lines))
         connection.execute("INSERT OR REPLACE INTO journal (segment, offset) VALUES (?, ?)", (self._segment.path.name, self._end))
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from studio_core.usage.line import CLOSED
 
-CHUNK_BYTES = 1024 * 1024
+# One transaction: a few milliseconds during which no other write gets its turn.
+CHUNK_BYTES = 128 * 1024
 # A writer locks its file right after creating it, and before its first segment; a free lock this old has no writer.
 LOCK_AGE_S = 60.0
 

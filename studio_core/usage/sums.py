@@ -12,6 +12,8 @@ _TOKENS = (
     "coalesce(sum(coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0)), 0) AS total_tokens"
 )
 _COUNTS = "count(*) AS total_requests, coalesce(sum(outcome = 'ok'), 0) AS successful_requests"
+# One that still runs has not failed.
+_FAILED = "coalesce(sum(outcome IS NOT NULL AND outcome != 'ok'), 0) AS failed_requests"
 _DAY = "strftime('%Y-%m-%d', started_at, 'unixepoch')"
 _HOUR = "cast(strftime('%H', started_at, 'unixepoch') AS integer)"
 PERCENTILES = (("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99))
@@ -21,7 +23,7 @@ NEWEST = 10_000
 
 async def sums(store: Store) -> dict[str, Any]:
     """All blocks; an empty database gives zeros and empty lists."""
-    total = dict((await store.read(f"SELECT {_COUNTS}, {_TOKENS} FROM requests"))[0])
+    total = dict((await store.read(f"SELECT {_COUNTS}, {_FAILED}, {_TOKENS} FROM requests"))[0])
     return {
         "totals": _totals(total, await _one(store, "SELECT count(DISTINCT coalesce(key, '')) FROM requests")),
         "latency": await _spread(store, "duration_s", bounds=True),
@@ -39,9 +41,10 @@ async def sums(store: Store) -> dict[str, Any]:
 
 
 def _totals(row: dict[str, Any], callers: int) -> dict[str, Any]:
-    count, good = row["total_requests"], row["successful_requests"]
-    rate = 100.0 * good / count if count else 0.0
-    return {**row, "failed_requests": count - good, "success_rate": rate, "unique_sessions": 0, "unique_users": callers}
+    good = row["successful_requests"]
+    over = good + row["failed_requests"]
+    rate = 100.0 * good / over if over else 0.0
+    return {**row, "success_rate": rate, "unique_sessions": 0, "unique_users": callers}
 
 
 async def _one(store: Store, sql: str) -> Any:
