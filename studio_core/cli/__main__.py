@@ -27,8 +27,6 @@ VERBS = {
     "chat": ("chat", "talk to a model"),
     "keys": ("key", "print the admin key"),
     "demo": ("demo", "fetch a small model and run it"),
-    "doctor": ("doctor", "check this machine and explain"),
-    "service": ("service", "install or remove the systemd user unit"),
 }
 
 
@@ -52,9 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         found = settings.load(overrides)
         if options.verb is None:
-            from studio_tui.__main__ import main as app
+            from studio_core import daemon
+            from studio_core.cli.app import app
 
-            return app(found, overrides)
+            daemon.ensure(found, overrides)
+            return app(found)
         return _verb(options.verb, options.rest, found, overrides)
     except StudioError as error:
         print(f"error: {clean(error.line())}", file=sys.stderr)
