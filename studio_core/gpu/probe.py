@@ -1,7 +1,7 @@
 """The probe: a process of its own that talks to NVML, for NVML can hang or crash. Prints one JSON sample per line.
 
-`python -m studio_core.gpu.probe`: a line on stdin is the seconds to the next sample; the end of stdin is its end.
-A field that NVML does not give is null, never 0; each field is asked alone, so one that fails hides no other.
+`python -m studio_core.gpu.probe`: a line on stdin is the seconds between samples from now on, and asks for one at once;
+the end of stdin is its end. A field that NVML does not give is null, never 0.
 """
 
 from __future__ import annotations
@@ -10,88 +10,48 @@ import json
 import os
 import select
 import sys
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import psutil
-import pynvml
 
-# How often a missing or broken NVML is tried again.
-RETRY_S = 30.0
-MILLI = 1000.0
+from studio_core.gpu.nvml import Nvml
 
-
-def ask(call: Callable[..., Any], *arguments: Any) -> Any:
-    """The answer of one NVML call; None where it has none."""
-    try:
-        return call(*arguments)
-    except pynvml.NVMLError:
-        return None
+STDIN = 0
+# How long a sample waits for the driver before it is printed with the figures of the last answer.
+PATIENCE_S = 0.5
 
 
-def text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value or "")
-
-
-class Nvml:
-    """The GPUs, or the reason why there are none."""
+class Driver:
+    """NVML in a thread: while a call hangs, samples go on and say how old the driver's last answer is."""
 
     def __init__(self) -> None:
-        self._ready = False
-        self._reason = ""
-        self._tried = -RETRY_S
+        self._answer: dict[str, Any] = {"gpus": [], "reason": "the driver has not answered yet", "driver": ""}
+        self._at = time.monotonic()
+        self._asked = threading.Event()
+        self._answered = threading.Event()
+        self._answered.set()
+        threading.Thread(target=self._run, name="nvml", daemon=True).start()
 
     def sample(self) -> dict[str, Any]:
-        if not self._ready and time.monotonic() - self._tried >= RETRY_S:
-            self._tried = time.monotonic()
-            try:
-                pynvml.nvmlInit()
-                self._ready, self._reason = True, ""
-            except pynvml.NVMLError as error:
-                self._reason = str(error)
-        if not self._ready:
-            return {"gpus": [], "reason": self._reason, "driver": ""}
-        count = ask(pynvml.nvmlDeviceGetCount) or 0
-        gpus = [gpu(index) for index in range(count)]
-        return {"gpus": gpus, "reason": "" if gpus else "NVML lists no GPU", "driver": text(ask(pynvml.nvmlSystemGetDriverVersion))}
+        """The newest answer, and in `age_s` how many seconds ago the driver gave it."""
+        if self._answered.is_set():
+            self._answered.clear()
+            self._asked.set()
+        current = self._answered.wait(PATIENCE_S)
+        return {**self._answer, "age_s": 0.0 if current else time.monotonic() - self._at}
 
-
-def gpu(index: int) -> dict[str, Any]:
-    """One GPU; a lost one stays listed."""
-    try:
-        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-    except pynvml.NVMLError as error:
-        return {"index": index, "uuid": "", "name": f"GPU {index}: {error}", "lost": True}
-    memory = ask(pynvml.nvmlDeviceGetMemoryInfo, handle)
-    rates = ask(pynvml.nvmlDeviceGetUtilizationRates, handle)
-    draw = ask(pynvml.nvmlDeviceGetPowerUsage, handle)
-    limit = ask(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle)
-    return {
-        "index": index,
-        "uuid": text(ask(pynvml.nvmlDeviceGetUUID, handle)),
-        "name": text(ask(pynvml.nvmlDeviceGetName, handle)) or f"GPU {index}",
-        "memory_total": memory and memory.total,
-        "memory_used": memory and memory.used,
-        "memory_free": memory and memory.free,
-        "utilization": rates and float(rates.gpu),
-        "temperature": ask(pynvml.nvmlDeviceGetTemperature, handle, pynvml.NVML_TEMPERATURE_GPU),
-        "power_draw": draw and draw / MILLI,
-        "power_limit": limit and limit / MILLI,
-        "processes": [process(one) for one in ask(pynvml.nvmlDeviceGetComputeRunningProcesses, handle) or ()],
-    }
-
-
-def process(one: Any) -> dict[str, Any]:
-    found = {"pid": one.pid, "memory_bytes": one.usedGpuMemory, "name": "", "owner": ""}
-    with suppress(psutil.Error):
-        running = psutil.Process(one.pid)
-        found["name"], found["owner"] = running.name(), running.username()
-    return found
+    def _run(self) -> None:
+        nvml = Nvml()
+        while self._asked.wait():
+            self._asked.clear()
+            self._answer, self._at = nvml.sample(), time.monotonic()
+            self._answered.set()
 
 
 def host() -> dict[str, Any]:
+    """Processor and memory of this machine, in percent and bytes."""
     memory = psutil.virtual_memory()
     return {
         "cpu_percent": psutil.cpu_percent(None),
@@ -104,17 +64,18 @@ def host() -> dict[str, Any]:
 
 
 def main() -> None:
-    nvml, interval = Nvml(), 1.0
+    driver, interval = Driver(), 1.0
     psutil.cpu_percent(None)
     while True:
-        sys.stdout.write(json.dumps({**nvml.sample(), "host": host()}) + "\n")
+        sys.stdout.write(json.dumps({**driver.sample(), "host": host()}) + "\n")
         sys.stdout.flush()
-        readable, _, _ = select.select([sys.stdin], [], [], interval)
+        readable, _, _ = select.select([STDIN], [], [], interval)
         if readable:
-            line = sys.stdin.readline()
-            if not line:
+            # Not through sys.stdin: what its buffer holds, select does not see.
+            lines = os.read(STDIN, 4096).split()
+            if not lines:
                 return
-            interval = float(line)
+            interval = float(lines[-1])
 
 
 if __name__ == "__main__":
