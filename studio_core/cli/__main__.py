@@ -27,6 +27,8 @@ VERBS = {
     "chat": ("chat", "talk to a model"),
     "keys": ("key", "print the admin key"),
     "demo": ("demo", "fetch a small model and run it"),
+    "doctor": ("doctor", "check this machine and explain"),
+    "service": ("service", "install or remove the systemd user unit"),
 }
 
 
@@ -50,11 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         found = settings.load(overrides)
         if options.verb is None:
-            from studio_core import daemon
-            from studio_core.cli.app import app
-
-            daemon.ensure(found, overrides)
-            return app(found)
+            # By its name: nothing in core depends on the app.
+            code: int = import_module("studio_tui.__main__").main(found, overrides)
+            return code
         return _verb(options.verb, options.rest, found, overrides)
     except StudioError as error:
         print(f"error: {clean(error.line())}", file=sys.stderr)
