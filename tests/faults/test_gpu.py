@@ -200,8 +200,8 @@ async def test_a_driver_that_hangs_is_said_and_asked_anew(seen: Seen, nvml: Nvml
 async def test_no_more_than_two_probes_are_left_stuck_in_the_driver(
     seen: Seen, nvml: Nvml, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A process that hangs in the kernel does not die of SIGKILL; here one that is asked by a signal it ignores.
-    monkeypatch.setattr(watches, "KILL", signal.SIGCONT)
+    # A process that hangs in the kernel does not die of SIGKILL. A stopped one does not die of what stops it.
+    monkeypatch.setattr(watches, "KILL", signal.SIGSTOP)
     nvml.set("nvmlDeviceGetMemoryInfo sleep", *machine(gpu(0), gpu(1)))
     pids = {seen.pid}
 
