@@ -180,8 +180,9 @@ class Client:
         asked = urlencode({name: value for name, value in query.items() if value is not None})
         return self._get(f"/logs/{quote(log_id, safe='')}?{asked}", wire.LogPage)
 
-    def follow(self, log_id: str, start: int | None = None) -> Stream:
-        query = urlencode({"offset": start}) if start is not None else ""
+    def follow(self, log_id: str, offset: int = 0, generation: int = 0) -> Stream:
+        """A log from a byte on: events log, skipped, end. An event's id is `generation:offset`, from where to go on."""
+        query = urlencode({"offset": offset, "generation": generation})
         return self._stream("GET", f"/logs/{quote(log_id, safe='')}/stream?{query}")
 
     def delete_log(self, log_id: str) -> None:

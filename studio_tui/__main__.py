@@ -1,0 +1,50 @@
+"""`python -m studio_tui [--recipe ID] [--url URL] [--data-dir DIR]`, and what `studio` without a verb runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from studio_core import settings
+from studio_core.errors import BadInput, StudioError
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the app until the person leaves. `args` are command line words; exit code 0 after a leave."""
+    parser = argparse.ArgumentParser(prog="studio", description="The terminal app.")
+    parser.add_argument("--recipe", default="", metavar="ID", help="open the recipes with this one selected")
+    parser.add_argument("--url", default="", help="address of a remote Studio")
+    parser.add_argument("--data-dir", default="", help="state directory")
+    options = parser.parse_args(args)
+    try:
+        given = {name: value for name in ("url", "data_dir") if (value := getattr(options, name))}
+        return run(settings.load(given), options.recipe)
+    except StudioError as error:
+        print(f"error: {error.line()}", file=sys.stderr)
+        return 1
+
+
+def run(found: settings.Settings, recipe: str = "") -> int:
+    """The app on these settings.
+
+    Raises:
+        BadInput: there is no terminal. BadSetting: the user's keymap cannot be used.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise BadInput("the app needs a terminal", "", "in scripts use verbs: studio status --json")
+    # A blinking cursor and animations cost bytes all day; who wants them sets the variable.
+    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    from studio_tui import keymap, terminal
+    from studio_tui.app import StudioApp
+    from studio_tui.bridge import Bridge
+
+    app = StudioApp(Bridge(found), keymap.own(found.state_dir), "recipes" if recipe else "dashboard", recipe)
+    terminal.watch()
+    app.run()
+    return app.return_code or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

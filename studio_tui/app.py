@@ -1,0 +1,167 @@
+"""The app: modes, one tick, and the one place where wishes become calls and failures become words."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from studio_core.errors import StudioError
+from studio_core.paths import shipped
+from studio_core.text import line
+from studio_tui import keymap, message, status, terminal, theme
+from studio_tui.bridge import Bridge
+from studio_tui.palette import Actions
+from studio_tui.screens.place import Place
+from studio_tui.view import View
+
+TICK_S = 0.2
+# Ages move once a second.
+SECOND = round(1 / TICK_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A place that a digit opens: its module is imported when it is first shown."""
+
+    title: str
+    module: str
+    name: str
+
+
+ROOMS = {
+    "dashboard": Room("Dashboard", "dashboard", "Dashboard"),
+    "recipes": Room("Recipes", "recipes", "Recipes"),
+}
+
+
+class StudioApp(App[None]):
+    TITLE = "Studio"
+    CSS_PATH = shipped("styles") / "base.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("app")]
+    COMMANDS = {Actions}
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (104, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
+    ENABLE_COMMAND_PALETTE = True
+    AUTO_FOCUS = None
+
+    def __init__(self, bridge: Bridge, own_keys: dict[str, str] | None = None, start: str = "dashboard", recipe: str = "") -> None:
+        super().__init__()
+        self._bridge = bridge
+        self._keys = {**keymap.standard(), **(own_keys or {})}
+        self._start, self._recipe = start, recipe
+        self._view = View()
+        self._changed = False
+        self._ticks = 0
+        for each in (theme.DARK, theme.LIGHT):
+            self.register_theme(each)
+        self.theme = theme.DARK.name
+        for name in ROOMS:
+            self.add_mode(name, partial(self._open, name))
+        self.set_keymap(self._keys)
+
+    def _open(self, name: str) -> Screen[None]:
+        room = ROOMS[name]
+        kind: type[Place] = getattr(import_module(f"studio_tui.screens.{room.module}"), room.name)
+        digits = [(keymap.spelled(self._keys[f"app.{key}"]), each.title) for key, each in ROOMS.items()]
+        return kind(self._bridge, digits, room.title)
+
+    def on_mount(self) -> None:
+        terminal.on_terminate(self.action_leave)
+        self.switch_mode(self._start)
+        self.set_interval(TICK_S, self._tick)
+        self.call_after_refresh(self._bridge.start, self)
+
+    def on_unmount(self) -> None:
+        self._bridge.stop()
+
+    # The one tick: the screen that is shown gets what is new.
+
+    def _tick(self) -> None:
+        self._ticks += 1
+        place = self.screen
+        if not isinstance(place, Place):
+            return
+        if self._changed or self._ticks % SECOND == 0 or place.view.now == 0:
+            self._changed = False
+            self._view = replace(self._view, now=time.monotonic())
+            place.view = self._view
+        if self._recipe and self._view.recipes is not None and hasattr(place, "select"):
+            place.select(self._recipe)
+            self._recipe = ""
+        place.tick()
+
+    def on_link_changed(self, news: message.LinkChanged) -> None:
+        self._know(link=news.link)
+
+    def on_status_came(self, news: message.StatusCame) -> None:
+        self._know(status=news.status, status_at=time.monotonic())
+
+    def on_gpus_came(self, news: message.GpusCame) -> None:
+        self._know(gpus=news.gpus)
+
+    def on_recipes_came(self, news: message.RecipesCame) -> None:
+        self._know(recipes=news.recipes)
+
+    def _know(self, **news: object) -> None:
+        self._view = replace(self._view, **news)  # type: ignore[arg-type]
+        self._changed = True
+
+    # Wishes.
+
+    def on_launch(self, wish: message.Launch) -> None:
+        self._bridge.launch(wish.recipe_id)
+        self.say(f"{line(wish.name)}: launch asked for")
+
+    def on_stop(self, wish: message.Stop) -> None:
+        from studio_tui.screens.confirm import Confirm
+
+        name, stops = line(wish.name), wish.instance_id is not None
+        text = f"Stop the model {name}? Requests in flight are let end first." if stops else f"Cancel the launch of {name}?"
+
+        def decided(yes: bool | None) -> None:
+            if yes:
+                self._bridge.stop_model(wish.recipe_id, wish.instance_id)
+                self.say(f"{name}: {'stop' if stops else 'cancel'} asked for")
+
+        self.push_screen(Confirm(f"Stop {name}", text, "Stop" if stops else "Cancel it"), decided)
+
+    # Words.
+
+    def on_failed(self, news: message.Failed) -> None:
+        self.complain(news.error)
+
+    def on_said(self, news: message.Said) -> None:
+        self.say(news.text)
+
+    def say(self, text: str) -> None:
+        self.notify(text, timeout=4, markup=False)
+
+    def complain(self, error: StudioError) -> None:
+        text = "\n".join(part for part in (error.detail, error.hint) if part)
+        self.notify(text or error.title, title=error.title if text else "", severity="error", timeout=12, markup=False)
+
+    # Actions.
+
+    def action_show(self, name: str) -> None:
+        self.switch_mode(name)
+
+    def action_switch_theme(self) -> None:
+        self.theme = theme.LIGHT.name if self.theme == theme.DARK.name else theme.DARK.name
+
+    def action_help(self) -> None:
+        from studio_tui.screens.help import Help
+
+        bound = {(binding.id or "").partition(".")[0] for _, binding, *_ in self.screen.active_bindings.values()}
+        contexts = tuple(name for name in ("recipes", "table", "app") if name in bound)
+        self.push_screen(Help(self._keys, contexts))
+
+    def action_leave(self) -> None:
+        alive = [f"{one.name} ({status.mark(one.state).word})" for one in self._view.lives() if one.instance is not None]
+        self.exit(message=f"engines go on: {line(', '.join(alive))} \u00b7 studio shows them again" if alive else "Studio goes on")

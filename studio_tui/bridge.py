@@ -1,0 +1,148 @@
+"""The only place that asks Studio for something. Every call runs in a thread of its own and answers with a message.
+
+The threads are daemons: one that waits for an answer never keeps the app from ending. None touches a widget.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from textual.message import Message
+
+from studio_core.errors import StudioError
+from studio_tui import message
+from studio_tui.boundary import safe, safe_error
+
+if TYPE_CHECKING:
+    from studio_core.client import Client
+    from studio_core.settings import Settings
+    from studio_tui.listener import Listener
+    from studio_tui.stream import Answer, Tail
+
+
+class Target(Protocol):
+    """Who gets an answer: the app or a screen."""
+
+    def post_message(self, message: Message) -> bool: ...
+
+
+class Bridge:
+    """`start(app)` begins to listen; the app gets connection, status, GPUs, recipes, and every failure."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._app: Target | None = None
+        self._listener: Listener | None = None
+
+    def start(self, app: Target) -> None:
+        self._app = app
+        self._thread(self._listen, "listener")
+
+    def stop(self) -> None:
+        if self._listener is not None:
+            self._listener.stop()
+
+    def _listen(self) -> None:
+        """The client and all that it needs are imported here, after the first frame was drawn."""
+        from studio_tui.listener import Listener
+
+        self._listener = Listener(self._settings, self._post)
+        self._listener.run()
+
+    # What runs.
+
+    def look(self) -> None:
+        """Somebody looks at the gauges: sample them at full rate for a while."""
+        self._ask(self._app, lambda client: message.GpusCame(client.gpus()), quiet=True)
+
+    def launch(self, recipe_id: str) -> None:
+        def job(client: Client) -> None:
+            client.launch(recipe_id)
+
+        self._ask(self._app, job)
+
+    def stop_model(self, recipe_id: str, instance_id: str | None) -> None:
+        def job(client: Client) -> None:
+            if instance_id is None:
+                client.cancel(recipe_id)
+            else:
+                client.evict(instance_id)
+
+        self._ask(self._app, job)
+
+    # Logs.
+
+    def logs(self, target: Target) -> None:
+        self._ask(target, lambda client: message.LogsCame(tuple(client.logs())))
+
+    def page(self, target: Target, log_id: str, limit: int, text: str = "") -> None:
+        """The last lines of a log; of all its lines those that hold `text`."""
+        def job(client: Client) -> Message:
+            return message.LogCame(client.log(log_id, limit=limit, filter=text or None), text)
+
+        self._ask(target, job)
+
+    def tail(self, log_id: str, generation: int, offset: int) -> Tail:
+        from studio_tui.stream import Tail
+
+        tail = Tail(self._client, log_id, generation, offset)
+        self._thread(tail.run, "tail")
+        return tail
+
+    # Chats.
+
+    def chats(self, target: Target) -> None:
+        self._ask(target, lambda client: message.ChatsCame(tuple(client.chats())))
+
+    def chat(self, target: Target, chat_id: str) -> None:
+        self._ask(target, lambda client: message.ChatCame(client.chat(chat_id)))
+
+    def answer(self, chat_id: str | None, text: str, model: str) -> Answer:
+        """Ask a model in a chat, or in a new one."""
+        from studio_tui.stream import Answer
+
+        answer = Answer(self._client, chat_id, text, model)
+        self._thread(answer.run, "answer")
+        return answer
+
+    # Sums and settings.
+
+    def usage(self, target: Target) -> None:
+        self._ask(target, lambda client: message.UsageCame(client.usage()))
+
+    def config(self, target: Target) -> None:
+        self._ask(target, lambda client: message.ConfigCame(client.config()))
+
+    # Threads.
+
+    def _client(self) -> Client:
+        from studio_core import daemon
+
+        return daemon.client(self._settings)
+
+    def _ask(self, target: Target | None, job: Callable[[Client], Message | None], quiet: bool = False) -> None:
+        """Run a job; its message goes to the target, a failure to the app. `quiet`: the next one will tell."""
+        def run() -> None:
+            try:
+                answer = job(self._client())
+            except StudioError as error:
+                if not quiet:
+                    self._post(message.Failed(safe_error(error)))
+                return
+            if answer is not None and target is not None:
+                for name, value in vars(answer).items():
+                    if not name.startswith("_"):
+                        setattr(answer, name, safe(value))
+                target.post_message(answer)
+
+        self._thread(run, "call")
+
+    def _post(self, news: Message) -> None:
+        if self._app is not None:
+            self._app.post_message(news)
+
+    @staticmethod
+    def _thread(run: Callable[[], None], name: str) -> None:
+        threading.Thread(target=run, name=name, daemon=True).start()

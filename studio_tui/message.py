@@ -1,0 +1,101 @@
+"""What travels between bridge, app and screens: facts in the past tense, wishes in the imperative."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from textual.message import Message
+
+from studio_core import wire
+from studio_core.errors import StudioError
+from studio_tui.view import Link
+
+
+class Newest(Message):
+    """Of these only the newest matters: one that still waits is replaced."""
+
+    def can_replace(self, message: Message) -> bool:
+        return type(message) is type(self)
+
+
+@dataclass
+class LinkChanged(Newest):
+    link: Link
+
+
+@dataclass
+class StatusCame(Newest):
+    status: wire.Status
+
+
+@dataclass
+class GpusCame(Newest):
+    gpus: wire.Gpus
+
+
+@dataclass
+class RecipesCame(Newest):
+    recipes: tuple[wire.RecipeView, ...]
+
+
+@dataclass
+class Failed(Message):
+    """Something that a person wanted did not work."""
+
+    error: StudioError
+
+
+@dataclass
+class Said(Message):
+    """A fact to show for a moment."""
+
+    text: str
+
+
+@dataclass
+class LogsCame(Newest):
+    logs: tuple[wire.LogFile, ...]
+
+
+@dataclass
+class LogCame(Message):
+    """Lines of a log; `text` is the filter that was asked for."""
+
+    page: wire.LogPage
+    text: str = ""
+
+
+@dataclass
+class ChatsCame(Newest):
+    chats: tuple[wire.ChatSession, ...]
+
+
+@dataclass
+class ChatCame(Message):
+    chat: wire.Chat
+
+
+@dataclass
+class UsageCame(Newest):
+    usage: dict[str, Any]
+
+
+@dataclass
+class ConfigCame(Newest):
+    config: dict[str, Any]
+
+
+@dataclass
+class Launch(Message):
+    recipe_id: str
+    name: str
+
+
+@dataclass
+class Stop(Message):
+    """Stop an instance, or cancel the launch of a recipe that has none yet. Asked before it is done."""
+
+    recipe_id: str
+    name: str
+    instance_id: str | None = None

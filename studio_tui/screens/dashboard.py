@@ -1,0 +1,104 @@
+"""What the machine does: host, GPUs, models."""
+
+from __future__ import annotations
+
+import math
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from studio_core import wire
+from studio_tui import status, unit
+from studio_tui.keymap import bindings
+from studio_tui.screens.place import STYLES, Place
+from studio_tui.view import Life, View
+from studio_tui.widgets.gauge import Gauge
+from studio_tui.widgets.gpu_list import GpuList
+from studio_tui.widgets.table import Cell, Column, Row, Table
+
+COLUMNS = (
+    Column("MODEL", 14, flex=2),
+    Column("STATE", 13),
+    Column("PROGRESS", 16, flex=3, needs=72),
+    Column("PORT", 5, right=True),
+    Column("PID", 7, right=True),
+    Column("AGE", 8, right=True, needs=56),
+    Column("REQUESTS", 10, right=True, needs=100),
+)
+EMPTY = "nothing runs \u00b7 press 2, then Enter, to launch a recipe"
+# The probe goes back to its slow pace when nobody has looked for so long.
+LOOK_S = 10.0
+
+
+class Dashboard(Place):
+    CSS_PATH = STYLES / "dashboard.tcss"
+    BINDINGS = bindings("dashboard")
+
+    def content(self) -> ComposeResult:
+        self._cpu, self._memory = Gauge("CPU", ident="cpu"), Gauge("Memory", ident="memory")
+        self._gpus = GpuList(ident="gpus")
+        self._models = Table(COLUMNS, "connecting to Studio", ident="models")
+        self._looked = -math.inf
+        with Vertical(id="host", classes="panel"):
+            yield self._cpu
+            yield self._memory
+        yield self._gpus
+        with Vertical(id="running", classes="panel"):
+            yield self._models
+
+    def on_mount(self) -> None:
+        for name, title in (("#host", "Host"), ("#gpus", "GPUs"), ("#running", "Models")):
+            self.query_one(name).border_title = title
+        self._models.focus()
+
+    def show(self, view: View) -> None:
+        if view.now - self._looked > LOOK_S and view.link.state == "live":
+            self._looked = view.now
+            self.bridge.look()
+        if view.gpus is not None:
+            self._host(view.gpus.host)
+            self._gpus.fill(view.gpus)
+        empty = EMPTY if view.status is not None else view.link.why or status.LINKS[view.link.state].word
+        self._models.fill([row(view, life) for life in view.lives()], empty)
+
+    def _host(self, host: wire.Host) -> None:
+        load = "" if host.load_1m is None else f"load {host.load_1m:.1f} \u00b7 "
+        self._cpu.fill(None if host.cpu_percent is None else host.cpu_percent / 100, f"{load}{host.cpu_count} cores")
+        share = host.memory_used / host.memory_total if host.memory_used is not None and host.memory_total else None
+        self._memory.fill(share, f"{unit.size(host.memory_used)} of {unit.size(host.memory_total)}")
+
+
+def row(view: View, life: Life) -> Row:
+    """A model as a line of the table."""
+    mark, one = status.mark(life.state), life.instance
+    return Row(life.key, (
+        Cell(life.name),
+        Cell(str(mark), mark.tone),
+        Cell(told(life), status.BAD if life.state in ("failed", "stuck") else ""),
+        Cell(str(one.port) if one and one.port else unit.NOTHING),
+        Cell(str(one.engine_pid) if one and one.engine_pid else unit.NOTHING),
+        Cell(unit.age(view.age(one.age_s if one else life.launch.age_s if life.launch else 0.0))),
+        Cell(f"{one.running} + {one.waiting}" if one else unit.NOTHING),
+    ))
+
+
+def told(life: Life) -> str:
+    """What there is to tell of a model beside its state. A bar only where the engine has given a percentage."""
+    if life.failure is not None:
+        return life.failure.title
+    if life.coming:
+        return progress(life)
+    if life.instance is not None and life.state == "ready":
+        return ", ".join(life.instance.served_names)
+    return life.progress.message or life.progress.stage
+
+
+def progress(life: Life) -> str:
+    now = life.progress
+    words = now.message or now.stage
+    if now.percent is None:
+        waiting = f"waiting for {', '.join(life.launch.leaving)}" if life.launch and life.launch.leaving else ""
+        return waiting or " \u00b7 ".join(part for part in ("no progress yet", words) if part)
+    bar = unit.bar(now.percent / 100, 8).ljust(8, unit.REST)
+    left = f" \u00b7 about {unit.age(now.eta_s)}" if now.eta_s is not None else ""
+    return f"{bar} {unit.percent(now.percent)} {words}{left}"

@@ -1,0 +1,39 @@
+"""What becomes of the app when its terminal goes away: it ends at once, and uses no processor time until then.
+
+A closed terminal reads as an endless end of file, which would spin in Textual's input thread. poll(2) tells of a hang-up
+without reading, so one sleeping thread is enough. Nothing is restored: there is no terminal left to restore.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+HUNG_UP = 129
+
+
+def watch() -> None:
+    """End the process when a terminal that it uses hangs up."""
+    terminals = {handle for handle in (0, 1, 2) if os.isatty(handle)}
+    if terminals and sys.platform != "darwin":
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        threading.Thread(target=_wait, args=(terminals,), name="terminal", daemon=True).start()
+
+
+def _wait(terminals: set[int]) -> None:
+    poll = select.poll()
+    for handle in terminals:
+        # No event is asked for: hang-up and error are always told.
+        poll.register(handle, 0)
+    poll.poll()
+    os._exit(HUNG_UP)
+
+
+def on_terminate(leave: Callable[[], None]) -> None:
+    """SIGTERM leaves as a person would, with the terminal restored. Called inside the running loop."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leave)

@@ -1,0 +1,53 @@
+"""The two themes: calm greys, one accent, three signals. The only place with colours; everything else names variables."""
+
+from __future__ import annotations
+
+from textual.theme import Theme
+
+DARK = Theme(
+    name="studio-dark",
+    primary="#7aa6da",
+    secondary="#8f9bb3",
+    accent="#c9a86a",
+    foreground="#d4d8df",
+    background="#14171c",
+    surface="#191d24",
+    panel="#262c36",
+    success="#86b97f",
+    warning="#d8b06a",
+    error="#dc7f7a",
+    dark=True,
+    variables={
+        "border": "#39414e",
+        "border-blurred": "#39414e",
+        "block-cursor-text-style": "none",
+        "footer-background": "#191d24",
+        "footer-key-foreground": "#7aa6da",
+        "footer-description-foreground": "#98a1b0",
+        "input-cursor-text-style": "reverse",
+    },
+)
+
+LIGHT = Theme(
+    name="studio-light",
+    primary="#2b5f9e",
+    secondary="#5b6676",
+    accent="#8a6414",
+    foreground="#23272e",
+    background="#fafaf7",
+    surface="#f1f1ec",
+    panel="#e2e3dd",
+    success="#2f7038",
+    warning="#8a5d00",
+    error="#b03a34",
+    dark=False,
+    variables={
+        "border": "#c4c6c0",
+        "border-blurred": "#c4c6c0",
+        "block-cursor-text-style": "none",
+        "footer-background": "#f1f1ec",
+        "footer-key-foreground": "#2b5f9e",
+        "footer-description-foreground": "#5b6676",
+        "input-cursor-text-style": "reverse",
+    },
+)

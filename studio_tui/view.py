@@ -1,0 +1,100 @@
+"""What the app knows, as one immutable value that is handed down to the screen that is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from studio_core import wire
+
+OVER = frozenset({"ready", "failed", "cancelled", "superseded"})
+# Instances that a person may still stop.
+STOPPABLE = frozenset({"starting", "downloading", "loading", "ready", "sleeping", "draining", "failed", "stuck"})
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The connection. `state` is a key of `status.LINKS`; `why` is one line."""
+
+    state: str = "connecting"
+    place: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One model on its way, at work, or failed: an instance, or a launch that has none yet."""
+
+    recipe_id: str
+    name: str
+    state: str
+    progress: wire.Progress
+    instance: wire.Instance | None = None
+    launch: wire.Launch | None = None
+    failure: wire.Failure | None = None
+
+    @property
+    def key(self) -> str:
+        return self.instance.id if self.instance else self.launch.id if self.launch else self.recipe_id
+
+    @property
+    def coming(self) -> bool:
+        return self.state in {"planned", "waiting", "starting", "downloading", "loading"}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """`now` and `status_at` are of one monotonic clock; ages in `status` were true at `status_at`."""
+
+    link: Link = field(default_factory=Link)
+    status: wire.Status | None = None
+    status_at: float = 0.0
+    gpus: wire.Gpus | None = None
+    recipes: tuple[wire.RecipeView, ...] | None = None
+    now: float = 0.0
+
+    def age(self, seconds: float) -> float:
+        return seconds + max(0.0, self.now - self.status_at)
+
+    def name(self, recipe_id: str) -> str:
+        return next((one.name for one in self.recipes or () if one.id == recipe_id), recipe_id)
+
+    def lives(self) -> Iterator[Life]:
+        """Instances in the server's order, then launches that have none yet."""
+        if self.status is None:
+            return
+        launches = {one.instance_id: one for one in self.status.launches if one.instance_id}
+        for one in self.status.instances:
+            launch = launches.get(one.id)
+            failure = one.failure or (launch.failure if launch else None)
+            yield Life(one.recipe_id, one.name, one.state, one.progress, one, launch, failure)
+        held = {one.id for one in self.status.instances}
+        for begun in self.status.launches:
+            if begun.state not in OVER and begun.instance_id not in held:
+                yield Life(begun.recipe_id, self.name(begun.recipe_id), begun.state, begun.progress, launch=begun)
+
+    def life(self, recipe_id: str) -> Life | None:
+        """The newest of one recipe's: what is on its way before what failed; else a launch that failed."""
+        mine = [one for one in self.lives() if one.recipe_id == recipe_id]
+        mine.sort(key=lambda one: one.state == "failed")
+        return mine[0] if mine else self._failed(recipe_id)
+
+    def _failed(self, recipe_id: str) -> Life | None:
+        tried = [one for one in (self.status.launches if self.status else ()) if one.recipe_id == recipe_id]
+        last = max(tried, key=lambda one: one.created_at, default=None)
+        if last is None or last.failure is None:
+            return None
+        return Life(recipe_id, self.name(recipe_id), "failed", last.progress, launch=last, failure=last.failure)
+
+    def state(self, recipe: wire.RecipeView) -> str:
+        """The state of a recipe as `status.MARKS` names it."""
+        life = self.life(recipe.id)
+        if life:
+            return life.state
+        if recipe.problems:
+            return "broken"
+        held = recipe.hold or (self.status is not None and recipe.id in self.status.holds)
+        return "held" if held else "stopped"
+
+    def serving(self) -> wire.Instance | None:
+        return next((one for one in self.status.instances if one.state == "ready"), None) if self.status else None
