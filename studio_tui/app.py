@@ -38,6 +38,10 @@ class Room:
 ROOMS = {
     "dashboard": Room("Dashboard", "dashboard", "Dashboard"),
     "recipes": Room("Recipes", "recipes", "Recipes"),
+    "logs": Room("Logs", "logs", "Logs"),
+    "chat": Room("Chat", "chat", "Chat"),
+    "usage": Room("Usage", "usage", "Usage"),
+    "system": Room("System", "system", "System"),
 }
 
 
@@ -83,7 +87,7 @@ class StudioApp(App[None]):
 
     # The one tick: the screen that is shown gets what is new.
 
-    def _tick(self) -> None:
+    async def _tick(self) -> None:
         self._ticks += 1
         place = self.screen
         if not isinstance(place, Place):
@@ -95,7 +99,7 @@ class StudioApp(App[None]):
         if self._recipe and self._view.recipes is not None and hasattr(place, "select"):
             place.select(self._recipe)
             self._recipe = ""
-        place.tick()
+        await place.tick()
 
     def on_link_changed(self, news: message.LinkChanged) -> None:
         self._know(link=news.link)
@@ -132,6 +136,13 @@ class StudioApp(App[None]):
 
         self.push_screen(Confirm(f"Stop {name}", text, "Stop" if stops else "Cancel it"), decided)
 
+    async def on_open_log(self, wish: message.OpenLog) -> None:
+        from studio_tui.screens.logs import Logs
+
+        await self.switch_mode("logs")
+        if isinstance(self.screen, Logs):
+            self.screen.open(wish.log_id)
+
     # Words.
 
     def on_failed(self, news: message.Failed) -> None:
@@ -159,7 +170,7 @@ class StudioApp(App[None]):
         from studio_tui.screens.help import Help
 
         bound = {(binding.id or "").partition(".")[0] for _, binding, *_ in self.screen.active_bindings.values()}
-        contexts = tuple(name for name in ("recipes", "table", "app") if name in bound)
+        contexts = tuple(name for name in ("recipes", "logs", "chat", "table", "view", "app") if name in bound)
         self.push_screen(Help(self._keys, contexts))
 
     def action_leave(self) -> None:

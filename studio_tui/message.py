@@ -99,3 +99,10 @@ class Stop(Message):
     recipe_id: str
     name: str
     instance_id: str | None = None
+
+
+@dataclass
+class OpenLog(Message):
+    """Show this log on the log screen."""
+
+    log_id: str

@@ -18,6 +18,7 @@ DARK = Theme(
     error="#dc7f7a",
     dark=True,
     variables={
+        "quiet": "#8b94a3",
         "border": "#39414e",
         "border-blurred": "#39414e",
         "block-cursor-text-style": "none",
@@ -42,6 +43,7 @@ LIGHT = Theme(
     error="#b03a34",
     dark=False,
     variables={
+        "quiet": "#6a7280",
         "border": "#c4c6c0",
         "border-blurred": "#c4c6c0",
         "block-cursor-text-style": "none",

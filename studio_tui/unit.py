@@ -28,8 +28,16 @@ def age(seconds: float) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
-def percent(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.0f} %"
+def of(part: float | None, whole: float | None) -> str:
+    """A share of a size in the unit of the whole: `4.1 / 24.0 GiB`."""
+    if part is None or not whole:
+        return "N/A"
+    shown, name = size(whole).split()
+    return f"{part / 1024 ** SIZES.index(name):.{len(shown.partition('.')[2])}f} / {shown} {name}"
+
+
+def percent(value: float | None, unknown: str = NOTHING) -> str:
+    return unknown if value is None else f"{value:.0f} %"
 
 
 def count(value: float) -> str:

@@ -10,6 +10,7 @@ from textual.containers import Vertical
 from studio_core import wire
 from studio_tui import status, unit
 from studio_tui.keymap import bindings
+from studio_tui.message import OpenLog
 from studio_tui.screens.place import STYLES, Place
 from studio_tui.view import Life, View
 from studio_tui.widgets.gauge import Gauge
@@ -25,7 +26,7 @@ COLUMNS = (
     Column("AGE", 8, right=True, needs=56),
     Column("REQUESTS", 10, right=True, needs=100),
 )
-EMPTY = "nothing runs \u00b7 press 2, then Enter, to launch a recipe"
+EMPTY = "nothing runs \u00b7 press 2 and Enter to launch a recipe"
 # The probe goes back to its slow pace when nobody has looked for so long.
 LOOK_S = 10.0
 
@@ -65,7 +66,15 @@ class Dashboard(Place):
         load = "" if host.load_1m is None else f"load {host.load_1m:.1f} \u00b7 "
         self._cpu.fill(None if host.cpu_percent is None else host.cpu_percent / 100, f"{load}{host.cpu_count} cores")
         share = host.memory_used / host.memory_total if host.memory_used is not None and host.memory_total else None
-        self._memory.fill(share, f"{unit.size(host.memory_used)} of {unit.size(host.memory_total)}")
+        self._memory.fill(share, unit.of(host.memory_used, host.memory_total))
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        event.stop()
+        self.action_log()
+
+    def action_log(self) -> None:
+        if any(life.key == self._models.key and life.instance for life in self.view.lives()):
+            self.post_message(OpenLog(self._models.key or ""))
 
 
 def row(view: View, life: Life) -> Row:

@@ -43,7 +43,7 @@ class Help(ModalScreen[None]):
                 yield (f"  {spelled(self._keys[one.id]):<{KEYS}}", "$accent")
                 yield (f"{one.doc}\n", "")
             yield ("\n", "")
-        yield ("Engines go on when you leave: Studio runs them, not this app.", "$text-muted")
+        yield ("Engines go on when you leave: Studio runs them, not this app.", "$quiet")
 
     def action_close(self) -> None:
         self.dismiss()

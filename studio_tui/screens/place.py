@@ -43,5 +43,5 @@ class Place(Screen[None]):
     def show(self, view: View) -> None:
         """Hand the data down."""
 
-    def tick(self) -> None:
+    async def tick(self) -> None:
         """Take what streams have brought."""

@@ -10,7 +10,7 @@ from studio_core import wire
 from studio_core.text import line
 from studio_tui import status, unit
 from studio_tui.keymap import bindings
-from studio_tui.message import Launch, Said, Stop
+from studio_tui.message import Launch, OpenLog, Said, Stop
 from studio_tui.screens.place import STYLES, Place
 from studio_tui.view import STOPPABLE, View
 from studio_tui.widgets.recipe_details import RecipeDetails
@@ -82,6 +82,14 @@ class Recipes(Place):
             self.post_message(Said(f"{recipe.name} does not run"))
         else:
             self.post_message(Stop(recipe.id, recipe.name, life.instance.id if life.instance else None))
+
+    def action_logs(self) -> None:
+        recipe = self._chosen()
+        life = self.view.life(recipe.id) if recipe else None
+        if recipe is None:
+            return
+        log_id = life.instance.id if life and life.instance else life.launch.instance_id if life and life.launch else None
+        self.post_message(OpenLog(log_id) if log_id else Said(f"{recipe.name} has not been started since Studio runs"))
 
 
 def row(view: View, recipe: wire.RecipeView) -> Row:

@@ -47,7 +47,7 @@ class Gauge(Widget):
         share = self._share
         done = unit.bar(share or 0.0, width)
         tone = "full" if (share or 0) >= FULL else "busy" if (share or 0) >= BUSY else "bar"
-        figure = unit.percent(None if share is None else 100 * share)
+        figure = unit.percent(None if share is None else 100 * share, "N/A")
         return Strip([
             Segment(fit(self._label, LABEL), style["note"]),
             Segment(done, style[tone]),

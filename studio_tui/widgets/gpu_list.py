@@ -56,14 +56,14 @@ class GpuList(Widget):
         if gpu.lost:
             return [name, Segment("\u2716 lost: the driver no longer answers for it", self._style("bad"))]
         heat = self._heat(gpu) if width >= 70 else ""
-        bars = max(4, (width - len(name.text) - len(heat) - 36) // 2)
+        bars = max(4, (width - len(name.text) - len(heat) - 28) // 2)
         used = gpu.memory_used / gpu.memory_total if gpu.memory_used is not None and gpu.memory_total else None
         share = None if gpu.utilization is None else gpu.utilization / 100
-        memory = f"{unit.size(gpu.memory_used)} / {unit.size(gpu.memory_total)}"
+        memory = unit.of(gpu.memory_used, gpu.memory_total)
         return [
             name,
-            *self._bar(share, bars, base), Segment(fit(unit.percent(gpu.utilization), 6, right=True) + GAP, base),
-            *self._bar(used, bars, base), Segment(fit(memory, 22, right=True), base),
+            *self._bar(share, bars, base), Segment(fit(unit.percent(gpu.utilization, "N/A"), 6, right=True) + GAP, base),
+            *self._bar(used, bars, base), Segment(fit(memory, 16, right=True), base),
             Segment(heat, self._style("note")),
         ]
 
@@ -74,6 +74,6 @@ class GpuList(Widget):
 
     @staticmethod
     def _heat(gpu: wire.Gpu) -> str:
-        power = "N/A W" if gpu.power_draw is None else f"{gpu.power_draw:.0f} W"
-        degrees = "N/A \u00b0C" if gpu.temperature is None else f"{gpu.temperature:.0f} \u00b0C"
+        power = "N/A" if gpu.power_draw is None else f"{gpu.power_draw:.0f} W"
+        degrees = "N/A" if gpu.temperature is None else f"{gpu.temperature:.0f} \u00b0C"
         return fit(power, 8, right=True) + fit(degrees, 8, right=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import wrap
 
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -13,67 +14,90 @@ from studio_core.text import line
 from studio_tui import status, unit
 from studio_tui.view import Life, View
 
-LABEL = 10
+# Label, text, style.
+Pair = tuple[str, str, str]
 # Fields that have lines of their own.
 SHOWN = frozenset({"id", "name", "backend", "model_path", "max_model_len", "created_at", "updated_at", "version"})
-TONES = {status.GOOD: "$text-success", status.BUSY: "$text-warning", status.BAD: "$text-error", status.QUIET: "$text-muted"}
+TONES = {status.GOOD: "$text-success", status.BUSY: "$text-warning", status.BAD: "$text-error", status.QUIET: "$quiet"}
 
 
 class RecipeDetails(VerticalScroll, can_focus=False):
     def compose(self) -> Iterator[Static]:
         self._text = Static("", markup=False)
-        self._seen = Content("")
+        self._shown: tuple[tuple[str, str], ...] = ()
+        self._data: tuple[View, wire.RecipeView | None] = (View(), None)
         yield self._text
 
     def fill(self, view: View, recipe: wire.RecipeView | None) -> None:
-        parts = list(pieces(view, recipe)) if recipe else [("choose a recipe", "$text-muted")]
-        content = Content.assemble(*parts)
-        if content != self._seen or content.spans != self._seen.spans:
-            self._seen = content
-            self._text.update(content)
+        self._data = view, recipe
+        width = self.scrollable_content_region.width
+        parts = tuple(pieces(view, recipe, width)) if recipe else (("choose a recipe", "$quiet"),)
+        if parts != self._shown:
+            self._shown = parts
+            self._text.update(Content.assemble(*parts))
+
+    def on_resize(self) -> None:
+        self.fill(*self._data)
 
 
-def pieces(view: View, recipe: wire.RecipeView) -> Iterator[tuple[str, str]]:
-    """The text in pieces of (text, style)."""
+def pieces(view: View, recipe: wire.RecipeView, width: int) -> Iterator[tuple[str, str]]:
+    """The text in pieces of (text, style), wrapped to the width with the values in a column of their own."""
+    for block in (_now(view, recipe), _always(recipe), _fields(recipe)):
+        rows = list(block)
+        label = max((len(name) for name, _, _ in rows), default=0) + 2
+        for name, text, style in rows:
+            yield (name.ljust(label), "$quiet")
+            yield (hanging(text, label, max(12, width - label)) + "\n", style)
+        yield ("\n" if rows else "", "")
+
+
+def hanging(text: str, indent: int, width: int) -> str:
+    """Every line of the text wrapped, all but the first indented."""
+    lines = [piece for each in text.split("\n") for piece in (wrap(each, width) or [""])]
+    return f"\n{' ' * indent}".join(lines)
+
+
+def _now(view: View, recipe: wire.RecipeView) -> Iterator[Pair]:
     mark, life = status.mark(view.state(recipe)), view.life(recipe.id)
-    yield from _pair("state", str(mark), TONES.get(mark.tone, ""))
-    if life is not None:
+    yield "state", str(mark), TONES.get(mark.tone, "")
+    if life is not None and life.failure is not None:
+        yield from failure(life.failure)
+    elif life is not None:
         yield from _life(view, life)
     for problem in recipe.problems:
-        yield from _pair("problem", problem, "$text-error")
-    yield from _pair("engine", recipe.backend)
-    yield from _pair("model", recipe.model_path)
-    yield from _pair("last used", (recipe.last_used_at or "never")[:19].replace("T", " "))
+        yield "problem", problem, "$text-error"
+
+
+def _life(view: View, life: Life) -> Iterator[Pair]:
+    one = life.instance
+    if life.coming:
+        percent = unit.percent(life.progress.percent, "no progress yet")
+        yield "progress", " \u00b7 ".join(part for part in (percent, life.progress.message) if part), ""
+    if one is not None:
+        yield "address", f"{one.host}:{one.port}", ""
+        yield "engine pid", str(one.engine_pid or unit.NOTHING), ""
+        yield "running", unit.age(view.age(one.age_s)), ""
+        if one.recipe_changed:
+            yield "note", "the recipe was changed since this start", "$text-warning"
+
+
+def failure(why: wire.Failure) -> Iterator[Pair]:
+    """Cause, remedy, last lines."""
+    yield "cause", "\n".join(part for part in (why.title, why.detail) if part), "$text-error"
+    if why.hint:
+        yield "remedy", why.hint, "$text-warning"
+    if why.lines:
+        yield "last lines", "\n".join(why.lines), ""
+
+
+def _always(recipe: wire.RecipeView) -> Iterator[Pair]:
+    yield "engine", recipe.backend, ""
+    yield "model", recipe.model_path, ""
+    yield "last used", (recipe.last_used_at or "never")[:16].replace("T", " "), ""
+
+
+def _fields(recipe: wire.RecipeView) -> Iterator[Pair]:
+    """The recipe's own settings, under their own names."""
     for name, value in recipe.recipe.items():
         if name not in SHOWN and value not in (None, "", [], {}, False):
-            yield from _pair(name.replace("_", " "), line(str(value)))
-
-
-def _life(view: View, life: Life) -> Iterator[tuple[str, str]]:
-    one = life.instance
-    if life.failure is not None:
-        yield from failure(life.failure)
-        return
-    if life.coming:
-        percent = "no progress yet" if life.progress.percent is None else unit.percent(life.progress.percent)
-        yield from _pair("progress", " \u00b7 ".join(part for part in (percent, life.progress.message) if part))
-    if one is not None:
-        yield from _pair("address", f"{one.host}:{one.port} \u00b7 engine pid {one.engine_pid or unit.NOTHING}")
-        yield from _pair("running", unit.age(view.age(one.age_s)))
-        if one.recipe_changed:
-            yield from _pair("note", "the recipe was changed since this start", "$text-warning")
-
-
-def failure(why: wire.Failure) -> Iterator[tuple[str, str]]:
-    """Cause, remedy, last lines."""
-    yield from _pair("cause", " \u00b7 ".join(part for part in (why.title, why.detail) if part), "$text-error")
-    if why.hint:
-        yield from _pair("remedy", why.hint, "$text-warning")
-    if why.lines:
-        yield ("\nlast lines\n", "$text-muted")
-        yield ("\n".join(f"  {text}" for text in why.lines) + "\n\n", "")
-
-
-def _pair(label: str, text: str, style: str = "") -> Iterator[tuple[str, str]]:
-    yield (label.ljust(LABEL) + " ", "$text-muted")
-    yield (text + "\n", style)
+            yield name, line(str(value)), ""

@@ -37,7 +37,7 @@ class TopBar(Widget):
             parts += [(f"{mark.sign} {life.name} ", _tone(mark)), ("  ", "")]
         link = status.LINKS[view.link.state]
         if view.link.state == "live":
-            return (*parts, (view.link.place, "$text-muted"))
+            return (*parts, (view.link.place, "$quiet"))
         return (*parts, (f"{view.link.place} {link}".strip(), _tone(link)))
 
     def render(self) -> Content:
@@ -56,11 +56,11 @@ class TopBar(Widget):
             if title == self._shown:
                 parts.append((f" {key} {title} ", "bold $block-cursor-foreground on $primary"))
             else:
-                parts.append((f" {key} {title} " if wide else f" {key} ", "$text-muted"))
+                parts.append((f" {key} {title} " if wide else f" {key} ", "$quiet"))
         return Content.assemble(*parts)
 
 
 def _tone(mark: status.Mark) -> str:
-    return {status.GOOD: "$text-success", status.BUSY: "$text-warning", status.BAD: "$text-error"}.get(mark.tone, "$text-muted")
+    return {status.GOOD: "$text-success", status.BUSY: "$text-warning", status.BAD: "$text-error"}.get(mark.tone, "$quiet")
 
 

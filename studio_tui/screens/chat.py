@@ -1,0 +1,177 @@
+"""Talk to a model. Studio keeps the chat and asks the model itself: leaving in the middle of an answer loses nothing."""
+
+from __future__ import annotations
+
+import time
+
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+from textual.content import Content
+
+from studio_core import wire
+from studio_core.errors import StudioError
+from studio_core.text import line
+from studio_tui import status, unit
+from studio_tui.keymap import bindings
+from studio_tui.message import ChatCame, ChatsCame, Failed, Said
+from studio_tui.screens.place import STYLES, Place
+from studio_tui.stream import Answer
+from studio_tui.view import View
+from studio_tui.widgets.message_list import Bubble, MessageList, note
+from studio_tui.widgets.prompt import Prompt
+from studio_tui.widgets.table import Cell, Column, Row, Table
+
+COLUMNS = (Column("CHAT", 14, flex=1), Column("", 3, right=True))
+EMPTY = "write something below: the chat is stored, and the answer goes on when you leave"
+
+
+class Chat(Place):
+    CSS_PATH = STYLES / "chat.tcss"
+    BINDINGS = bindings("chat")
+
+    def content(self) -> ComposeResult:
+        self._table = Table(COLUMNS, "no chat yet", ident="chats")
+        self._messages = MessageList(id="messages")
+        self._prompt = Prompt("prompt")
+        self._chat: wire.ChatSession | None = None
+        self._answer: Answer | None = None
+        self._bubble: Bubble | None = None
+        self._began = 0.0
+        with Container(id="split"):
+            with Vertical(id="list", classes="panel"):
+                yield self._table
+            with Vertical(id="talk"):
+                with Vertical(id="spoken", classes="panel"):
+                    yield self._messages
+                with Vertical(id="asked", classes="panel"):
+                    yield self._prompt
+
+    async def on_mount(self) -> None:
+        self.query_one("#list").border_title = "Chats"
+        await self._begin()
+
+    def on_screen_resume(self) -> None:
+        self.bridge.chats(self)
+
+    def on_unmount(self) -> None:
+        if self._answer is not None:
+            self._answer.close()
+
+    def show(self, view: View) -> None:
+        model = self._model
+        asked = self.query_one("#asked")
+        asked.border_title = Content(f"to {line(model)}" if model else "nothing runs")
+        asked.border_subtitle = "" if model else "launch a recipe first: 2, Enter"
+
+    @property
+    def _model(self) -> str:
+        """The name to ask: of what serves now, else of the chat's own model, which then starts."""
+        serving = self.view.serving()
+        if serving is not None:
+            return next(iter(serving.served_names), serving.recipe_id)
+        return (self._chat.model or "") if self._chat else ""
+
+    # The list.
+
+    def on_chats_came(self, news: ChatsCame) -> None:
+        self._table.fill([row(one) for one in news.chats])
+        if self._chat is not None:
+            self._table.select(self._chat.id)
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        event.stop()
+        if self._answer is None and event.key != (self._chat.id if self._chat else "") and self._table.has_focus:
+            self.bridge.chat(self, event.key)
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        event.stop()
+        self.bridge.chat(self, event.key)
+
+    async def on_chat_came(self, news: ChatCame) -> None:
+        if self._answer is not None:
+            return
+        self._chat = news.chat.session
+        self._table.select(self._chat.id)
+        self._title()
+        await self._messages.load(news.chat.messages, EMPTY)
+
+    def _title(self) -> None:
+        self.query_one("#spoken").border_title = Content(line(self._chat.title) if self._chat else "New chat")
+
+    def action_next(self) -> None:
+        self._go(1)
+
+    def action_previous(self) -> None:
+        self._go(-1)
+
+    def _go(self, step: int) -> None:
+        if self._answer is None:
+            (self._table.action_down if step > 0 else self._table.action_up)()
+            if self._table.key:
+                self.bridge.chat(self, self._table.key)
+
+    async def action_new(self) -> None:
+        if self._answer is None:
+            await self._begin()
+
+    async def _begin(self) -> None:
+        self._chat = None
+        self._title()
+        await self._messages.load((), EMPTY)
+        self._prompt.focus()
+
+    def action_write(self) -> None:
+        self._prompt.focus()
+
+    # One turn.
+
+    async def on_prompt_sent(self, event: Prompt.Sent) -> None:
+        event.stop()
+        model = self._model
+        if not model:
+            self.post_message(Failed(StudioError("no model runs", "", "launch a recipe first: press escape, 2 and Enter")))
+        elif self._answer is not None:
+            self.post_message(Said("the model is still answering; escape stops reading"))
+        else:
+            self._prompt.clear()
+            await self._messages.add(Bubble("you", event.text, plain=True))
+            self._bubble = await self._messages.add(Bubble(line(model), "", "waiting"))
+            self._began = time.monotonic()
+            self._answer = self.bridge.answer(self._chat.id if self._chat else None, event.text, model)
+
+    async def tick(self) -> None:
+        answer, bubble = self._answer, self._bubble
+        if answer is None or bubble is None:
+            return
+        over = answer.over
+        text = answer.take()
+        if text:
+            await bubble.add(text)
+            bubble.note(f"answering \u00b7 {unit.age(time.monotonic() - self._began)}")
+        if over:
+            self._over(answer, bubble)
+
+    def _over(self, answer: Answer, bubble: Bubble) -> None:
+        self._answer = self._bubble = None
+        spent = max(0.001, time.monotonic() - self._began)
+        tokens = answer.usage.get("completion_tokens")
+        state = answer.stored.state if answer.stored else "complete" if answer.problem is None else "interrupted"
+        bubble.note(note(state, tokens, tokens / spent if tokens else None))
+        if answer.problem is not None:
+            self.post_message(Failed(answer.problem))
+        if self._chat is None and answer.chat_id is not None:
+            self._chat = wire.ChatSession(id=answer.chat_id, title=" ".join(answer.text.split())[:60], model=answer.model)
+            self._title()
+        self.bridge.chats(self)
+
+    def action_stop(self) -> None:
+        """Stop reading; with nothing to read, go from the input to the messages, where letters are keys."""
+        if self._answer is not None:
+            self._answer.close()
+            self.post_message(Said("stopped reading; Studio stores the rest of the answer"))
+        else:
+            self._messages.focus()
+
+
+def row(one: wire.ChatSession) -> Row:
+    return Row(one.id, (Cell(line(one.title)), Cell(str(one.message_count or ""), status.QUIET)))

@@ -1,0 +1,34 @@
+"""Where a person writes to a model: Enter sends, ctrl+j or alt+Enter makes a new line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual import events
+from textual.message import Message
+from textual.widgets import TextArea
+
+NEWLINES = frozenset({"ctrl+j", "alt+enter", "shift+enter"})
+
+
+class Prompt(TextArea):
+    @dataclass
+    class Sent(Message):
+        text: str
+
+    def __init__(self, ident: str | None = None) -> None:
+        super().__init__(id=ident, compact=True, highlight_cursor_line=False, placeholder="write, Enter sends, ctrl+j: new line")
+        self.cursor_blink = False
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.key == "enter":
+            event.stop()
+            event.prevent_default()
+            if self.text.strip():
+                self.post_message(self.Sent(self.text))
+        elif event.key in NEWLINES:
+            event.stop()
+            event.prevent_default()
+            self.insert("\n")
+        else:
+            await super()._on_key(event)

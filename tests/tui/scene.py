@@ -1,0 +1,86 @@
+"""Contents for the stage: a machine with a GPU or without, models in every state."""
+
+from __future__ import annotations
+
+from studio_core import wire
+from tests.tui.stage import Stage
+
+GIB = 1024 ** 3
+
+
+def recipe(recipe_id: str, name: str, **fields: object) -> wire.RecipeView:
+    view = wire.RecipeView(
+        id=recipe_id, name=name, backend="llamacpp", model_path=f"/models/{recipe_id}.gguf", version=1, status="stopped",
+        recipe={"max_model_len": 8192, "gpu_memory_utilization": 0.9, "port": 8000}, last_used_at="2026-11-23T18:04:11+00:00",
+        last_load_s=3.2,
+    )
+    for field, value in fields.items():
+        setattr(view, field, value)
+    return view
+
+
+def instance(recipe_id: str, name: str, state: str, **fields: object) -> wire.Instance:
+    one = wire.Instance(
+        id=f"{recipe_id}-1", recipe_id=recipe_id, name=name, engine="llamacpp", state=state, port=8000, engine_pid=41233,
+        shim_pid=41230, age_s=3725.0, served_names=[recipe_id], model_path=f"/models/{recipe_id}.gguf",
+    )
+    for field, value in fields.items():
+        setattr(one, field, value)
+    return one
+
+
+def host(cpu: float = 38.0) -> wire.Host:
+    return wire.Host(cpu_percent=cpu, cpu_count=2, load_1m=0.7, memory_total=24 * GIB, memory_used=int(4.1 * GIB))
+
+
+def gpu(index: int, used: float, busy: float | None) -> wire.Gpu:
+    return wire.Gpu(
+        index=index, uuid=f"GPU-{index}", name="NVIDIA H100 80GB HBM3", memory_total=80 * GIB, memory_used=int(used * GIB),
+        utilization=busy, temperature=61.0, power_draw=412.0, power_limit=700.0,
+    )
+
+
+FAILURE = wire.Failure(
+    title="the model does not fit", detail="llama.cpp could not allocate 9.3 GiB for the key-value cache",
+    hint="lower max_model_len to 4096, or quantise the cache: --cache-type-k q8_0",
+    lines=["llama_kv_cache_init: failed to allocate buffer for kv cache", "error: failed to create context"],
+)
+
+
+def busy(stage: Stage) -> None:
+    """Models in most states, no GPU."""
+    stage.gpus = wire.Gpus(reason="the NVIDIA driver is not loaded", host=host())
+    stage.recipes = [
+        recipe("smollm2", "SmolLM2 135M"), recipe("qwen3-8b", "Qwen3 8B"),
+        recipe("llama-70b", "Llama 3.3 70B", backend="vllm", last_load_s=182.0),
+        recipe("mistral", "Mistral Small"), recipe("old", "Old one", hold=True, last_used_at=None, last_load_s=None),
+        recipe("torn", "Torn", problems=["tp: 3 is no power of two"], last_load_s=None),
+    ]
+    progress = wire.Progress(stage="loading", percent=41.0, message="loading weights", eta_s=38.0)
+    stage.status = wire.Status(
+        running=True, process=None, inference_port=8000, launching=None, state_dir="/var/lib/studio",
+        controller=wire.Daemon(pid=901, version="0.1.0", age_s=86500.0),
+        gateway=wire.Gateway(pid=902, version="0.1.0", age_s=86499.0, host="127.0.0.1", port=8080, connected=True),
+        probe=wire.Daemon(pid=905, version="0.1.0", age_s=86400.0),
+        instances=[
+            instance("smollm2", "SmolLM2 135M", "ready", running=2),
+            instance("qwen3-8b", "Qwen3 8B", "loading", port=8001, progress=progress, age_s=12.0),
+            instance("llama-70b", "Llama 3.3 70B", "starting", port=8002, age_s=4.0, engine="vllm"),
+            instance("mistral", "Mistral Small", "failed", failure=FAILURE, port=8003, engine_pid=None, age_s=95.0),
+        ],
+        notices=["a logout ends Studio and its engines: run loginctl enable-linger"],
+    )
+    stage.files = [
+        wire.LogFile(id="smollm2-1", recipe_id="smollm2", name="SmolLM2 135M", size=48211, live=True, backend="llamacpp"),
+        wire.LogFile(id="controller", name="controller", size=9120, live=True),
+        wire.LogFile(id="gateway", name="gateway", size=777, live=True),
+    ]
+
+
+def large(stage: Stage) -> None:
+    """A machine with eight GPUs."""
+    busy(stage)
+    stage.gpus = wire.Gpus(
+        gpus=[gpu(at, 9.0 * at + 4, (12 * at + 7) % 101 if at != 3 else None) for at in range(8)], count=8, host=host(21.0)
+    )
+    stage.gpus.gpus[7].lost = True

@@ -1,0 +1,218 @@
+"""A scripted control API on a real Unix socket, for the app's own tests: the real client talks to it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socketserver
+import threading
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from studio_core import wire
+from studio_core.paths import Places, listen
+from studio_core.settings import Settings, load
+
+Answer = Any
+
+
+class Stage:
+    """What the API answers stands in plain attributes; `asked` holds every request as (method, path, body)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.places = Places(folder)
+        self.status = wire.Status(running=False, process=None, inference_port=8000, launching=None)
+        self.gpus = wire.Gpus(reason="no NVIDIA driver is loaded")
+        self.recipes: list[wire.RecipeView] = []
+        self.logs: dict[str, list[str]] = {}
+        self.files: list[wire.LogFile] = []
+        self.chats: dict[str, wire.Chat] = {}
+        self.turn: list[tuple[str, Any]] = []
+        self.hold_turn = threading.Event()
+        self.hold_turn.set()
+        self.usage: dict[str, Any] = {}
+        self.config: dict[str, Any] = {"settings": []}
+        self.refusal: tuple[int, dict[str, str]] | None = None
+        self.asked: list[tuple[str, str, Any]] = []
+        self.news = threading.Condition()
+        self._events: list[tuple[str, Any]] = []
+        self._server: _Server | None = None
+
+    @property
+    def settings(self) -> Settings:
+        return load({"data_dir": str(self.places.root)}, environ={})
+
+    def start(self) -> None:
+        self._server = _Server(self)
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def stop(self) -> None:
+        """As a killed controller: the socket refuses, every stream ends."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        server.shutdown()
+        server.end()
+        self.places.control_socket.unlink(missing_ok=True)
+
+    def publish(self, kind: str, data: Any = None) -> None:
+        """An event; without data the status as it stands."""
+        with self.news:
+            self._events.append((kind, wire.to_builtins(self.status if data is None else data)))
+            self.news.notify_all()
+
+    def write(self, log_id: str, *lines: str) -> None:
+        with self.news:
+            self.logs[log_id].extend(lines)
+            self.news.notify_all()
+
+    def wanted(self, method: str, start: str) -> list[str]:
+        return [path for verb, path, _ in self.asked if verb == method and path.startswith(start)]
+
+    # What is answered.
+
+    def answer(self, method: str, path: str, query: Mapping[str, str], body: Any) -> Answer:
+        if method == "POST" and path.startswith(("/launch", "/evict")):
+            return self._order(path, query)
+        plain = {"/status": self.status, "/gpus": self.gpus, "/recipes": self.recipes, "/usage": self.usage,
+                 "/config": self.config, "/logs": wire.Logs(sessions=self.files)}
+        if path in plain:
+            return plain[path]
+        if path.startswith("/logs/"):
+            return self._page(path.split("/")[2], query)
+        if path.startswith("/launches/"):
+            return wire.Launch(id="l", recipe_id="r", state="planned")
+        return self._chat(method, path, body)
+
+    def _order(self, path: str, query: Mapping[str, str]) -> Answer:
+        if self.refusal:
+            raise Refused(*self.refusal)
+        if path.endswith("/cancel"):
+            return wire.Launch(id="l", recipe_id="r", state="cancelled")
+        return wire.Evicted() if path == "/evict" else wire.LaunchAnswer(success=True, launch_id="l")
+
+    def _page(self, log_id: str, query: Mapping[str, str]) -> Answer:
+        lines = [one for one in self.logs[log_id] if query.get("filter", "") in one]
+        size = sum(len(one.encode("utf-8", "replace")) + 1 for one in self.logs[log_id])
+        return wire.LogPage(id=log_id, generation=1, start=0, end=size, size=size, lines=lines[-int(query["limit"]):])
+
+    def _chat(self, method: str, path: str, body: Any) -> Answer:
+        if path == "/chats" and method == "GET":
+            return [chat.session for chat in self.chats.values()]
+        if path == "/chats":
+            session = wire.ChatSession(id=f"c{len(self.chats) + 1}", model=body["model"], title=body["title"])
+            self.chats[session.id] = wire.Chat(session=session)
+            return self.chats[session.id]
+        return self.chats[path.split("/")[2]]
+
+    def stream(self, path: str, query: Mapping[str, str], closed: threading.Event) -> Iterator[tuple[str, str, Any]]:
+        """Events as (kind, id, data), until the server closes."""
+        if path == "/events":
+            yield "status", "1", wire.to_builtins(self.status)
+            yield "gpu", "1", wire.to_builtins(self.gpus)
+            yield from ((kind, "1", data) for kind, data in self._follow(self._events, len(self._events), closed))
+        elif path.endswith("/turn"):
+            for kind, data in self.turn:
+                if kind == "pause":
+                    self.hold_turn.wait(10)
+                else:
+                    yield kind, "", data
+        else:
+            lines = self.logs[path.split("/")[2]]
+            for text in self._follow(lines, len(lines) if query.get("offset", "0") != "0" else 0, closed):
+                yield "log", f"1:{len(lines)}", {"line": text}
+
+    def _follow(self, source: list[Any], at: int, closed: threading.Event) -> Iterator[Any]:
+        while not closed.is_set():
+            with self.news:
+                if at >= len(source):
+                    self.news.wait(0.05)
+                new = source[at:]
+            at += len(new)
+            yield from new
+
+
+class Refused(Exception):
+    def __init__(self, status: int, body: dict[str, str]) -> None:
+        super().__init__(status)
+        self.status, self.body = status, body
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(str(stage.places.control_socket), _Handler)
+        self.stage = stage
+        self.socket = listen(stage.places.control_socket)
+        self.closed = threading.Event()
+        self.open: set[Any] = set()
+
+    def fileno(self) -> int:
+        return self.socket.fileno()
+
+    def get_request(self) -> tuple[Any, Any]:
+        link, _ = self.socket.accept()
+        self.open.add(link)
+        return link, ("owner", 0)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.open.discard(request)
+        with contextlib.suppress(OSError):
+            request.shutdown(2)
+        request.close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away."""
+
+    def end(self) -> None:
+        self.closed.set()
+        self.socket.close()
+        for link in tuple(self.open):
+            with contextlib.suppress(OSError):
+                link.shutdown(2)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+    def do_GET(self) -> None:
+        self._serve("GET")
+
+    def do_POST(self) -> None:
+        self._serve("POST")
+
+    def _serve(self, method: str) -> None:
+        stage, parts = self.server.stage, urlsplit(self.path)
+        body = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)) or b"null")
+        stage.asked.append((method, self.path, body))
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if self.headers.get("accept") == "text/event-stream":
+            self._stream(parts.path, query)
+            return
+        try:
+            self._send(200, stage.answer(method, parts.path, query, body))
+        except Refused as refused:
+            self._send(refused.status, refused.body)
+
+    def _send(self, status: int, answer: Answer) -> None:
+        data = json.dumps(wire.to_builtins(answer)).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _stream(self, path: str, query: Mapping[str, str]) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for kind, number, data in self.server.stage.stream(path, query, self.server.closed):
+                self.wfile.write(f"event: {kind}\nid: {number}\ndata: {json.dumps({'data': data, 'timestamp': ''})}\n\n".encode())
+                self.wfile.flush()
