@@ -52,9 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         found = settings.load(overrides)
         if options.verb is None:
-            # By its name: nothing in core depends on the app.
-            code: int = import_module("studio_tui.__main__").main(found, overrides)
-            return code
+            from studio_core import daemon
+            from studio_core.cli.app import app
+
+            daemon.ensure(found, overrides)
+            return app(found)
         return _verb(options.verb, options.rest, found, overrides)
     except StudioError as error:
         print(f"error: {clean(error.line())}", file=sys.stderr)

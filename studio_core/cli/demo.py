@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from typing import TextIO
 
 from studio_core import daemon, settings
+from studio_core.cli.app import app
 from studio_core.engines.llamacpp import launcher
 from studio_core.models.fetch import DEMO, fetch
-from studio_core.paths import cache_dir, daemon_environment
+from studio_core.paths import cache_dir
 from studio_core.recipes.recipe import Recipe, parse
 
 RECIPE_ID = "demo"
@@ -24,24 +24,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-open", action="store_true", help="do all but open the app")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace, chosen: settings.Settings) -> int:
     """Fetch the model, write the recipe, start the daemons, open the app on it.
 
     Raises:
         StudioError: no network, no llama.cpp server, no state directory.
     """
-    chosen = settings.load()
     bar = Bar(sys.stderr)
     path = fetch(DEMO, cache_dir() / "models", bar.tell)
     bar.end()
     recipe = demo_recipe(str(path))
     server = launcher(recipe)
-    client = daemon.ensure(chosen)
+    client = daemon.ensure(chosen, args.overrides)
     if not any(view.id == RECIPE_ID and view.model_path == recipe.model_path for view in client.recipes()):
         client.put_recipe(recipe.stored())
     print(f"model   {path}\nserver  {server.label}")
     print(f"recipe  {RECIPE_ID}: start it with Enter in the app, or with: studio launch {RECIPE_ID}")
-    return 0 if args.no_open else open_app()
+    return 0 if args.no_open else app(chosen, RECIPE_ID)
 
 
 def demo_recipe(path: str) -> Recipe:
@@ -82,7 +81,3 @@ class Bar:
             self._stream.write("\n")
         self._shown = ("", -1)
 
-
-def open_app() -> int:
-    """The app is another program to core: it takes this process's place."""
-    os.execve(sys.executable, [sys.executable, "-m", "studio_tui", "--recipe", RECIPE_ID], daemon_environment())
