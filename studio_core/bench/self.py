@@ -1,0 +1,86 @@
+"""`python -m studio_core.bench.self [NAME...]`: every figure of the project, measured here and now, as one table.
+
+The exit code is 1 when a figure misses its aim by more than 10 %, 2 when one could not be measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+from studio_core import __version__
+from studio_core.bench.figure import Row
+from studio_core.cli.table import table
+from studio_core.errors import StudioError
+
+# Name → module with `measure() -> list[Row]`, and what it measures.
+FIGURES = {
+    "launch": ("studio_core.bench.launch", "time that Studio adds to an engine's own start"),
+    "idle": ("studio_core.bench.idle", "processor and memory while nothing happens"),
+    "cli": ("studio_core.bench.command", "studio status over an interpreter that does nothing"),
+    "paint": ("studio_core.bench.paint", "first paint of the app over a minimal Textual app"),
+    "suite": ("studio_core.bench.suite", "duration of the default test run, as its runner tells it"),
+}
+PACKAGES = ("textual", "msgspec", "httptools", "uvicorn", "starlette", "pydantic", "xllamacpp", "psutil", "nvidia-ml-py")
+HEAD = ["FIGURE", "VALUE", "UNIT", "AIM", "", "HOW"]
+MISSED, UNMEASURED = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m studio_core.bench.self", description="Measure Studio's own figures.")
+    parser.add_argument("name", nargs="*", help=f"of: {', '.join(FIGURES)}; all without a name")
+    parser.add_argument("--list", action="store_true", help="what there is to measure")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.name) - set(FIGURES):
+        parser.error(f"no figure named {', '.join(sorted(unknown))}; there are {', '.join(FIGURES)}")
+    if options.list:
+        print(table(["NAME", "MEASURES"], [[name, what] for name, (_, what) in FIGURES.items()]))
+        return 0
+    return report(options.name or list(FIGURES))
+
+
+def report(names: Sequence[str]) -> int:
+    """Measure these and print the table, each row as soon as it is known to standard error."""
+    code, rows = 0, []
+    for name in names:
+        print(f"measuring {name} ...", file=sys.stderr)
+        try:
+            measure: Callable[[], list[Row]] = import_module(FIGURES[name][0]).measure
+            found = measure()
+        except (StudioError, TimeoutError, OSError) as error:
+            rows.append([name, "not measured", "", "", "", str(error)])
+            code = UNMEASURED
+            continue
+        rows += [_cells(row) for row in found]
+        code = code or (0 if all(row.met for row in found) else MISSED)
+    print("\n".join((*_machine(), "", table(HEAD, rows))))
+    return code
+
+
+def _cells(row: Row) -> list[str]:
+    aim = "" if row.aim is None else f"at most {row.aim:g}"
+    return [row.name, f"{row.value:.2f}", row.unit, aim, "" if row.aim is None else "met" if row.met else "MISSED", row.note]
+
+
+def _machine() -> Iterator[str]:
+    """When and where: figures of another machine are other figures."""
+    yield f"Studio {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {platform.python_version()}, {platform.platform()}"
+    yield f"{os.cpu_count()} cores, load {', '.join(f'{load:.1f}' for load in os.getloadavg())}"
+    yield ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name)))
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
