@@ -44,10 +44,12 @@ class _UnixConnection(http.client.HTTPConnection):
 class Stream:
     """Server-sent events as they come. `close()` ends it, also from another thread."""
 
-    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
+    def __init__(
+        self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse, link: socket.socket
+    ) -> None:
         self._connection = connection
         self._response = response
-        self._socket = connection.sock
+        self._socket = link
 
     def __iter__(self) -> Iterator[wire.Event]:
         fields: dict[str, str] = {}
@@ -218,7 +220,8 @@ class Client:
 
     def _open(
         self, method: str, path: str, body: Any, accept: str, patience: float | None
-    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse, socket.socket]:
+        """The link is taken before the answer: a connection that the server will close has given it away by then."""
         connection = self._connection(patience)
         headers = {"Accept": accept, **({"Authorization": f"Bearer {self._key}"} if self._key else {})}
         sent = None
@@ -226,6 +229,7 @@ class Client:
             headers["Content-Type"], sent = "application/json", json.dumps(body).encode()
         try:
             connection.request(method, path, sent, headers)
+            link = connection.sock
             response = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             connection.close()
@@ -234,10 +238,10 @@ class Client:
             data = response.read()
             connection.close()
             raise _error(response.status, data)
-        return connection, response
+        return connection, response, link
 
     def _send(self, method: str, path: str, kind: type[T] | Any, body: Any = None, patience: float | None = TIMEOUT_S) -> T:
-        connection, response = self._open(method, path, body, "application/json", patience)
+        connection, response, _ = self._open(method, path, body, "application/json", patience)
         try:
             data = response.read()
         except (OSError, http.client.HTTPException) as error:

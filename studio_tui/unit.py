@@ -41,8 +41,8 @@ def percent(value: float | None, unknown: str = NOTHING) -> str:
 
 
 def count(value: float) -> str:
-    """A number with thin groups of three: `12 345`."""
-    return f"{value:,.0f}".replace(",", "\u202f")
+    """A number in groups of three: `12 345`."""
+    return f"{value:,.0f}".replace(",", " ")
 
 
 def bar(share: float, width: int) -> str:

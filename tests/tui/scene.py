@@ -75,6 +75,67 @@ def busy(stage: Stage) -> None:
         wire.LogFile(id="controller", name="controller", size=9120, live=True),
         wire.LogFile(id="gateway", name="gateway", size=777, live=True),
     ]
+    stage.logs = {one.id: [] for one in stage.files}
+    stage.logs["smollm2-1"] = log_lines(400)
+    stage.logs["controller"] = ["INFO studio: adopted smollm2-1", "WARNING studio: the gateway was restarted"]
+    _talk(stage)
+    _sums(stage)
+
+
+def log_lines(count: int) -> list[str]:
+    """A log as llama.cpp writes it."""
+    lines = [
+        "load_model: loading model '/models/smollm2.gguf'", "llama_model_loader: loaded meta data with 37 key-value pairs",
+        "print_info: n_ctx_train = 8192", "warning: the tokenizer has no bos token", "srv  update_slots: all slots are idle",
+        "slot launch_slot_: id 0 | task 12 | processing task", "error: request 7 was cancelled by its client",
+    ]
+    return [f"{at:6d} {lines[at % len(lines)]}" for at in range(count)]
+
+
+def _talk(stage: Stage) -> None:
+    code = "Yes:\n\n```python\nfor n in (2, 3, 5):\n    print(n)\n```\n\n- it prints **three** primes\n- and nothing else"
+    stage.chats["c1"] = wire.Chat(
+        session=wire.ChatSession(id="c1", title="Primes in Python", model="smollm2", message_count=4),
+        messages=[
+            message("c1", "user", "What is a prime?"),
+            message("c1", "assistant", "A number above 1 that only 1 and itself divide.", request_completion_tokens=14),
+            message("c1", "user", "Show me some in Python."),
+            message("c1", "assistant", code, request_completion_tokens=58),
+        ],
+    )
+    stage.chats["c2"] = wire.Chat(session=wire.ChatSession(id="c2", title="A letter to the landlord", message_count=0))
+    stage.turn = [
+        ("message", {}), *(("delta", {"content": word}) for word in ("Two", ", three", ", **five**", ".")),
+        ("usage", {"prompt_tokens": 9, "completion_tokens": 7}),
+        ("done", wire.to_builtins(message("c1", "assistant", "Two, three, **five**."))),
+    ]
+
+
+def message(chat_id: str, role: str, content: str, **fields: object) -> wire.ChatMessage:
+    one = wire.ChatMessage(id=f"{role}-{len(content)}", session_id=chat_id, role=role, content=content)
+    one.model = "smollm2" if role == "assistant" else None
+    for field, value in fields.items():
+        setattr(one, field, value)
+    return one
+
+
+def _sums(stage: Stage) -> None:
+    stage.usage = {
+        "totals": {"total_requests": 12407, "prompt_tokens": 8120443, "completion_tokens": 1933210, "failed_requests": 31},
+        "recent_activity": {"last_24h_requests": 1804},
+        "by_model": [
+            {"model": "smollm2", "requests": 9120, "prompt_tokens": 5120443, "completion_tokens": 933210, "avg_ttft_ms": 81.0,
+             "tokens_per_sec": 61.7},
+            {"model": "llama-70b", "requests": 3287, "prompt_tokens": 3000000, "completion_tokens": 1000000,
+             "avg_ttft_ms": 412.0, "tokens_per_sec": 38.2},
+        ],
+    }
+    stage.config = {"settings": [
+        {"name": "host", "value": "127.0.0.1", "origin": "default", "doc": "address on which the gateway listens"},
+        {"name": "port", "value": 8081, "origin": "environment VLLM_STUDIO_PORT", "doc": "port on which the gateway listens"},
+        {"name": "api_key", "value": "***", "origin": "/home/ada/studio.yaml", "doc": "a key with every scope"},
+        {"name": "exclusive", "value": True, "origin": "default", "doc": "one model at a time: a launch stops what runs"},
+    ]}
 
 
 def large(stage: Stage) -> None:
