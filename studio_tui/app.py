@@ -90,16 +90,18 @@ class StudioApp(App[None]):
     async def _tick(self) -> None:
         self._ticks += 1
         place = self.screen
-        if not isinstance(place, Place):
-            return
-        if self._changed or self._ticks % SECOND == 0 or place.view.now == 0:
-            self._changed = False
-            self._view = replace(self._view, now=time.monotonic())
-            place.view = self._view
+        if isinstance(place, Place) and place.is_mounted:
+            if self._changed or self._ticks % SECOND == 0:
+                self._hand_down(place)
+            await place.tick()
+
+    def _hand_down(self, place: Place) -> None:
+        self._changed = False
+        self._view = replace(self._view, now=time.monotonic())
+        place.view = self._view
         if self._recipe and self._view.recipes is not None and hasattr(place, "select"):
             place.select(self._recipe)
             self._recipe = ""
-        await place.tick()
 
     def on_link_changed(self, news: message.LinkChanged) -> None:
         self._know(link=news.link)
@@ -139,7 +141,7 @@ class StudioApp(App[None]):
     async def on_open_log(self, wish: message.OpenLog) -> None:
         from studio_tui.screens.logs import Logs
 
-        await self.switch_mode("logs")
+        await self.action_show("logs")
         if isinstance(self.screen, Logs):
             self.screen.open(wish.log_id)
 
@@ -160,8 +162,11 @@ class StudioApp(App[None]):
 
     # Actions.
 
-    def action_show(self, name: str) -> None:
-        self.switch_mode(name)
+    async def action_show(self, name: str) -> None:
+        """The place comes with what is known: a key pressed right after finds it ready."""
+        await self.switch_mode(name)
+        if isinstance(self.screen, Place):
+            self._hand_down(self.screen)
 
     def action_switch_theme(self) -> None:
         self.theme = theme.LIGHT.name if self.theme == theme.DARK.name else theme.DARK.name
