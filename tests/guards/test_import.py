@@ -21,6 +21,11 @@ FORBIDDEN = {
         HEAVY - {"psutil", "pynvml"} | {"asyncio", "msgspec", "ssl", "studio_core.controller", "studio_core.settings"},
     "from studio_core.cli.__main__ import main; main(['--state', '/nowhere', 'status'])":
         HEAVY | {"asyncio", "studio_core.controller", "studio_core.store", "studio_core.engines", "studio_tui"},
+    "import studio_tui.__main__, studio_tui.app, studio_tui.screens.dashboard":
+        HEAVY - {"textual", "rich"} | {
+            "studio_core.controller", "studio_core.supervisor.service", "studio_core.store", "studio_core.gateway",
+            "studio_core.engines", "studio_core.chat", "studio_core.usage", "studio_core.metrics",
+        },
 }
 SHIM = "import studio_core.shim.program"
 LIST = "\nimport json, sys; sys.stderr.write('\\n' + json.dumps(sorted(sys.modules)))"
