@@ -31,7 +31,7 @@ def client(settings: Settings) -> Client:
 
 
 def ensure(settings: Settings, overrides: Mapping[str, Any] | None = None) -> Client:
-    """A client whose controller answers; started, detached, when there is none.
+    """A client whose controller answers; started, detached, when there is none, with what the command line chose.
 
     Raises:
         StateError: the state directory cannot be used. Daemonless: it did not come up; says what its log says.
@@ -42,7 +42,7 @@ def ensure(settings: Settings, overrides: Mapping[str, Any] | None = None) -> Cl
     places = Places(settings.state_dir)
     places.create()
     places.down.unlink(missing_ok=True)
-    process = spawn(places, overrides or {})
+    process = spawn(places, chosen(settings) if overrides is None else overrides)
     deadline = time.monotonic() + READY_S
     while not answers(found):
         if process.poll() is not None and process.returncode not in (0, 75):
@@ -54,6 +54,11 @@ def ensure(settings: Settings, overrides: Mapping[str, Any] | None = None) -> Cl
         # It outlives us: its end is not ours to wait for.
         process.returncode = 0
     return found
+
+
+def chosen(settings: Settings) -> dict[str, Any]:
+    """What the command line said: the controller reads all other sources by itself."""
+    return {name: settings.values[name] for name, origin in settings.origins.items() if origin == "command line"}
 
 
 def answers(found: Client) -> bool:

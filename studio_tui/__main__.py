@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ def run(found: settings.Settings, recipe: str = "") -> int:
         raise BadInput("the app needs a terminal", "", "in scripts use verbs: studio status --json")
     # A blinking cursor and animations cost bytes all day; who wants them sets the variable.
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    # Nothing that is made before the first paint is garbage; looking for some would take a tenth of the start.
+    gc.disable()
     from studio_tui import keymap, terminal
     from studio_tui.app import StudioApp
     from studio_tui.bridge import Bridge

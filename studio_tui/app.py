@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -80,7 +81,11 @@ class StudioApp(App[None]):
         terminal.on_terminate(self.action_leave)
         self.switch_mode(self._start)
         self.set_interval(TICK_S, self._tick)
-        self.call_after_refresh(self._bridge.start, self)
+        self.call_after_refresh(self._painted)
+
+    def _painted(self) -> None:
+        gc.enable()
+        self._bridge.start(self)
 
     def on_unmount(self) -> None:
         self._bridge.stop()

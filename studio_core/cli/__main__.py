@@ -52,10 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         found = settings.load(overrides)
         if options.verb is None:
-            from studio_core import daemon
             from studio_core.cli.app import app
 
-            daemon.ensure(found, overrides)
             return app(found)
         return _verb(options.verb, options.rest, found, overrides)
     except StudioError as error:
