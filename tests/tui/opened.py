@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from textual.pilot import Pilot
 
+from studio_tui import keymap
 from studio_tui.app import StudioApp
 from studio_tui.bridge import Bridge
 from tests.tui.stage import Stage
@@ -30,10 +32,19 @@ class Opened:
 
     async def shows(self, *texts: str) -> None:
         for text in texts:
-            await eventually(lambda text=text: text in self.text, what=f"{text!r} on:\n{self.text}")  # type: ignore[misc]
+            try:
+                await eventually(partial(self._has, text))
+            except AssertionError:
+                raise AssertionError(f"{text!r} is not on the screen:\n{self.text}") from None
+
+    def _has(self, text: str) -> bool:
+        return text in self.text
 
     async def hides(self, text: str) -> None:
-        await eventually(lambda: text not in self.text, what=f"no {text!r} on:\n{self.text}")
+        try:
+            await eventually(lambda: not self._has(text))
+        except AssertionError:
+            raise AssertionError(f"{text!r} is still on the screen:\n{self.text}") from None
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
@@ -51,7 +62,8 @@ async def opened(stage: Stage, size: tuple[int, int] = (80, 24), start: bool = T
     """The app, once it has heard from the stage."""
     if start:
         stage.start()
-    app = StudioApp(Bridge(stage.settings), start="recipes" if recipe else "dashboard", recipe=recipe)
+    keys = keymap.own(stage.places.root)
+    app = StudioApp(Bridge(stage.settings), keys, "recipes" if recipe else "dashboard", recipe)
     try:
         async with app.run_test(size=size) as pilot:
             shown = Opened(app, pilot, stage)

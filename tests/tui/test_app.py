@@ -96,7 +96,8 @@ async def test_a_failure_shows_cause_remedy_and_last_lines(tmp_path: Path) -> No
     stage = stage_in(tmp_path)
     scene.busy(stage)
     async with opened(stage, (120, 40), recipe="mistral") as shown:
-        await shown.shows("cause", "the model does not fit", "remedy", "lower max_model_len", "last lines", "failed to create context")
+        await shown.shows("cause", "the model does not fit", "remedy", "lower max_model_len")
+        await shown.shows("last lines", "failed to create context")
 
 
 async def test_a_gone_controller_is_said_and_nothing_is_lost(tmp_path: Path) -> None:

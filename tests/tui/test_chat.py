@@ -26,7 +26,8 @@ async def test_an_answer_streams_into_a_new_chat(tmp_path: Path) -> None:
         assert "five" not in shown.text
         stage.hold_turn.set()
         await shown.shows("Two, three, five.", "7 tokens")
-        assert [body for method, path, body in stage.asked if method == "POST" and path == "/chats"][0]["model"] == "smollm2"
+        begun = next(body for method, path, body in stage.asked if (method, path) == ("POST", "/chats"))
+        assert begun["model"] == "smollm2"
         turn = next(body for _, path, body in stage.asked if path == "/chats/c3/turn")
         assert turn == {"content": "primes", "model": "smollm2"}
 
@@ -67,7 +68,8 @@ async def test_stopping_leaves_what_was_written(tmp_path: Path) -> None:
 
 async def test_an_error_in_the_middle_keeps_the_text_and_is_told(tmp_path: Path) -> None:
     stage = talking(tmp_path)
-    stage.turn = [("delta", {"content": "As far as"}), ("error", {"title": "the engine ended", "detail": "the engine ended: exit 9"})]
+    problem = {"title": "the engine ended", "detail": "the engine ended: exit 9"}
+    stage.turn = [("delta", {"content": "As far as"}), ("error", problem)]
     async with opened(stage) as shown:
         await shown.press("4", *"primes", "enter")
         await shown.shows("As far as", "interrupted", "the engine ended", "exit 9")
