@@ -78,6 +78,11 @@ class Gatekeeper:
         if self._listener is not None:
             self._listener.close()
 
+    def reap(self) -> None:
+        """Take the exit status of a gateway that has ended meanwhile."""
+        if self._process is not None:
+            self._process.poll()
+
     def welcome(self, hello: Hello, listener: socket.socket | None) -> bool:
         """Whether this gateway is to serve; False: it is outdated and must retire."""
         wanted = (self._settings.host, self._settings.port)

@@ -76,6 +76,7 @@ class GatewayLink:
                 async with asyncio.timeout(deadline_s + 2.0):
                     while any(peer.alive for peer in self._peers.values()):  # noqa: ASYNC110 - death rings no bell
                         await asyncio.sleep(0.02)
+            self._gatekeeper.reap()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -15,8 +15,8 @@ from studio_core.routes import PRINCIPAL_HEADER, REQUEST_ID_HEADER
 
 # A caller's own words for these, or his key, never get through.
 OURS = frozenset({
-    PRINCIPAL_HEADER.encode(), REQUEST_ID_HEADER.encode(), b"host", b"content-length", b"expect", b"authorization", b"x-api-key",
-    b"cookie", b"origin",
+    PRINCIPAL_HEADER.encode(), REQUEST_ID_HEADER.encode(), b"host", b"content-length", b"expect", b"authorization",
+    b"x-api-key", b"cookie", b"origin",
 })
 _KEY = re.compile(rb"(?:(?<=\?)|&)%s=[^&]*&?" % KEY_PARAMETER.encode())
 

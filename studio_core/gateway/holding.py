@@ -42,7 +42,8 @@ class Cloakroom:
                 self.held -= size
             return
         if self.filed + size > self._files:
-            raise Unavailable("too much is waiting for a model", f"{self.held + self.filed} bytes of requests", "try again later")
+            total = self.held + self.filed
+            raise Unavailable("too much is waiting for a model", f"{total} bytes of requests", "try again later")
         self.filed += size
         try:
             file = await self._file(data)

@@ -123,7 +123,8 @@ class Connection(asyncio.Protocol):
 
     def _break(self, request: Request, responder: Responder, error: Exception) -> None:
         if not responder.started:
-            self._door.refuse(request, responder, StudioError("an error inside the gateway", type(error).__name__, "see its log"))
+            bug = StudioError("an error inside the gateway", type(error).__name__, "see its log")
+            self._door.refuse(request, responder, bug)
 
     def _served(self, request: Request, responder: Responder) -> None:
         if self._transport.is_closing():
@@ -161,5 +162,6 @@ class Connection(asyncio.Protocol):
             self._transport.close()
             return
         request = Request("GET", b"", [], "")
-        self._door.refuse(request, Responder(self._transport, self._writable, request), Late("the request did not arrive in time"))
+        responder = Responder(self._transport, self._writable, request)
+        self._door.refuse(request, responder, Late("the request did not arrive in time"))
         self._linger()

@@ -169,7 +169,8 @@ class Inference:
         if model and model != self._model:
             changes["model"] = model
         options = self._body.get("stream_options") or {}
-        if self._stream and self._request.path in OPENAI_STREAMS and isinstance(options, dict) and not options.get("include_usage"):
+        asked = not isinstance(options, dict) or options.get("include_usage")
+        if self._stream and self._request.path in OPENAI_STREAMS and not asked:
             changes["stream_options"] = {**options, "include_usage": True}
         self.observation = Observation(hide_usage="stream_options" in changes, began=self.observation.began)
         return msgspec.json.encode({**self._body, **changes}) if changes else self._request.body

@@ -42,7 +42,8 @@ class Responder:
         elif not sized:
             self.request.keep_alive = False
         lines.append((b"connection", b"keep-alive" if self.request.keep_alive else b"close"))
-        head = [b"HTTP/1.1 %d %s" % (status, PHRASES.get(status, "-").encode()), *(name + b": " + value for name, value in lines)]
+        first = b"HTTP/1.1 %d %s" % (status, PHRASES.get(status, "-").encode())
+        head = [first, *(name + b": " + value for name, value in lines)]
         self.started = True
         self.events = any(name == b"content-type" and value.startswith(EVENT_STREAM) for name, value in lines)
         self.transport.write(b"\r\n".join(head) + b"\r\n\r\n")

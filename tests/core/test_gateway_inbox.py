@@ -1,0 +1,179 @@
+"""Bytes become requests, whatever the split; what is not plain HTTP/1.1 within limits is refused, and is the last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from studio_core.errors import NoKey, StudioError
+from studio_core.gateway.inbox import HEADER_BYTES, HEADER_COUNT, URL_BYTES, Inbox
+from studio_core.gateway.request import Request, Serve
+from studio_core.gateway.responder import Responder
+
+LIMIT = 1000
+
+
+@dataclass
+class Porter:
+    """Lets everybody in but who has no `key` header, and keeps who was refused with what."""
+
+    strict: bool = False
+    body_limit: int = LIMIT
+    refused: list[StudioError] = field(default_factory=list)
+
+    def admit(self, request: Request) -> Serve:
+        if self.strict and request.header(b"key") is None:
+            raise NoKey("a key is needed")
+
+        async def serve(request: Request, responder: Responder) -> None:
+            return None
+
+        return serve
+
+    def refuse(self, request: Request, responder: Responder, error: StudioError) -> None:
+        self.refused.append(error)
+
+
+def read(*pieces: bytes, porter: Porter | None = None) -> Inbox:
+    inbox = Inbox(porter or Porter(), "127.0.0.1")
+    for piece in pieces:
+        inbox.feed(piece)
+    return inbox
+
+
+async def refusal(inbox: Inbox, porter: Porter) -> int:
+    """The status with which the last request is refused; 0 when it is served."""
+    request = inbox.ready[-1]
+    assert request.serve is not None
+    await request.serve(request, None)  # type: ignore[arg-type]
+    return porter.refused[-1].status if porter.refused else 0
+
+
+GET = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST /v1/x?a=b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+CHUNKED = (
+    b"POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"3\r\nabc\r\n2;e=1\r\nde\r\n0\r\nkey: forged\r\n\r\n"
+)
+# What Java's own client sends to every server.
+JAVA = (
+    b"POST /j HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+    b"Content-Length: 2\r\n\r\nhi"
+)
+
+
+@given(st.lists(st.sampled_from([GET, POST, CHUNKED, JAVA]), min_size=1, max_size=4), st.data())
+def test_any_split_gives_the_same_requests(parts: list[bytes], data: st.DataObject) -> None:
+    stream = b"".join(parts)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
+    pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    inbox = read(*pieces)
+    seen = [(request.method, request.path, request.body) for request in inbox.ready]
+    wanted = {
+        GET: ("GET", "/health", b""), POST: ("POST", "/v1/x", b"hello"), CHUNKED: ("POST", "/c", b"abcde"),
+        JAVA: ("POST", "/j", b"hi"),
+    }
+    assert seen == [wanted[part] for part in parts]
+    assert not inbox.dead
+    assert all(request.header(b"key") is None for request in inbox.ready), "a trailer is not a header"
+
+
+HEAD = b"POST /a HTTP/1.1\r\nHost: x\r\n"
+SMUGGLED = {
+    "length and encoding": HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "encoding and length": HEAD + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+    "two lengths": HEAD + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+    "two equal lengths": HEAD + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+    "a list of lengths": HEAD + b"Content-Length: 3, 3\r\n\r\nabc",
+    "signed length": HEAD + b"Content-Length: +3\r\n\r\nabc",
+    "empty length": HEAD + b"Content-Length: \r\n\r\n",
+    "space before the colon": HEAD + b"Content-Length : 3\r\n\r\nabc",
+    "bare LF": b"GET / HTTP/1.1\nHost: x\n\n",
+    "bare LF after a header": b"GET / HTTP/1.1\r\nHost: x\n\r\n",
+    "bare CR in a value": HEAD + b"A: b\rc\r\n\r\n",
+    "folded header": HEAD + b"A: b\r\n c\r\n\r\n",
+    "NUL in a value": HEAD + b"A: b\0c\r\n\r\n",
+    "no name": HEAD + b": x\r\n\r\n",
+    "two encodings": HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "encoding in 1.0": b"POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunk size with 0x": HEAD + b"Transfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n0\r\n\r\n",
+    "chunk longer than its size": HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
+    "chunk ended by LF": HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n",
+    "no Host": b"GET / HTTP/1.1\r\n\r\n",
+    "two Hosts": b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "WebSocket": b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    "CONNECT": b"CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+OTHER = {
+    "unknown encoding": (501, HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+    "gzip then chunked": (501, HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+    "HTTP/2.0": (505, b"GET / HTTP/2.0\r\nHost: x\r\n\r\n"),
+    "HTTP/0.9": (505, b"GET /\r\n\r\n"),
+    "long URL": (414, b"GET /" + b"a" * URL_BYTES + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "large header": (431, HEAD + b"A: " + b"a" * HEADER_BYTES + b"\r\n\r\n"),
+    "header without end": (431, HEAD + b"A: " + b"a" * (HEADER_BYTES + URL_BYTES)),
+    "many headers": (431, HEAD + b"A: b\r\n" * HEADER_COUNT + b"\r\n"),
+    "declared too large": (413, HEAD + b"Content-Length: %d\r\n\r\n" % (LIMIT + 1)),
+    "grown too large": (413, HEAD + b"Transfer-Encoding: chunked\r\n\r\n400\r\n" + b"a" * 1024 + b"\r\n"),
+}
+REFUSED = {**{name: (400, data) for name, data in SMUGGLED.items()}, **OTHER}
+
+
+@pytest.mark.parametrize("step", [1, 7, 10**6])
+@pytest.mark.parametrize("name", REFUSED)
+async def test_what_is_not_plain_is_refused_and_is_the_last(name: str, step: int) -> None:
+    status, data = REFUSED[name]
+    porter = Porter()
+    inbox = read(*(data[at : at + step] for at in range(0, len(data), step)), GET, porter=porter)
+    assert len(inbox.ready) == 1
+    assert inbox.dead
+    assert not inbox.ready[0].keep_alive
+    assert await refusal(inbox, porter) == status
+
+
+@pytest.mark.parametrize("name", SMUGGLED)
+async def test_the_request_before_a_bad_one_is_served(name: str) -> None:
+    porter = Porter()
+    inbox = read(GET + SMUGGLED[name], porter=porter)
+    assert inbox.ready[0].path == "/health"
+    assert inbox.ready[0].keep_alive
+    assert await refusal(inbox, porter) == 400
+
+
+async def test_a_stranger_is_refused_before_his_body_comes() -> None:
+    porter = Porter(strict=True)
+    inbox = read(HEAD + b"Expect: 100-continue\r\nContent-Length: 900\r\n\r\n", porter=porter)
+    assert not inbox.expects
+    assert await refusal(inbox, porter) == 401
+    assert inbox.dead
+
+
+async def test_a_stranger_without_a_body_may_ask_again() -> None:
+    porter = Porter(strict=True)
+    inbox = read(GET, GET, porter=porter)
+    assert [request.keep_alive for request in inbox.ready] == [True, True]
+    assert await refusal(inbox, porter) == 401
+
+
+def test_a_welcome_client_is_told_to_go_on() -> None:
+    inbox = read(HEAD + b"Expect: 100-Continue\r\nContent-Length: 5\r\n\r\n")
+    assert inbox.expects
+    inbox.feed(b"hello")
+    assert not inbox.expects
+    assert inbox.ready[0].body == b"hello"
+
+
+def test_the_last_request_is_the_last_by_its_own_word() -> None:
+    inbox = read(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" + GET)
+    assert len(inbox.ready) == 1
+    assert inbox.dead
+
+
+def test_http_1_0_needs_no_host_and_closes() -> None:
+    inbox = read(b"GET / HTTP/1.0\r\n\r\n")
+    assert inbox.ready[0].version == "1.0"
+    assert not inbox.ready[0].keep_alive

@@ -1,0 +1,115 @@
+"""What a stream says of itself is read the same way however its bytes were cut, and the client sees what the engine sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from studio_core.gateway.observation import EVENT_BYTES, Observation
+
+USAGE = {
+    "prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10, "prompt_tokens_details": {"cached_tokens": 5},
+    "completion_tokens_details": {"reasoning_tokens": 2},
+}
+
+
+def event(data: Any, end: str = "\n") -> bytes:
+    return f"data: {json.dumps(data, ensure_ascii=False)}{end}{end}".encode()
+
+
+def delta(text: str, finish: str | None = None) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}], "usage": None}
+
+
+def stream(texts: list[str], end: str) -> tuple[list[bytes], bytes]:
+    """The events, and the one that carries the usage."""
+    shown = [*(event(delta(text), end) for text in texts), event(delta("", "stop"), end), f": ping{end}{end}".encode()]
+    return [*shown, f"data: [DONE]{end}{end}".encode()], event({"choices": [], "usage": USAGE}, end)
+
+
+@given(st.lists(st.text(max_size=20), max_size=6), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.data())
+def test_any_split_is_read_the_same(texts: list[str], end: str, hide: bool, data: st.DataObject) -> None:
+    shown, usage = stream(texts, end)
+    whole = b"".join([*shown[:-1], usage, shown[-1]])
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=20)))
+    watch = Observation(hide_usage=hide)
+    seen = b"".join(watch.feed(whole[a:b]) for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)) + watch.end()
+    assert seen == (b"".join(shown) if hide else whole)
+    figures = watch.figures()
+    assert figures["prompt_tokens"] == 7
+    assert figures["completion_tokens"] == 3
+    assert figures["cached_tokens"] == 5
+    assert figures["reasoning_tokens"] == 2
+    assert figures["finish"] == "stop"
+    assert figures["chunks"] == len(texts) + 1
+    assert watch.done
+    assert watch.at_boundary
+
+
+@given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=8))
+def test_garbage_passes_byte_for_byte(noise: bytes, cuts: list[int]) -> None:
+    marks = sorted(min(cut, len(noise)) for cut in cuts)
+    watch = Observation(hide_usage=True)
+    seen = b"".join(watch.feed(noise[a:b]) for a, b in zip([0, *marks], [*marks, len(noise)], strict=True)) + watch.end()
+    assert seen == noise
+
+
+def test_an_endless_event_is_not_held() -> None:
+    watch = Observation(hide_usage=True)
+    piece = b"x" * 64 * 1024
+    seen = b"".join(watch.feed(piece) for _ in range(40))
+    assert len(seen) > len(piece) * 40 - EVENT_BYTES
+    assert not watch.at_boundary
+    tail = watch.feed(b"\n\n" + event(delta("a", "length")))
+    assert seen + tail == piece * 40 + b"\n\n" + event(delta("a", "length"))
+    assert watch.finish == "length"
+    assert watch.at_boundary
+
+
+def test_nothing_may_be_put_into_an_event() -> None:
+    watch = Observation()
+    watch.feed(b"data: {")
+    assert not watch.at_boundary
+
+
+@pytest.mark.parametrize("body", [
+    {"usage": {"prompt_tokens": "many"}}, {"usage": {"prompt_tokens": 2**70}}, {"usage": {"prompt_tokens": -1}},
+    {"usage": {"prompt_tokens_details": 3}}, {"choices": 3}, {"choices": [3]}, {"usage": []}, [1], "text", None,
+])
+def test_an_engine_may_say_anything(body: Any) -> None:
+    watch = Observation()
+    watch.feed(event(body))
+    figures = watch.figures()
+    assert figures["prompt_tokens"] is None
+    assert figures["cached_tokens"] is None
+
+
+def test_an_error_in_the_stream_is_noted() -> None:
+    watch = Observation()
+    watch.feed(event({"error": {"message": "out of memory", "code": 500}}))
+    assert watch.error is not None
+    assert "out of memory" in watch.error
+    assert watch.over
+
+
+def test_an_answer_that_is_no_stream() -> None:
+    watch = Observation()
+    body = json.dumps({"choices": [{"finish_reason": "length"}], "usage": USAGE}).encode()
+    watch.look(body[:10])
+    watch.look(body[10:])
+    watch.looked()
+    assert watch.figures()["completion_tokens"] == 3
+    assert watch.finish == "length"
+
+
+def test_the_names_that_others_have_for_tokens() -> None:
+    watch = Observation()
+    usage = {"input_tokens": 4, "output_tokens": 9, "input_tokens_details": {"cached_tokens": 1}}
+    watch.look(json.dumps({"usage": usage}).encode())
+    watch.looked()
+    figures = watch.figures()
+    assert (figures["prompt_tokens"], figures["completion_tokens"], figures["cached_tokens"]) == (4, 9, 1)
