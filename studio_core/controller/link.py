@@ -172,7 +172,9 @@ class GatewayLink:
         self._peers[hello.gateway] = peer
         try:
             if self._gatekeeper.welcome(hello, listener):
-                _send(peer, Push(table=self._table))
+                # Before the first publication nothing is known, which is not the same as no models.
+                if self._table.version[1]:
+                    _send(peer, Push(table=self._table))
             else:
                 _send(peer, Retire(deadline_s=3600.0))
             self._on_change()

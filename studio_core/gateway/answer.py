@@ -43,6 +43,7 @@ class LocalAnswer:
             "backend_reachable": bool(ready),
             "running_model": ready[0].names[0] if ready else None,
             "gateway": self._hello.gateway,
+            "controller": "linked" if self._routing.linked else "away",
             "journal_lost": self._journal.lost,
         }
 

@@ -84,6 +84,11 @@ class Routing:
                 route.state = "ready"
                 self._settle(route)
 
+    @property
+    def linked(self) -> bool:
+        """Whether a controller is there and has said what is."""
+        return self._away_since is None
+
     def doubt(self, route: Route) -> bool:
         """Nobody listens there. While the controller is away that is all we can know, and the model counts as cold."""
         if self._away_since is None:

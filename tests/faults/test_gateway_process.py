@@ -97,6 +97,39 @@ async def test_a_gateway_starts_alone_from_its_last_table_and_never_without_keys
     await house.linked()
 
 
+async def test_a_last_table_is_believed_only_while_somebody_answers(house: Gateways) -> None:
+    good, house.engine.port = house.engine.port, house.port + 1
+    house.publish("ready", model="gone")
+    await eventually(lambda: f'"port":{house.port + 1}' in house.places.table.read_text())
+    await house.close(shutdown=False)
+    await eventually(lambda: away(house))
+    task = asyncio.create_task(house.chat())
+    await eventually(lambda: any(line["t"] == "start" for line in house.journal()))
+    house.start, house.engine.port = "s2", good
+    await house.open()
+    await house.linked()
+    assert body_of(await task)["usage"]["total_tokens"] == 9
+
+
+async def away(house: Gateways) -> bool:
+    """Whether the gateway has noticed that the controller is gone."""
+    return bool(body_of(await house.ask(get("/health")))["controller"] == "away")
+
+
+async def test_a_dead_controller_is_started_again_unless_studio_was_ended(house: Gateways, tmp_path: Path) -> None:
+    revived = tmp_path / "revived"
+    house.places.controller_json.write_text(json.dumps({"argv": ["/usr/bin/touch", str(revived)]}))
+    await house.close(shutdown=False)
+    await eventually(lambda: away(house))
+    house.places.down.unlink()
+    gone = time.monotonic()
+    await eventually(revived.exists)
+    assert time.monotonic() - gone < 5.0
+    house.places.down.touch()
+    await house.open()
+    await house.linked()
+
+
 async def test_a_hundred_requests_for_a_cold_model_make_one_acquire(house: Gateways) -> None:
     house.publish("cold")
     tasks = [asyncio.create_task(house.chat(stream=number % 2 == 0)) for number in range(100)]
