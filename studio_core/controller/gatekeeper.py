@@ -78,10 +78,9 @@ class Gatekeeper:
         if self._listener is not None:
             self._listener.close()
 
-    def reap(self) -> None:
-        """Take the exit status of a gateway that has ended meanwhile."""
-        if self._process is not None:
-            self._process.poll()
+    def reap(self) -> bool:
+        """Take the exit status of a gateway that has ended meanwhile; whether none that was started here is left."""
+        return self._process is None or self._process.poll() is not None
 
     def welcome(self, hello: Hello, listener: socket.socket | None) -> bool:
         """Whether this gateway is to serve; False: it is outdated and must retire."""

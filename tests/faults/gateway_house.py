@@ -130,16 +130,19 @@ class Gateways:
 
     async def linked(self, state: str = "ready") -> None:
         self.publish(state)
-        await eventually(lambda: self.link.gateway.connected, what="the gateway is linked")
+        await eventually(self._taken, what="a gateway is linked, and has taken this table")
+
+    def _taken(self) -> bool:
+        if not self.link.gateway.connected or not self.places.table.exists():
+            return False
+        return bool(json.loads(self.places.table.read_bytes())["version"] == [self.start, self.version])
 
     async def close(self, shutdown: bool = True) -> None:
         await self.link.stop(shutdown, deadline_s=2.0)
 
     def reaped(self) -> bool:
         """Whether no gateway that was started here is left."""
-        for keeper in self.keepers:
-            keeper.reap()
-        return not self.keepers[-1].living()
+        return all([keeper.reap() for keeper in self.keepers]) and not self.keepers[-1].living()
 
     async def _acquired(self, recipe: str) -> None:
         self.acquired.append(recipe)
