@@ -12,16 +12,18 @@ import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import msgspec
 
 from studio_core import errors, wire
-from studio_core.errors import Daemonless, StudioError
+from studio_core.errors import BadSetting, Daemonless, StudioError
 from studio_core.paths import connect
 
 T = TypeVar("T")
 TIMEOUT_S = 30.0
+# The states in which a launch stays.
+OVER = frozenset({"ready", "failed", "cancelled", "superseded"})
 _BY_CODE = {
     one.code: one
     for one in vars(errors).values()
@@ -44,12 +46,10 @@ class _UnixConnection(http.client.HTTPConnection):
 class Stream:
     """Server-sent events as they come. `close()` ends it, also from another thread."""
 
-    def __init__(
-        self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse, link: socket.socket
-    ) -> None:
+    def __init__(self, connection: http.client.HTTPConnection, link: socket.socket, response: http.client.HTTPResponse) -> None:
         self._connection = connection
-        self._response = response
         self._socket = link
+        self._response = response
 
     def __iter__(self) -> Iterator[wire.Event]:
         fields: dict[str, str] = {}
@@ -71,7 +71,8 @@ class Stream:
             self.close()
 
     def close(self) -> None:
-        with contextlib.suppress(OSError, AttributeError):
+        # First the socket: who waits in a read of it is woken, and only then lets the answer be closed.
+        with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(OSError, AttributeError, ValueError):
             self._response.close()
@@ -90,10 +91,13 @@ def _payload(data: list[str]) -> Any:
 class Client:
     """One Studio: through its socket, or `url` with a key. Every call raises StudioError, Daemonless when nobody answers."""
 
-    def __init__(self, path: Path | None = None, url: str = "", key: str = "") -> None:
+    def __init__(self, path: Path | None = None, url: str = "", key: str = "", patience: float = TIMEOUT_S) -> None:
         self._path = path
-        self._url = urlsplit(url)
+        self._url = _address(url) if url else urlsplit("")
         self._key = key
+        self._patience = patience
+        if not (key.isascii() and key.isprintable()):
+            raise BadSetting("the key cannot be sent", "it holds other characters than plain ASCII", "see: studio keys admin")
 
     @property
     def place(self) -> str:
@@ -140,7 +144,7 @@ class Client:
 
     def take_over(self, path: Path) -> wire.Takeover:
         """Take over vLLM Studio's database at `path` on the server; it stays as it is."""
-        return self._send("POST", "/import/vllm-studio", wire.Takeover, {"path": str(path)}, patience=None)
+        return self._send("POST", "/import/vllm-studio", wire.Takeover, {"path": str(path)}, endless=True)
 
     def launch(self, recipe_id: str, wait: bool = False, force: bool = False) -> wire.Launch:
         """Start a recipe; returns at once, or with `wait` when the launch is over. Raises LaunchFailed and others."""
@@ -149,17 +153,24 @@ class Client:
         return self.over(answer.launch_id) if wait else self.launch_state(answer.launch_id)
 
     def over(self, launch_id: str) -> wire.Launch:
-        """Follow the events until the launch is over."""
-        stream = self.events()
-        try:
+        """Wait until the launch is over. Raises as `launch_states` does."""
+        *_, last = self.launch_states(launch_id)
+        return last
+
+    def launch_states(self, launch_id: str) -> Iterator[wire.Launch]:
+        """The launch after each change; the last one is over.
+
+        Raises:
+            Daemonless: the controller went away; the launch may go on.
+        """
+        with contextlib.closing(self.events()) as stream:
             for event in stream:
                 if event.event in ("launch_progress", "status"):
                     launch = self.launch_state(launch_id)
-                    if launch.state in ("ready", "failed", "cancelled", "superseded"):
-                        return launch
-        finally:
-            stream.close()
-        return self.launch_state(launch_id)
+                    yield launch
+                    if launch.state in OVER:
+                        return
+        raise Daemonless("Studio went away during the launch", "its engine goes on", "see: studio ps")
 
     def launch_state(self, launch_id: str) -> wire.Launch:
         return self._get(f"/launches/{quote(launch_id, safe='')}", wire.Launch)
@@ -170,7 +181,7 @@ class Client:
     def evict(self, instance_id: str | None = None, force: bool = False) -> wire.Evicted:
         """Stop one instance or all; waits until they are gone."""
         query = {"force": str(force).lower(), **({"instance": instance_id} if instance_id else {})}
-        return self._send("POST", f"/evict?{urlencode(query)}", wire.Evicted, patience=None)
+        return self._send("POST", f"/evict?{urlencode(query)}", wire.Evicted, endless=True)
 
     # Logs and chats.
 
@@ -216,39 +227,47 @@ class Client:
         if self._path is not None:
             return _UnixConnection(self._path, patience)
         kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
-        return kind(self._url.hostname or "127.0.0.1", self._url.port, timeout=patience)
+        return kind(self._url.hostname or "", self._url.port, timeout=patience)
 
     def _open(
         self, method: str, path: str, body: Any, accept: str, patience: float | None
-    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse, socket.socket]:
-        """The link is taken before the answer: a connection that the server will close has given it away by then."""
+    ) -> tuple[http.client.HTTPConnection, socket.socket, http.client.HTTPResponse]:
+        """The open answer, and the socket it comes through: http.client forgets that of a last answer."""
         connection = self._connection(patience)
         headers = {"Accept": accept, **({"Authorization": f"Bearer {self._key}"} if self._key else {})}
         sent = None
         if body is not None:
             headers["Content-Type"], sent = "application/json", json.dumps(body).encode()
         try:
-            connection.request(method, path, sent, headers)
+            connection.request(method, self._url.path.rstrip("/") + path, sent, headers)
             link = connection.sock
             response = connection.getresponse()
+            if response.status >= 400:
+                problem = _error(response.status, response.read())
+                connection.close()
+                raise problem
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            raise Daemonless("Studio does not answer", str(error), "start it: studio up") from error
-        if response.status >= 400:
-            data = response.read()
-            connection.close()
-            raise _error(response.status, data)
-        return connection, response, link
+            raise self._silent(error) from error
+        return connection, link, response
 
-    def _send(self, method: str, path: str, kind: type[T] | Any, body: Any = None, patience: float | None = TIMEOUT_S) -> T:
-        connection, response, _ = self._open(method, path, body, "application/json", patience)
+    def _silent(self, error: Exception) -> Daemonless:
+        where = f"at {self._url.geturl()}" if self._path is None else ""
+        hint = "check the address, and that Studio runs there" if where else "start it: studio up"
+        return Daemonless(" ".join(filter(None, ["Studio does not answer", where])), str(error), hint)
+
+    def _send(self, method: str, path: str, kind: type[T] | Any, body: Any = None, endless: bool = False) -> T:
+        connection, _, response = self._open(method, path, body, "application/json", None if endless else self._patience)
         try:
             data = response.read()
         except (OSError, http.client.HTTPException) as error:
             raise Daemonless("Studio went away in the middle of its answer", str(error), "see: studio status") from error
         finally:
             connection.close()
-        found: T = msgspec.json.decode(data, type=kind) if data else None  # type: ignore[assignment]
+        try:
+            found: T = msgspec.json.decode(data, type=kind) if data else None  # type: ignore[assignment]
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise StudioError(f"the answer of {path} cannot be read", str(error), "is a Studio of this version there?") from error
         return found
 
     def _get(self, path: str, kind: type[T]) -> T:
@@ -258,11 +277,27 @@ class Client:
         return Stream(*self._open(method, path, body, "text/event-stream", None))
 
 
-def _error(status: int, data: bytes) -> StudioError:
-    """The answer's error as the class that it was."""
-    try:
-        problem = msgspec.json.decode(data, type=wire.Problem)
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return StudioError(f"Studio answered {status}", data[:300].decode("utf-8", "replace"))
-    detail = problem.detail.removeprefix(problem.title).removeprefix(": ")
+def _address(url: str) -> SplitResult:
+    """The parts of `url`; http where no scheme is given.
+
+    Raises:
+        BadSetting: it names no host, or nothing that we can speak.
+    """
+    with contextlib.suppress(ValueError):
+        found = urlsplit(url if "://" in url else f"http://{url}")
+        if found.scheme in ("http", "https") and found.hostname and found.port != 0:
+            return found
+    raise BadSetting(f"{url!r} is not an address of a Studio", "", "write it like http://127.0.0.1:8080")
+
+
+def told(problem: wire.Problem) -> StudioError:
+    """The error as the class that it was; what it says twice is said once."""
+    detail = problem.detail.removeprefix(problem.title).removeprefix(": ").removesuffix(f" Hint: {problem.hint}")
     return _BY_CODE.get(problem.code, StudioError)(problem.title, detail, problem.hint)
+
+
+def _error(status: int, data: bytes) -> StudioError:
+    try:
+        return told(msgspec.json.decode(data, type=wire.Problem))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return StudioError(f"Studio answered {status}", data[:300].decode("utf-8", "replace"))

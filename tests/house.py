@@ -45,7 +45,7 @@ class House:
         self.client = Client(self.places.control_socket)
 
     def up(self) -> None:
-        daemon.ensure(self.settings, self.overrides)
+        daemon.ensure(self.settings)
         wait_until(lambda: self.status().gateway.connected, what="the gateway is linked")
 
     def status(self) -> wire.Status:

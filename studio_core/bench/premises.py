@@ -54,7 +54,7 @@ def premises() -> Iterator[Premises]:
     first = port.pick(FIRST_PORT)
     overrides = {"data_dir": str(root), "port": first, "inference_port": port.pick(first + 1)}
     chosen = settings.load(overrides)
-    client = daemon.ensure(chosen, overrides)
+    client = daemon.ensure(chosen)
     try:
         until(lambda: client.status().gateway.connected, "the gateway is linked")
         yield Premises(chosen, Places(root), client)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from studio_core import __version__, settings
-from studio_core.errors import StudioError
-from studio_core.text import clean
+from studio_core.errors import BadInput, StudioError
+from studio_core.text import clean, line
+
+INTERRUPTED = 130
 
 # Verb → module in this package (with `arguments(parser)` and `run(options, settings) -> exit code`) and what it does.
 VERBS = {
@@ -33,45 +38,81 @@ VERBS = {
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="studio", description="Models of a GPU machine: launch, switch, watch, chat, serve.")
+    verbs = "\n".join(f"  {name:<9} {what}" for name, (_, what) in VERBS.items())
+    top = Parser(
+        prog="studio", description="Models of a GPU machine: launch, switch, watch, chat, serve.",
+        epilog=f"verbs (each with --help):\n{verbs}", formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     top.add_argument("--version", action="version", version=f"studio {__version__}")
     top.add_argument("--state", metavar="DIR", help="state directory")
     top.add_argument("--url", help="address of a remote Studio")
     top.add_argument("--port", help="port of the gateway")
-    what = "; ".join(f"{name}: {does}" for name, (_, does) in VERBS.items())
-    top.add_argument("verb", nargs="?", choices=[*VERBS], metavar="VERB", help=what)
+    top.add_argument("verb", nargs="?", metavar="VERB", help="one of these; without one the app opens")
     top.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return top
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, like every error here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {clean(message)} (see: {self.prog} --help)\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a verb; the exit code is 0 only on success."""
-    options = parser().parse_args(arguments)
-    given = {"data_dir": options.state, "url": options.url, "port": options.port}
-    overrides = {name: value for name, value in given.items() if value}
+    """Run a verb; the exit code is 0 only on success, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal without Unicode gets question marks instead of a traceback.
+            stream.reconfigure(errors="replace")
     try:
-        found = settings.load(overrides)
-        if options.verb is None:
-            from studio_core.cli.app import app
-
-            return app(found)
-        return _verb(options.verb, options.rest, found, overrides)
+        code = _run(parser().parse_args(arguments))
+        sys.stdout.flush()
+        return code
     except StudioError as error:
-        print(f"error: {clean(error.line())}", file=sys.stderr)
-        return 1
+        return _failed(error.line())
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
+        # Whoever read has read enough.
+        _hush()
         return 0
+    except OSError as error:
+        _hush()
+        return _failed(str(error))
 
 
-def _verb(name: str, rest: Sequence[str], found: settings.Settings, overrides: dict[str, str]) -> int:
-    module = import_module(f"studio_core.cli.{VERBS[name][0]}")
-    verb = argparse.ArgumentParser(prog=f"studio {name}", description=VERBS[name][1])
-    verb.set_defaults(verb=name, overrides=overrides)
+def _hush() -> None:
+    """What cannot be printed any more is given up, or the interpreter would complain of it at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _failed(text: str) -> int:
+    print(f"error: {line(text)}", file=sys.stderr)
+    return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    given = {"data_dir": options.state, "url": options.url, "port": options.port}
+    found = settings.load({name: value for name, value in given.items() if value})
+    if options.verb is None:
+        from studio_core.cli.app import app
+
+        return app(found)
+    if options.verb not in VERBS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(options.verb, VERBS, n=1)
+        raise BadInput(f"there is no verb {options.verb!r}", "", f"did you mean {near[0]}?" if near else "see: studio --help")
+    module_name, what = VERBS[options.verb]
+    module = import_module(f"studio_core.cli.{module_name}")
+    verb = Parser(prog=f"studio {options.verb}", description=what)
+    verb.set_defaults(verb=options.verb)
     module.arguments(verb)
-    code: int = module.run(verb.parse_args(rest), found)
+    code: int = module.run(verb.parse_args(options.rest), found)
     return code
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from typing import Any
 
-from studio_core import daemon
-from studio_core.client import Client
+import msgspec
+
+from studio_core import daemon, wire
+from studio_core.client import Client, told
 from studio_core.errors import Unavailable
 from studio_core.settings import Settings
 from studio_core.text import Sanitiser
@@ -19,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    client = daemon.ensure(settings, options.overrides)
+    client = daemon.ensure(settings)
     chat = client.new_chat(options.name).id
     if options.prompt:
         _ask(client, chat, " ".join(options.prompt), options.name)
@@ -34,11 +37,18 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _ask(client: Client, chat: str, prompt: str, model: str) -> None:
+    """Print the answer as it comes. Raises Unavailable when its end is missing; what came is kept in the chat."""
     sanitiser = Sanitiser()
-    for event in client.turn(chat, prompt, model):
-        data: Any = event.data
-        if event.event == "delta":
-            print(sanitiser.feed(data["content"]), end="", flush=True)
-        elif event.event == "error":
-            raise Unavailable(data.get("title", "the model did not answer"), data.get("detail", ""), data.get("hint", ""))
+    with contextlib.closing(client.turn(chat, prompt, model)) as stream:
+        for event in stream:
+            data: Any = event.data
+            if event.event == "delta":
+                print(sanitiser.feed(data["content"]), end="", flush=True)
+            elif event.event == "error":
+                print()
+                raise told(msgspec.convert(data, wire.Problem))
+            elif event.event == "done":
+                print()
+                return
     print()
+    raise Unavailable("the answer was cut off", "what came is kept in the chat", "see: studio status")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 
 from studio_core import daemon
-from studio_core.errors import Daemonless, StudioError
+from studio_core.cli.survivor import survivors
+from studio_core.cli.table import as_json
+from studio_core.doctor.session import verdict
+from studio_core.doctor.subject import Subject
+from studio_core.errors import BadInput, Daemonless, StudioError
 from studio_core.paths import Places
 from studio_core.settings import Settings
 from studio_core.store.legacy import old_database
@@ -19,6 +24,7 @@ END_S = 60.0
 def arguments(parser: argparse.ArgumentParser) -> None:
     if parser.get_default("verb") == "up":
         parser.add_argument("--replace", action="store_true", help="end a controller that runs, and start a new one")
+        parser.add_argument("--json", action="store_true", help="the status as JSON")
     else:
         parser.add_argument("--engines", action="store_true", help="stop the engines too")
 
@@ -28,11 +34,19 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _up(options: argparse.Namespace, settings: Settings) -> int:
+    places = Places(settings.state_dir)
+    first = not places.admin_key.exists()
     if options.replace:
-        daemon.replace(Places(settings.state_dir))
-    client = daemon.ensure(settings, options.overrides)
+        daemon.replace(places)
+    client = daemon.ensure(settings)
     status = client.status()
+    if options.json:
+        print(as_json(status))
+        return 0
     print(f"controller pid {status.controller.pid}, http://{status.gateway.host}:{status.gateway.port}")
+    if first:
+        ends, remedy = verdict(Subject(settings, os.environ))
+        print(ends + (f"; change it: {remedy}" if remedy else ""))
     if (old := old_database(Path.cwd())) is not None and not client.recipes():
         print(f"{clean(str(old))} looks like vLLM Studio's; take it over: studio import vllm-studio")
     return 0
@@ -41,20 +55,29 @@ def _up(options: argparse.Namespace, settings: Settings) -> int:
 def _down(options: argparse.Namespace, settings: Settings) -> int:
     """Say first that nobody shall start it again, then end it and wait."""
     places = Places(settings.state_dir)
-    found = daemon.running(places)
-    if found is None:
+    if settings.url:
+        raise BadInput("studio down ends the Studio of this machine", f"not the one at {settings.url}", "run it there")
+    if not _anything(places, options.engines):
         print("not running")
         return 0
+    # A gateway or engines without a controller need one to be ended in order.
+    client = daemon.ensure(settings)
     places.down.touch(mode=0o600)
     try:
-        daemon.client(settings).shutdown(options.engines)
+        client.shutdown(options.engines)
     except StudioError:
         places.down.unlink(missing_ok=True)
         raise
     deadline = time.monotonic() + END_S
-    while daemon.running(places) is not None:
+    while (found := daemon.holder(places.controller_lock)) is not None:
         if time.monotonic() > deadline:
-            raise Daemonless(f"the controller (pid {found['pid']}) did not end", f"within {END_S:.0f} s", "studio up --replace")
+            raise Daemonless(f"the controller (pid {found[0]}) did not end", f"within {END_S:.0f} s", "studio up --replace")
         time.sleep(daemon.PAUSE_S)
     print("down" if options.engines else "down; engines go on")
     return 0
+
+
+def _anything(places: Places, engines: bool) -> bool:
+    if daemon.holder(places.controller_lock) is not None or daemon.gateway_lives(places):
+        return True
+    return engines and bool(survivors(places))

@@ -6,12 +6,13 @@ import argparse
 import sys
 from typing import TextIO
 
-from studio_core import daemon, settings
+from studio_core import daemon
 from studio_core.cli.app import app
 from studio_core.engines.llamacpp import launcher
 from studio_core.models.fetch import DEMO, fetch
 from studio_core.paths import cache_dir
 from studio_core.recipes.recipe import Recipe, parse
+from studio_core.settings import Settings
 
 RECIPE_ID = "demo"
 CONTEXT = 2048
@@ -24,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-open", action="store_true", help="do all but open the app")
 
 
-def run(args: argparse.Namespace, chosen: settings.Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
     """Fetch the model, write the recipe, start the daemons, open the app on it.
 
     Raises:
@@ -35,12 +36,12 @@ def run(args: argparse.Namespace, chosen: settings.Settings) -> int:
     bar.end()
     recipe = demo_recipe(str(path))
     server = launcher(recipe)
-    client = daemon.ensure(chosen, args.overrides)
+    client = daemon.ensure(settings)
     if not any(view.id == RECIPE_ID and view.model_path == recipe.model_path for view in client.recipes()):
         client.put_recipe(recipe.stored())
     print(f"model   {path}\nserver  {server.label}")
     print(f"recipe  {RECIPE_ID}: start it with Enter in the app, or with: studio launch {RECIPE_ID}")
-    return 0 if args.no_open else app(chosen, RECIPE_ID)
+    return 0 if options.no_open else app(settings, RECIPE_ID)
 
 
 def demo_recipe(path: str) -> Recipe:
@@ -80,4 +81,3 @@ class Bar:
         if self._live and self._shown[1] >= 0:
             self._stream.write("\n")
         self._shown = ("", -1)
-

@@ -16,6 +16,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, settings: Settings) -> int:
     places = Places(settings.state_dir)
     if not places.admin_key.exists():
-        daemon.ensure(settings, options.overrides)
+        daemon.ensure(settings)
     print(places.admin_key.read_text(encoding="ascii").strip())
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from studio_core import daemon, wire
@@ -11,7 +12,7 @@ from studio_core.cli.table import as_json, progress
 from studio_core.client import Client
 from studio_core.errors import LaunchFailed, NotFound
 from studio_core.settings import Settings
-from studio_core.text import clean
+from studio_core.text import line
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,22 +25,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    client = daemon.ensure(settings, options.overrides)
+    client = daemon.ensure(settings)
     return {"launch": _launch, "stop": _stop, "switch": _switch}[options.verb](client, options)
 
 
 def _launch(client: Client, options: argparse.Namespace) -> int:
-    launch = client.launch(options.name, force=options.force)
     if options.wait:
-        launch = _await(client, launch)
-    return _tell(launch, options.json)
+        return _tell(_await(client, options.name, options.force), options.json)
+    return _tell(client.launch(options.name, force=options.force), options.json)
 
 
 def _switch(client: Client, options: argparse.Namespace) -> int:
-    name = options.name or pick("switch to", [(one.id, f"{one.status:9} {one.name}") for one in client.recipes()])
+    name = options.name or _choose(client)
     if name is None:
         return 130
-    return _tell(_await(client, client.launch(name, force=options.force)), options.json)
+    return _tell(_await(client, name, options.force), options.json)
+
+
+def _choose(client: Client) -> str | None:
+    recipes = client.recipes()
+    if not recipes:
+        raise NotFound("there is no recipe to switch to", "", "add one: studio recipes add FILE")
+    return pick("switch to", [(one.id, f"{one.status:9} {one.name}") for one in recipes])
 
 
 def _stop(client: Client, options: argparse.Namespace) -> int:
@@ -50,23 +57,31 @@ def _stop(client: Client, options: argparse.Namespace) -> int:
     for launch in coming:
         client.cancel(launch.recipe_id)
     stopped = [client.evict(one.id, options.force) for one in mine]
-    print(as_json(stopped) if options.json else f"{clean(options.name)} stopped")
+    print(as_json(stopped) if options.json else f"{line(options.name)} stopped")
     return 0
 
 
-def _await(client: Client, launch: wire.Launch) -> wire.Launch:
-    """Follow it; on a terminal its progress is shown in place."""
+def _await(client: Client, name: str, force: bool) -> wire.Launch:
+    """Launch it and wait; on a terminal its progress is shown in place. Ctrl-C ends the waiting only."""
     shown = sys.stderr.isatty()
-    for _ in client.events():
-        launch = client.launch_state(launch.id)
-        if shown:
-            line = f"{launch.recipe_id}: {launch.message}, {progress(launch.progress)}"
-            print(f"\r\x1b[K{clean(line)}", end="", file=sys.stderr)
-        if launch.state in ("ready", "failed", "cancelled", "superseded"):
-            break
-    if shown:
-        print("\r\x1b[K", end="", file=sys.stderr)
+    try:
+        launch = client.launch(name, force=force)
+        for state in client.launch_states(launch.id):
+            launch = state
+            _show(f"{name}: {state.message}, {progress(state.progress)}", shown)
+    except KeyboardInterrupt:
+        _show("", shown)
+        print(f"{line(name)} goes on; stop it: studio stop {line(name)}", file=sys.stderr)
+        raise
+    _show("", shown)
     return launch
+
+
+def _show(text: str, shown: bool) -> None:
+    """One line of the terminal, written over again and again; cut where it would break into two."""
+    if shown:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+        print(f"\r\x1b[K{line(text)[: width - 1]}", end="", file=sys.stderr, flush=True)
 
 
 def _tell(launch: wire.Launch, as_data: bool) -> int:
@@ -74,6 +89,8 @@ def _tell(launch: wire.Launch, as_data: bool) -> int:
         print(as_json(launch))
     if launch.failure is not None:
         raise LaunchFailed(launch.failure.title, launch.failure.detail, launch.failure.hint)
+    if launch.state in ("cancelled", "superseded"):
+        raise LaunchFailed(f"the launch of {launch.recipe_id} was {launch.state}", launch.message, "see: studio ps")
     if not as_data:
-        print(f"{clean(launch.recipe_id)}: {clean(launch.message)}")
-    return 0 if launch.state not in ("cancelled", "superseded") else 1
+        print(f"{line(launch.recipe_id)}: {line(launch.message)}")
+    return 0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 
 from studio_core import daemon
 from studio_core.cli.table import as_json, size, table
 from studio_core.client import Client
-from studio_core.errors import NotFound
+from studio_core.errors import BadInput, Daemonless, NotFound
 from studio_core.settings import Settings
 from studio_core.text import Sanitiser, clean
 
@@ -21,12 +22,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    client = daemon.ensure(settings, options.overrides)
+    client = daemon.ensure(settings)
     if options.name is None:
         found = client.logs()
         rows = [[one.id, one.recipe_id, "live" if one.live else "ended", size(one.size), one.modified_at] for one in found]
         print(as_json(found) if options.json else table(["LOG", "RECIPE", "STATE", "SIZE", "WRITTEN"], rows))
         return 0
+    if options.json and options.follow:
+        raise BadInput("a log that is followed has no end to be told as JSON", "", "leave out -f or --json")
     log_id = _find(client, options.name)
     page = client.log(log_id, limit=options.lines, filter=options.grep)
     if options.json:
@@ -48,8 +51,13 @@ def _find(client: Client, name: str) -> str:
 
 
 def _follow(client: Client, log_id: str, start: int, wanted: str | None) -> None:
+    """Until the log ends. Raises Daemonless when the controller goes away before."""
     sanitiser = Sanitiser()
-    for event in client.follow(log_id, start):
-        line = event.data.get("line") if isinstance(event.data, dict) and event.event == "log" else None
-        if line is not None and (wanted is None or wanted in line):
-            print(sanitiser.feed(line + "\n"), end="", flush=True)
+    with contextlib.closing(client.follow(log_id, start)) as stream:
+        for event in stream:
+            if event.event == "end":
+                return
+            line = event.data.get("line") if isinstance(event.data, dict) and event.event == "log" else None
+            if line is not None and (wanted is None or wanted in line):
+                print(sanitiser.feed(line + "\n"), end="", flush=True)
+    raise Daemonless("Studio went away while the log was followed", "the engine goes on", f"studio logs {log_id} -f")

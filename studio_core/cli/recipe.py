@@ -13,8 +13,9 @@ from pathlib import Path
 from studio_core import daemon
 from studio_core.cli.table import as_json, table
 from studio_core.client import Client
-from studio_core.errors import BadInput
+from studio_core.errors import BadInput, Conflict, StudioError
 from studio_core.settings import Settings
+from studio_core.text import clean, line
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,18 +29,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             action.add_argument("name", help="file" if name in ("add", "import") else "recipe")
         elif name == "export":
             action.add_argument("name", nargs="?", help="recipe")
-        action.add_argument("--json", action="store_true", help="as JSON")
+        if name in ("add", "import"):
+            action.add_argument("--replace", action="store_true", help="also what is stored under the same name")
+        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="as JSON")
+    parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    client = daemon.ensure(settings, options.overrides)
+    client = daemon.ensure(settings)
     actions = {"show": _export, "export": _export, "add": _import, "import": _import, "edit": _edit, "remove": _remove}
     return actions.get(options.action, _list)(client, options)
 
 
 def _list(client: Client, options: argparse.Namespace) -> int:
     found = client.recipes()
-    if getattr(options, "json", False):
+    if options.json:
         print(as_json(found))
     elif found:
         rows = [[one.id, one.status, one.backend, one.model_path, "; ".join(one.problems)] for one in found]
@@ -51,38 +55,52 @@ def _list(client: Client, options: argparse.Namespace) -> int:
 
 def _export(client: Client, options: argparse.Namespace) -> int:
     found = [client.recipe(options.name)] if options.name else client.recipes()
-    print(as_json([one.recipe for one in found]) if options.json else _yaml(*(one.recipe for one in found)), end="")
+    text = as_json([one.recipe for one in found]) + "\n" if options.json else _yaml(*(one.recipe for one in found))
+    # To a file it goes as it is, so that it comes back the same.
+    print(clean(text) if sys.stdout.isatty() else text, end="")
     return 0
 
 
 def _import(client: Client, options: argparse.Namespace) -> int:
-    for recipe in _read(options.name):
-        stored = client.put_recipe(recipe)
-        print(as_json(stored) if options.json else f"{stored.id} stored, version {stored.version}")
+    recipes = _read(options.name)
+    taken = {one.id for one in client.recipes()} & {str(recipe["id"]) for recipe in recipes}
+    if taken and not options.replace:
+        raise Conflict(f"there is {', '.join(sorted(taken))} already", "nothing was stored",
+                       "--replace, or change the stored one: studio recipes edit NAME")
+    stored = [client.put_recipe(recipe) for recipe in recipes]
+    print(as_json(stored) if options.json else "\n".join(f"{one.id} stored, version {one.version}" for one in stored))
     return 0
 
 
 def _edit(client: Client, options: argparse.Namespace) -> int:
-    """The stored text in $EDITOR; what comes back is stored only on the version that was read."""
+    """The stored text in $EDITOR; what comes back is stored only on the version that was read. What is refused is kept."""
     found = client.recipe(options.name)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{found.id}.yaml"
-        path.write_text(before := _yaml(found.recipe), encoding="utf-8")
-        editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
-        if subprocess.run([*editor, str(path)], check=False).returncode:
+    handle, name = tempfile.mkstemp(prefix=f"{found.id}-", suffix=".yaml")
+    path, before = Path(name), _yaml(found.recipe)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(before)
+    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    try:
+        if subprocess.run([*editor, name], check=False).returncode:
             raise BadInput("the editor failed", " ".join(editor), "set EDITOR")
         if path.read_text(encoding="utf-8") == before:
+            path.unlink()
             print("not changed")
             return 0
-        recipes = _read(str(path))
-    stored = client.put_recipe(recipes[0], found.version)
+        stored = client.put_recipe({**_read(name)[0], "id": found.id}, found.version)
+    except (OSError, StudioError) as error:
+        print(f"your text is kept in {name}", file=sys.stderr)
+        if isinstance(error, OSError):
+            raise BadInput("the editor could not be used", str(error), "set EDITOR") from error
+        raise
+    path.unlink()
     print(f"{stored.id} stored, version {stored.version}")
     return 0
 
 
 def _remove(client: Client, options: argparse.Namespace) -> int:
     client.delete_recipe(options.name)
-    print(f"{options.name} removed")
+    print(as_json({"removed": options.name}) if options.json else f"{line(options.name)} removed")
     return 0
 
 

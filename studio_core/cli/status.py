@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from studio_core import daemon, wire
 from studio_core.cli.table import age, as_json, progress, size, table
 from studio_core.errors import Daemonless
+from studio_core.paths import Places
 from studio_core.settings import Settings
 
 NOT_RUNNING = 3
@@ -18,17 +20,35 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    client = daemon.client(settings)
+    client = daemon.client(settings, daemon.SILENT_S)
     try:
         found: Any = client.gpus() if options.verb == "gpus" else client.status()
     except Daemonless:
-        print(as_json({"running": False, "controller": {"pid": None}}) if options.json else "not running; start it: studio up")
-        return NOT_RUNNING
+        if settings.url:
+            raise
+        return _away(options, settings)
     if options.json:
         print(as_json(found.instances if options.verb == "ps" else found))
     else:
-        print(_gpus(found) if options.verb == "gpus" else {"status": _status, "ps": _ps}[options.verb](found))
+        print(SHOW[options.verb](found))
     return 0
+
+
+def _away(options: argparse.Namespace, settings: Settings) -> int:
+    """Without a controller the records on disk still tell which engines live."""
+    from studio_core.cli import survivor
+
+    places = Places(settings.state_dir)
+    if (silent := daemon.silent(places)) is not None:
+        raise silent
+    found = survivor.status(settings, places)
+    if options.json:
+        print(as_json({"status": found, "ps": found.instances, "gpus": None}[options.verb]))
+    else:
+        print("not running; start it: studio up")
+        if found.instances and options.verb != "gpus":
+            print(f"\n{_ps(found)}")
+    return NOT_RUNNING
 
 
 def _status(found: wire.Status) -> str:
@@ -78,3 +98,6 @@ def _gpus(found: wire.Gpus) -> str:
 
 def _percent(value: float | None) -> str:
     return "N/A" if value is None else f"{value:.0f} %"
+
+
+SHOW: Mapping[str, Callable[[Any], str]] = {"status": _status, "ps": _ps, "gpus": _gpus}

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     path = options.path or old_database(Path.cwd())
     if path is None:
         raise NotFound("which database?", "there is no ./data/controller.db here", "studio import vllm-studio PATH")
-    report = daemon.ensure(settings, options.overrides).take_over(path.absolute())
+    report = daemon.ensure(settings).take_over(path.absolute())
     if options.json:
         print(as_json(report))
         return 0

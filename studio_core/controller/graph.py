@@ -75,8 +75,18 @@ class Controller:
         ]
 
     async def start(self) -> None:
-        """The database first, what lives is adopted next, and the owner's socket opens when everything is true."""
+        """The database first, what lives is adopted next, and the owner's socket opens when everything is true.
+
+        When it fails, the database's threads end: they would keep the process from ending.
+        """
         await self.store.start()
+        try:
+            await self._start()
+        except BaseException:
+            await self.store.stop()
+            raise
+
+    async def _start(self) -> None:
         await ensure_admin_key(self._places, self.keys)
         if self._settings.api_key:
             await self.keys.add(self._settings.api_key, "api_key of the settings", ("admin",))

@@ -1,0 +1,55 @@
+"""Studio's own processes: whether they live, answer, and are of this version."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Iterator
+
+from studio_core import __version__
+from studio_core.doctor.finding import FAIL, OK, WARN, Finding
+from studio_core.doctor.subject import ANSWER_S, Subject
+
+
+def controller(subject: Subject) -> Iterator[Finding]:
+    record, status = subject.controller, subject.status
+    if record is None:
+        yield Finding("controller", OK, "not running; it starts with the first client or: studio up")
+    elif status is None:
+        yield Finding("controller", FAIL, f"the controller (pid {record['pid']}) does not answer", "it hangs or is stopped",
+                      f"see {subject.places.logs}/controller.log, then: studio up --replace")
+    elif status.controller.version != __version__:
+        yield Finding("controller", WARN, f"the controller is of version {status.controller.version}, this is {__version__}",
+                      "it was started before an upgrade", "studio up --replace (engines and streams go on)")
+    else:
+        yield Finding("controller", OK, f"pid {record['pid']}, version {__version__}")
+
+
+def gateway(subject: Subject) -> Iterator[Finding]:
+    """Asked over TCP, as clients do."""
+    if subject.status is None:
+        return
+    found = subject.status.gateway
+    began = time.monotonic()
+    connection = http.client.HTTPConnection(found.host or subject.settings.host, found.port, timeout=ANSWER_S)
+    try:
+        connection.request("GET", "/health")
+        answer = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        yield Finding("gateway", FAIL, f"the gateway does not answer on {found.host}:{found.port}", str(error),
+                      f"see {subject.places.logs}/gateway.log")
+        return
+    finally:
+        connection.close()
+    took = (time.monotonic() - began) * 1000
+    if answer != http.client.OK or not found.connected:
+        linked = "" if found.connected else "; it has no link to the controller"
+        yield Finding("gateway", WARN, f"/health answers {answer}{linked}", "", f"see {subject.places.logs}/gateway.log")
+    else:
+        yield Finding("gateway", OK, f"pid {found.pid} answers on {found.host}:{found.port} in {took:.0f} ms")
+
+
+def notices(subject: Subject) -> Iterator[Finding]:
+    """What the controller itself has to say."""
+    for text in subject.status.notices if subject.status else ():
+        yield Finding("notice", WARN, text, "", "see studio logs controller")
