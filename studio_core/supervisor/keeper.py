@@ -33,6 +33,8 @@ from studio_core.supervisor.spec import Spec
 LAST_LINES = 200
 # A scan that found processes which no signal ends is repeated this often, never faster.
 STUCK_SCAN_S = 5.0
+# How often a coming engine is asked whether it is ready: often at first and after each milestone, then less and less.
+ASK_S, ASK_MAX_S = 0.02, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Keeper:
         self._folder = around.places.instance(spec.instance)
         self._moved = self._born = time.monotonic()
         self._followed = asyncio.Event()
+        self._stirred = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -184,13 +187,14 @@ class Keeper:
 
     def _advance(self, found: wire.Progress) -> None:
         self._moved = time.monotonic()
+        self._stirred.set()
         self.progress = found
         self.happen("downloads" if found.stage == "downloading" else "loads")
         self._tell()
 
     async def _await_ready(self) -> None:
         """Ready when the listener is the tree's own and health and model endpoints answer."""
-        pause = 0.03
+        pause = ASK_S
         while self.life.coming:
             if await self._is_ready():
                 self.happen("ready")
@@ -198,8 +202,11 @@ class Keeper:
             if (reason := self._too_long()) is not None:
                 await self._give_up(reason)
                 return
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.05, 1.0)
+            self._stirred.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._stirred.wait()
+            pause = ASK_S if self._stirred.is_set() else min(pause * 1.05, ASK_MAX_S)
 
     async def _is_ready(self) -> bool:
         record = self.record
@@ -210,7 +217,14 @@ class Keeper:
         return await ready(self.engine, *self.address, self.spec.api_key)
 
     def _listens(self, record: Record) -> bool:
-        return port.listener_belongs(self.spec.port, {member.pid for member in tree.members(self.id, record)})
+        """The first process is asked first: which other one of the tree it may be takes a scan of all processes."""
+        number = self.spec.port
+        if not port.is_listened(number):
+            return False
+        first = {record.engine_pid} if record.engine_pid is not None and record.exit is None else set[int]()
+        return port.listener_belongs(number, first) or port.listener_belongs(
+            number, {member.pid for member in tree.members(self.id, record)}
+        )
 
     def _too_long(self) -> str | None:
         recipe, settings, now = self.spec.recipe, self._around.settings, time.monotonic()

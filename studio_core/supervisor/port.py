@@ -70,6 +70,11 @@ def _command(pid: int) -> str:
         return "?"
 
 
+def is_listened(port: int) -> bool:
+    """Whether anybody listens on the port: one file read, where finding out who takes a scan of all processes."""
+    return any(True for _ in _listeners(port))
+
+
 def listener_belongs(port: int, pids: Collection[int]) -> bool:
     """Whether a listener on the port is held by one of the processes, and so not by a stranger."""
     inodes = {inode for _, inode in _listeners(port)}
