@@ -163,7 +163,7 @@ class StudioApp(App[None]):
 
     def complain(self, error: StudioError) -> None:
         text = "\n".join(part for part in (error.detail, error.hint) if part)
-        self.notify(text or error.title, title=error.title if text else "", severity="error", timeout=12, markup=False)
+        self.notify(text or error.title, title=error.title if text else "", severity="error", timeout=8, markup=False)
 
     # Actions.
 

@@ -118,10 +118,10 @@ class Chat(Place):
         self._chat = None
         self._title()
         await self._messages.load((), EMPTY)
-        self._prompt.focus()
+        self.set_focus(self._prompt)
 
     def action_write(self) -> None:
-        self._prompt.focus()
+        self.set_focus(self._prompt)
 
     # One turn.
 
@@ -170,7 +170,7 @@ class Chat(Place):
             self._answer.close()
             self.post_message(Said("stopped reading; Studio stores the rest of the answer"))
         else:
-            self._messages.focus()
+            self.set_focus(self._messages)
 
 
 def row(one: wire.ChatSession) -> Row:

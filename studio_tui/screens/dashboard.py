@@ -50,7 +50,7 @@ class Dashboard(Place):
     def on_mount(self) -> None:
         for name, title in (("#host", "Host"), ("#gpus", "GPUs"), ("#running", "Models")):
             self.query_one(name).border_title = title
-        self._models.focus()
+        self.set_focus(self._models)
 
     def show(self, view: View) -> None:
         if view.now - self._looked > LOOK_S and view.link.state == "live":

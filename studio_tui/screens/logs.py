@@ -47,7 +47,7 @@ class Logs(Place):
         self.query_one("#list").border_title = "Logs"
         self._input.display = False
         self._log.load((), "press Enter on a log to open it")
-        self._table.focus()
+        self.set_focus(self._table)
 
     def on_screen_resume(self) -> None:
         self.bridge.logs(self)
@@ -96,7 +96,7 @@ class Logs(Place):
         self._table.select(log_id)
         self._log.load((), "reading")
         self.add_class("-opened")
-        self._log.focus()
+        self.set_focus(self._log)
         self.bridge.page(self, log_id, LIMIT, self._filter)
 
     def _close(self) -> None:
@@ -151,12 +151,12 @@ class Logs(Place):
         self._asks = kind
         self._input.value = text
         self._input.display = True
-        self._input.focus()
+        self.set_focus(self._input)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self._input.display = False
-        self._log.focus()
+        self.set_focus(self._log)
         if self._asks == "find":
             self._search = event.value
             self._log.search(event.value)
@@ -168,7 +168,7 @@ class Logs(Place):
         """One step back: the input, the search, the filter, the log."""
         if self._input.display:
             self._input.display = False
-            self._log.focus()
+            self.set_focus(self._log)
         elif self._search:
             self._search = ""
             self._log.search("")
@@ -177,7 +177,7 @@ class Logs(Place):
             self.open(self._open_id)
         else:
             self.remove_class("-opened")
-            self._table.focus()
+            self.set_focus(self._table)
 
     def action_next_match(self) -> None:
         self._log.next_match(1)

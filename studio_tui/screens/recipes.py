@@ -42,7 +42,7 @@ class Recipes(Place):
 
     def on_mount(self) -> None:
         self.query_one("#list").border_title = "Recipes"
-        self._table.focus()
+        self.set_focus(self._table)
 
     def show(self, view: View) -> None:
         recipes = view.recipes

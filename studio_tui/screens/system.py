@@ -40,7 +40,7 @@ class System(Place):
         self.query_one("#daemons").border_title = "Processes"
         self.query_one("#set").border_title = "Settings"
         self._notices.border_title = "Notices"
-        self._settings.focus()
+        self.set_focus(self._settings)
 
     def on_screen_resume(self) -> None:
         self.bridge.config(self)

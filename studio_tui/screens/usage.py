@@ -35,7 +35,7 @@ class Usage(Place):
     def on_mount(self) -> None:
         self.query_one("#sums").border_title = "All requests"
         self.query_one("#each").border_title = "By model"
-        self._models.focus()
+        self.set_focus(self._models)
 
     def on_screen_resume(self) -> None:
         self.bridge.usage(self)

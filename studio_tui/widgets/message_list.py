@@ -22,7 +22,7 @@ class Bubble(Vertical):
     """One message."""
 
     def __init__(self, role: str, text: str, note: str = "", plain: bool = False) -> None:
-        super().__init__(classes=f"-{role}")
+        super().__init__(classes="-person" if plain else "-model")
         self._title, self._text, self._note, self._plain = role, text, note, plain
         self._head = Static("", markup=False, classes="head")
 

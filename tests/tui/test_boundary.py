@@ -1,0 +1,101 @@
+"""Hostile text in every field of the API: nothing of it acts on a real terminal, and markup stays text."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from studio_core import wire
+from tests.terminal import Window
+from tests.tui import hostile, scene
+from tests.tui.opened import stage_in
+from tests.tui.stage import Stage
+from tests.wait import wait_until
+
+FORBIDDEN = (hostile.MARK.encode(), b"666", *(
+    character.encode() for character in hostile.CHARACTERS if character > "\x7f"
+))
+
+
+def hostile_stage(folder: Path) -> Stage:
+    """Every payload as a name, a log line and a message; all of them together in the texts that are shown once."""
+    stage = stage_in(folder)
+    scene.busy(stage)
+    lines, whole = hostile.wrapped(), "[bold red]all " + "".join(hostile.ALL)
+    stage.recipes = [scene.recipe(f"r{at}", text, model_path=text, backend=text) for at, text in enumerate(lines)]
+    stage.recipes[0] = scene.recipe("r0", "[bold red]first" + whole, problems=[whole], recipe={"note": whole, whole: 1})
+    failure = wire.Failure(title=whole, detail=whole, hint=whole, lines=lines)
+    progress = wire.Progress(stage=whole, message=whole, percent=10.0)
+    stage.status.instances = [
+        scene.instance("r0", whole, "failed", failure=failure, engine=whole),
+        scene.instance("r1", whole, "loading", progress=progress),
+        scene.instance("r2", whole, "ready", served_names=[whole]),
+    ]
+    stage.status.notices, stage.status.state_dir = [whole], whole
+    stage.gpus.reason = whole
+    stage.files = [wire.LogFile(id="log", name=whole, size=1)]
+    stage.logs = {"log": lines}
+    messages = [scene.message("c1", role, text) for text in lines for role in ("user", "assistant")]
+    stage.chats = {"c1": wire.Chat(session=wire.ChatSession(id="c1", title=whole), messages=messages)}
+    stage.turn = [("delta", {"content": piece}) for piece in whole] + [("error", {"title": whole, "detail": whole, "hint": whole})]
+    stage.usage["by_model"] = [{"model": whole}]
+    stage.config = {"settings": [{"name": whole, "value": whole, "origin": whole, "doc": whole}]}
+    stage.refusal = 409, {"title": whole, "detail": whole, "hint": whole, "code": whole}
+    return stage
+
+
+@pytest.fixture
+def window(state_dir: Path) -> Iterator[Window]:
+    stage = hostile_stage(state_dir)
+    stage.start()
+    argv = [sys.executable, "-m", "studio_tui", "--data-dir", str(state_dir)]
+    with Window(argv, columns=120, rows=40) as window:
+        yield window
+    stage.stop()
+
+
+def test_nothing_acts_and_markup_stays_text(window: Window) -> None:
+    window.until("no GPU: [bold red]all")
+    window.send("2")
+    window.until("[bold red]first")
+    window.until("last lines")
+    window.send("\r")
+    window.until("[bold red]all", timeout=5)
+    window.send("GGG")
+    window.send("gs")
+    window.until("Stop the model [bold red]first")
+    window.send("n3")
+    window.until("before [/bold] after")
+    window.send("g")
+    window.until("before  after")
+    window.send("G")
+    window.until("before [/bold] after")
+    window.send("4")
+    window.until("to [bold red]all")
+    window.send("\x1b")
+    window.until("q Quit")
+    window.send("[")
+    window.until("before [/bold] after")
+    window.send("i")
+    wait_until(lambda: "q Quit" not in window.text, what="the input has the focus")
+    window.send("hello\r")
+    window.until("  hello")
+    window.until("\u258c [bold red]all")
+    window.send("\x1b")
+    window.until("q Quit")
+    window.send("5")
+    window.until("By model")
+    window.send("9")
+    window.until("Settings")
+    window.until("Notices")
+    window.send("?")
+    window.until("Everywhere")
+    window.send("q")
+    for bad in FORBIDDEN:
+        at = window.output.find(bad)
+        assert at < 0, bytes(window.output[max(0, at - 80):at + 80])
+    window.send("q")
+    assert window.ended() == 0
