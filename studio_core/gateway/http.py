@@ -15,6 +15,8 @@ from studio_core.gateway.responder import Responder
 DEADLINES = {IDLE: 75.0, HEAD: 10.0, BODY: 30.0}
 # What a client may send ahead while its request is answered. Past it reading stops, and its leaving is not seen until then.
 AHEAD_BYTES = 64 * 1024
+# A retired connection without a request waits so long for one that was sent before its client could know.
+RETIRE_IDLE_S = 1.0
 # A refused client gets this long to read why, while what it still sends is thrown away: a reset would eat the answer.
 LINGER_S = 5.0
 
@@ -78,10 +80,10 @@ class Connection(asyncio.Protocol):
         self._go_on()
 
     def retire(self) -> None:
-        """Close when the request under way is answered, or now."""
+        """Close when the request under way is answered; one that is on its way to an idle connection still gets here."""
         self._retired = True
-        if self._task is None and self._inbox.phase == IDLE:
-            self._transport.close()
+        if self._task is None and not self._lingering and self._inbox.phase == IDLE:
+            self._deadline(IDLE, RETIRE_IDLE_S)
 
     async def abandon(self) -> None:
         """Cut the request under way, and wait until it is written down."""
@@ -149,12 +151,12 @@ class Connection(asyncio.Protocol):
             self._transport.write_eof()
         self._timer = asyncio.get_running_loop().call_later(LINGER_S, self._transport.abort)
 
-    def _deadline(self, phase: str | None) -> None:
+    def _deadline(self, phase: str | None, seconds: float | None = None) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer, self._phase = None, phase or ""
         if phase is not None:
-            self._timer = asyncio.get_running_loop().call_later(DEADLINES[phase], self._late)
+            self._timer = asyncio.get_running_loop().call_later(seconds or DEADLINES[phase], self._late)
 
     def _late(self) -> None:
         """Nothing came in time: a request that began is answered, an idle connection just ends."""

@@ -98,17 +98,20 @@ async def test_a_gateway_starts_alone_from_its_last_table_and_never_without_keys
 
 
 async def test_a_last_table_is_believed_only_while_somebody_answers(house: Gateways) -> None:
-    good, house.engine.port = house.engine.port, house.port + 1
-    house.publish("ready", model="gone")
-    await eventually(lambda: f'"port":{house.port + 1}' in house.places.table.read_text())
-    await house.close(shutdown=False)
-    await eventually(lambda: away(house))
-    task = asyncio.create_task(house.chat())
-    await eventually(lambda: any(line["t"] == "start" for line in house.journal()))
-    house.start, house.engine.port = "s2", good
-    await house.open()
-    await house.linked()
-    assert body_of(await task)["usage"]["total_tokens"] == 9
+    good = house.engine.port
+    # Taken and not listened on: whoever connects is refused.
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        house.engine.port = deaf.getsockname()[1]
+        await house.linked()
+        await house.close(shutdown=False)
+        await eventually(lambda: away(house))
+        task = asyncio.create_task(house.chat())
+        await eventually(lambda: any(line["t"] == "start" for line in house.journal()))
+        house.start, house.engine.port = "s2", good
+        await house.open()
+        await house.linked()
+        assert body_of(await task)["usage"]["total_tokens"] == 9
 
 
 async def away(house: Gateways) -> bool:
