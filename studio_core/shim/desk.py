@@ -17,6 +17,8 @@ from studio_core.paths import listen
 LINE_BYTES = 64 * 1024
 # A watcher that does not read loses its stream at this much, not we our memory.
 BACKLOG_BYTES = 1024 * 1024
+# What a senseless command raises: no text that anybody sends may end us, and the engine with us.
+REFUSED = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError, OSError)
 
 
 class Desk:
@@ -88,7 +90,7 @@ class Desk:
                 self._send(client, b'{"ok":true}\n' + self._latest)
                 return
             self._act(command)
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except REFUSED as error:
             self._send(client, json.dumps({"ok": False, "error": f"{type(error).__name__}: {error}"}).encode() + b"\n")
         else:
             self._send(client, b'{"ok":true}\n')

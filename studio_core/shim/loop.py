@@ -28,7 +28,9 @@ LINGER_S = 2.0
 # A tree that cannot be ended is tried again this often.
 STUCK_S = 5.0
 # New members of the tree are noted at these distances, doubled up to the last.
-SCAN_S, SCAN_MAX_S = 0.5, 30.0
+SCAN_S, SCAN_MAX_S = 0.5, 10.0
+# As many of the processes that cannot be ended are named.
+LEFT = 64
 
 
 class Shim:
@@ -45,16 +47,22 @@ class Shim:
         self._desk = Desk(folder / "shim.sock", self._selector, self._command)
         self._pipe = -1
         self._kill_at: float | None = None
+        self._terminated = False
         self._scan_at, self._scan_gap = 0.0, SCAN_S
 
+    def announce(self) -> None:
+        """The first record. Raises OSError: an engine whose record cannot be written is not started."""
+        records.write(self._folder, self.record)
+
     def run(self) -> None:
-        records.reserve(self._folder)
-        self._note()
         self._wire_signals()
         self._start()
         while not self._over():
             for key, _ in self._selector.select(self._pause()):
                 key.data(key.fileobj)
+            if self._terminated:
+                self._terminated = False
+                self._stop(self.spec.grace_s)
             self._reap()
             self._act()
         self._finish()
@@ -67,10 +75,14 @@ class Shim:
         os.set_blocking(waken, False)
         signal.set_wakeup_fd(waken, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: self._stop(self.spec.grace_s))
+        signal.signal(signal.SIGTERM, self._terminate)
         for number in (signal.SIGHUP, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         self._selector.register(wake, selectors.EVENT_READ, lambda _: os.read(wake, 4096))
+
+    def _terminate(self, *_: Any) -> None:
+        # Only noted: a handler may interrupt the very write of the record that a stop needs.
+        self._terminated = True
 
     def _start(self) -> None:
         self._pipe, output = os.pipe()
@@ -85,8 +97,8 @@ class Shim:
         self.record.engine_pid, self.record.engine_ticks, self.record.session = pid, start, pid
         self.record.seen = [(pid, start)]
         self.record.state = records.RUNNING
-        if error is not None:
-            self.record.error = f"cannot execute {self.spec.argv[0]}: {error.strerror}"
+        if error:
+            self.record.error = f"cannot execute {self.spec.argv[0]}: {error}"
             self._write_log(self.record.error.encode() + b"\n")
         self._note()
 
@@ -104,6 +116,12 @@ class Shim:
             os.close(self._pipe)
             self._pipe = -1
         return bool(data)
+
+    def _drain(self) -> None:
+        """What is in the pipe now, and no more: whoever still floods it must not keep us from ending him."""
+        for _ in range(PIPE_BYTES // READ_BYTES + 1):
+            if self._pipe < 0 or not self._read_log():
+                return
 
     def _write_log(self, data: bytes) -> None:
         self._log.write(data)
@@ -131,6 +149,8 @@ class Shim:
             self.record.state = records.STOPPING
             self._signal(signal.SIGTERM)
             self._note()
+        if not 0.0 <= grace < float("inf"):
+            raise ValueError(f"a grace of {grace} s")
         at = time.monotonic() + grace
         self._kill_at = at if self._kill_at is None else min(self._kill_at, at)
 
@@ -152,8 +172,7 @@ class Shim:
                 self._exited(Exit(code=code) if code >= 0 else Exit(signal=-code))
 
     def _exited(self, ending: Exit) -> None:
-        while self._pipe >= 0 and self._read_log():
-            pass
+        self._drain()
         self.record.exit, self.record.exited_at = ending, time.time()
         self.record.state = records.CLEANING
         self.record.last_lines = self._tail.decode("utf-8", "replace").splitlines()[-TAIL_LINES:]
@@ -163,7 +182,7 @@ class Shim:
 
     def _act(self) -> None:
         now = time.monotonic()
-        if self.record.state == records.CLEANING and not self._members():
+        if self.record.state == records.CLEANING and not self._members() and not self._members():
             self.record.state = records.GONE
         elif self._kill_at is not None and now >= self._kill_at:
             self._end()
@@ -172,7 +191,8 @@ class Shim:
 
     def _traits(self) -> tree.Traits:
         record = self.record
-        return tree.Traits(record.instance, os.getpid(), record.session, record.log_pipe, record.seen)
+        session = (record.session or 0, record.engine_ticks or 0)
+        return tree.Traits(record.instance, os.getpid(), session, record.log_pipe, record.seen)
 
     def _members(self) -> list[tree.Member]:
         return tree.find(self._traits())
@@ -181,7 +201,7 @@ class Shim:
         left = tree.end(self._traits())
         self._reap()
         if left:
-            self.record.state, self.record.left = records.STUCK, left
+            self.record.state, self.record.left = records.STUCK, left[:LEFT]
             self._kill_at = time.monotonic() + STUCK_S
             self._note()
         else:
@@ -192,7 +212,7 @@ class Shim:
         known = set(self.record.seen)
         found = {(one.pid, one.ticks) for one in self._members()}
         if found - known:
-            self.record.seen = sorted(known & found | found | {self.record.seen[0]})
+            self.record.seen = sorted(found, key=lambda one: one[1])
             self._scan_gap = SCAN_S
             self._note()
         self._scan_at = now + self._scan_gap
@@ -200,7 +220,7 @@ class Shim:
 
     def _pause(self) -> float:
         if self.record.state == records.CLEANING:
-            return 0.02
+            return 0.05
         times = [self._scan_at] + ([self._kill_at] if self._kill_at is not None else [])
         return max(0.0, min(times) - time.monotonic())
 
@@ -215,8 +235,7 @@ class Shim:
         self._desk.tell(records.encode(self.record).split(b" ", 1)[1])
 
     def _finish(self) -> None:
-        while self._pipe >= 0 and self._read_log():
-            pass
+        self._drain()
         self._log.close()
         self._note()
         self._desk.close()

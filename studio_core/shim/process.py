@@ -25,22 +25,24 @@ def become_subreaper() -> None:
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def spawn(spec: Spec, output: int) -> tuple[int, OSError | None]:
-    """Start the engine with `output` as stdout and stderr, in a session of its own. The error is that of a failed exec."""
+def spawn(spec: Spec, output: int) -> tuple[int, str]:
+    """Start the engine with `output` as stdout and stderr, in a session of its own.
+
+    Returns its pid and, when it could not be executed, why; it then ends with 127.
+    """
     told, tell = os.pipe()
     shim = os.getpid()
     pid = os.fork()
     if pid == 0:
         try:
             _become(spec, output, shim)
-        except OSError as error:
-            os.write(tell, str(error.errno).encode())
+        except (OSError, ValueError) as error:
+            os.write(tell, str(getattr(error, "strerror", None) or error).encode())
         finally:
             os._exit(127)
     os.close(tell)
     with os.fdopen(told, "rb") as pipe:
-        failed = pipe.read()
-    return pid, OSError(int(failed), os.strerror(int(failed))) if failed else None
+        return pid, pipe.read().decode()
 
 
 def _become(spec: Spec, output: int, shim: int) -> None:
@@ -49,9 +51,17 @@ def _become(spec: Spec, output: int, shim: int) -> None:
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != shim:
         os._exit(127)
-    for number in (signal.SIGPIPE, signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.dup2(output, 1)
     os.dup2(output, 2)
-    os.chdir(spec.cwd)
+    _enter(spec.cwd)
     os.execvpe(spec.argv[0], spec.argv, spec.env)
+
+
+def _enter(folder: str) -> None:
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise OSError(error.errno, f"the working directory {folder}: {error.strerror}") from error

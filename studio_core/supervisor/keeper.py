@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from studio_core.errors import StudioError
 from studio_core.logs.reader import LogFolder
 from studio_core.paths import Places
 from studio_core.settings import Settings
-from studio_core.supervisor import instance, port, tree
+from studio_core.supervisor import identity, instance, port, tree
 from studio_core.supervisor import record as records
 from studio_core.supervisor.bell import Bell
 from studio_core.supervisor.instance import Life, advance
@@ -35,6 +36,8 @@ LAST_LINES = 200
 STUCK_SCAN_S = 5.0
 # How often a coming engine is asked whether it is ready: often at first and after each milestone, then less and less.
 ASK_S, ASK_MAX_S = 0.02, 1.0
+# After a lost stream of a shim that lives.
+WATCH_AGAIN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +124,28 @@ class Keeper:
         """Ask the shim to end the engine and return when nothing is left, or it is stuck."""
         self.happen("stop")
         await self._followed.wait()
-        with contextlib.suppress(OSError, StudioError):
-            await ShimLink(self._folder).stop(self.spec.grace_s if grace is None else grace)
+        await self._ask_to_stop(self.spec.grace_s if grace is None else grace)
         await self.bell.until(lambda: not self.life.claims or self.life.state == instance.STUCK)
+
+    async def _ask_to_stop(self, grace: float) -> None:
+        """A shim that lives and does not answer (a frozen one) is killed: the kernel takes its engine, we the rest."""
+        try:
+            await ShimLink(self._folder).stop(grace)
+        except StudioError:
+            if (record := self.record) is not None and records.is_locked(self._folder):
+                identity.signal(record.shim_pid, record.shim_ticks, signal.SIGKILL)
 
     # The record: what the shim says, and what is true when it can say nothing more.
 
     async def _watch(self) -> None:
-        with contextlib.suppress(OSError, StudioError):
-            async for record in ShimLink(self._folder).watch():
-                self._take(record)
+        """The end of the stream alone proves nothing: the lock tells whether the shim lives, and none may start late."""
+        while True:
+            with contextlib.suppress(StudioError):
+                async for record in ShimLink(self._folder).watch():
+                    self._take(record)
+            if records.revoke(self._folder):
+                break
+            await asyncio.sleep(WATCH_AGAIN_S)
         await self._sweep()
 
     def _take(self, record: Record) -> None:
@@ -243,8 +258,7 @@ class Keeper:
             hint="raise no_progress_s or start_ceiling_s in the recipe if this model needs longer", lines=lines,
         )
         self.happen("gives up")
-        with contextlib.suppress(OSError, StudioError):
-            await ShimLink(self._folder).stop(self.spec.grace_s)
+        await self._ask_to_stop(self.spec.grace_s)
 
     def view(self) -> wire.Instance:
         """The instance as the API shows it."""

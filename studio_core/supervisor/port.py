@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -22,8 +23,17 @@ class Holder:
         return f"{self.name} (pid {self.pid})" if self.pid is not None else f"a process of uid {self.uid}"
 
 
-def _listeners(port: int) -> Iterator[tuple[int, str]]:
-    """(uid, socket inode) of every listening socket on the port."""
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listening socket: the kernel's spelling of its local address (hexadecimal, host byte order), owner and inode."""
+
+    address: str
+    uid: int
+    inode: str
+
+
+def _listeners(port: int) -> Iterator[Listener]:
+    """Every listening socket on the port."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
             with open(table, encoding="ascii") as file:
@@ -32,8 +42,9 @@ def _listeners(port: int) -> Iterator[tuple[int, str]]:
             continue
         for row in rows:
             fields = row.split()
-            if fields[3] == LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
-                yield int(fields[7]), fields[9]
+            address, _, number = fields[1].rpartition(":")
+            if fields[3] == LISTEN and int(number, 16) == port:
+                yield Listener(address, int(fields[7]), fields[9])
 
 
 def _owns(pid: int, inodes: Collection[str]) -> bool:
@@ -53,21 +64,24 @@ def _owns(pid: int, inodes: Collection[str]) -> bool:
 
 def holder(port: int) -> Holder | None:
     """The process that listens on the port, on any address; None when nobody does."""
-    found = dict((inode, uid) for uid, inode in _listeners(port))
+    found = {one.inode: one.uid for one in _listeners(port)}
     if not found:
         return None
+    uid = next(iter(found.values()))
     for name in os.listdir("/proc"):
         if name.isdigit() and _owns(int(name), found):
-            return Holder(os.stat(f"/proc/{name}").st_uid, int(name), _command(int(name)))
-    return Holder(next(iter(found.values())), None, "")
+            return Holder(uid, int(name), _command(int(name)))
+    return Holder(uid, None, "")
 
 
 def _command(pid: int) -> str:
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
+            name = file.read().rstrip("\n")
     except OSError:
         return "?"
+    # A process chooses its name freely.
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def is_listened(port: int) -> bool:
@@ -75,10 +89,20 @@ def is_listened(port: int) -> bool:
     return any(True for _ in _listeners(port))
 
 
-def listener_belongs(port: int, pids: Collection[int]) -> bool:
-    """Whether a listener on the port is held by one of the processes, and so not by a stranger."""
-    inodes = {inode for _, inode in _listeners(port)}
-    return bool(inodes) and any(_owns(pid, inodes) for pid in pids)
+def listener_belongs(port: int, pids: Collection[int], host: str = "127.0.0.1") -> bool:
+    """Whether whoever connects to `host` at the port reaches these processes, and no stranger."""
+    reached = _reached(list(_listeners(port)), host)
+    return bool(reached) and all(any(_owns(pid, {one.inode}) for pid in pids) for one in reached)
+
+
+def _reached(found: Collection[Listener], host: str) -> list[Listener]:
+    """The listeners that get connections to an IPv4 address: those of the address itself go before those of any address."""
+    packed = "".join(f"{octet:02X}" for octet in reversed(socket.inet_aton(host)))
+    if sys.byteorder == "big":
+        packed = socket.inet_aton(host).hex().upper()
+    mapped = "0000000000000000" + ("FFFF0000" if sys.byteorder == "little" else "0000FFFF") + packed
+    own = [one for one in found if one.address in (packed, mapped)]
+    return own or [one for one in found if not one.address.strip("0")]
 
 
 def is_free(host: str, port: int) -> bool:

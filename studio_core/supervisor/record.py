@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 PROTOCOL = 1
 STARTING, RUNNING, STOPPING, CLEANING, STUCK, GONE = "starting", "running", "stopping", "cleaning", "stuck", "gone"
-# Room that is kept on disk so that a record can always be written; what does not fit loses its oldest lines.
+# Room that is kept on disk so that a record can always be written; what does not fit gives way.
 SIZE = 64 * 1024
+# Mode of the lock file of a spec whose shim may not start any more. A change of mode needs no room on a full disk.
+LOCKABLE, REVOKED = 0o600, 0o400
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,9 @@ class Exit:
 
 @dataclass
 class Record:
-    """`seen` are the pids of the tree with their start ticks; `log_pipe` the inode of the engine's output pipe."""
+    """`seen` are the pids of the tree with their start ticks; `log_pipe` the inode of the engine's output pipe;
+    `session` the engine's session id; `left` some of those that no signal ends; `serial` counts the writes.
+    """
 
     instance: str
     shim_pid: int
@@ -47,17 +51,21 @@ class Record:
     last_lines: list[str] = field(default_factory=list)
     started_at: float = 0.0
     exited_at: float | None = None
+    serial: int = 0
     protocol: int = PROTOCOL
 
 
 def encode(record: Record) -> bytes:
-    """One line of JSON with a checksum before it; the last lines give way when it would not fit its place."""
+    """One line of JSON with a checksum before it. When it would not fit its place, last lines give way, then pids."""
     while True:
         body = json.dumps(asdict(record)).encode()
         line = b"%08x %s\n" % (zlib.crc32(body), body)
-        if len(line) <= SIZE or not record.last_lines:
+        if len(line) <= SIZE or not (record.last_lines or record.seen):
             return line
-        record.last_lines = record.last_lines[len(record.last_lines) // 2 + 1 :]
+        if record.last_lines:
+            record.last_lines = record.last_lines[len(record.last_lines) // 2 + 1 :]
+        else:
+            record.seen = record.seen[: len(record.seen) // 2]
 
 
 def decode(line: bytes) -> Record | None:
@@ -82,23 +90,26 @@ def from_data(data: dict[str, Any]) -> Record:
 
 
 def reserve(folder: Path) -> None:
-    """Take the room on disk that later writes need when the disk is full."""
+    """Take the room on disk that later writes need when the disk is full. Raises OSError when it is full already."""
     handle = os.open(folder / "record.spare", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        with suppress(OSError):
-            os.posix_fallocate(handle, 0, SIZE)
+        os.posix_fallocate(handle, 0, SIZE)
+    except OSError as error:
+        # Some file systems cannot promise room.
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise
     finally:
         os.close(handle)
 
 
 def write(folder: Path, record: Record) -> None:
     """Atomically through a rename; on a full disk in place, in the reserved file, guarded by the checksum."""
+    record.serial += 1
     line = encode(record)
     fresh = folder / "record.json.new"
     try:
         _put(fresh, line, os.O_TRUNC)
         fresh.replace(folder / "record.json")
-        _put(folder / "record.spare", b"stale".ljust(16), 0)
     except OSError:
         with suppress(OSError):
             fresh.unlink()
@@ -108,37 +119,62 @@ def write(folder: Path, record: Record) -> None:
 def _put(path: Path, line: bytes, flags: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flags, 0o600)
     try:
-        os.write(handle, line)
+        # A disk that is nearly full takes a part and says so only by the count.
+        if os.write(handle, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     finally:
         os.close(handle)
 
 
 def read(folder: Path) -> Record | None:
-    """The newest whole record: the spare one when it is whole, for it is only written when the other could not be."""
-    for name in ("record.spare", "record.json"):
+    """The newest whole record: either of the two files may be older, or torn by a death in the middle of a write."""
+    found = []
+    for name in ("record.json", "record.spare"):
         with suppress(OSError):
-            record = decode((folder / name).read_bytes())
-            if record is not None:
-                return record
-    return None
+            found.append(decode((folder / name).read_bytes()))
+    return max((one for one in found if one is not None), key=lambda one: one.serial, default=None)
 
 
-@contextmanager
-def held(folder: Path) -> Iterator[bool]:
-    """Try to take the instance's lock; True when we have it, and then no shim lives nor can a late one start."""
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def lock(folder: Path) -> int | None:
+    """Take the instance's lock for as long as the descriptor is open; None when it is held, or the spec was revoked."""
+    handle = os.open(folder / "lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, LOCKABLE)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-        else:
-            yield True
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    if os.fstat(handle).st_mode & 0o777 == REVOKED:
+        os.close(handle)
+        return None
+    return handle
+
+
+def revoke(folder: Path) -> bool:
+    """Make sure that no shim lives here nor ever starts. False when one lives."""
+    try:
+        handle = os.open(folder / "lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, LOCKABLE)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.fchmod(handle, REVOKED)
+    except BlockingIOError:
+        return False
     finally:
         os.close(handle)
+    return True
 
 
 def is_locked(folder: Path) -> bool:
     """Whether the shim lives."""
-    with held(folder) as mine:
-        return not mine
+    try:
+        handle = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

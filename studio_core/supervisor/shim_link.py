@@ -20,6 +20,8 @@ from studio_core.supervisor.record import Record
 from studio_core.supervisor.spec import Spec
 
 START_S = 10.0
+# The longest that a shim is busy ending a tree is half of this.
+ANSWER_S = 10.0
 LINE_BYTES = 256 * 1024
 # No site-packages, no user site, no PYTHON* variables: the shim is the standard library alone.
 INTERPRETER = ("-S", "-s", "-E", "-B")
@@ -29,31 +31,32 @@ async def start(places: Places, spec: Spec) -> None:
     """Write the spec, exec the shim, and return when it has written its first record.
 
     Raises:
-        LaunchFailed: the folder cannot be written, or no shim came up.
+        LaunchFailed: the folder cannot be written, or no shim came up; then none can come up later either.
     """
     folder = places.instance(spec.instance)
     try:
         await asyncio.to_thread(specs.write, folder, spec)
-        await _exec(folder)
+        await asyncio.to_thread(records.reserve, folder)
+        complaint = await _exec(folder)
     except OSError as error:
         raise LaunchFailed("the engine's parent could not be started", str(error), "see: studio doctor") from error
+    if records.read(folder) is None and records.revoke(folder):
+        raise LaunchFailed("the engine's parent could not be started", complaint[-500:], "see: studio doctor")
 
 
-async def _exec(folder: Path) -> None:
+async def _exec(folder: Path) -> str:
+    """Run the shim's program; returns what it complained about until it was on its own."""
     program = Path(studio_core.shim.__file__).parent
     process = await asyncio.create_subprocess_exec(
         sys.executable, *INTERPRETER, str(program), str(folder),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         env={name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ}, cwd="/",
     )
-    _, complaint = await process.communicate()
-    if process.returncode:
-        raise LaunchFailed("the engine's parent could not be started", complaint.decode(errors="replace")[-500:])
-    deadline = asyncio.get_running_loop().time() + START_S
-    while records.read(folder) is None:
-        if asyncio.get_running_loop().time() > deadline:
-            raise LaunchFailed("the engine's parent wrote no record", f"within {START_S:.0f} s", f"see {folder}/shim.log")
-        await asyncio.sleep(0.005)
+    try:
+        _, complaint = await asyncio.wait_for(process.communicate(), START_S)
+    except TimeoutError:
+        return f"no sign of life within {START_S:.0f} s"
+    return complaint.decode(errors="replace")
 
 
 class ShimLink:
@@ -75,30 +78,36 @@ class ShimLink:
         await self._command(cmd="signal", signal=number)
 
     async def watch(self) -> AsyncIterator[Record]:
-        """The record now and at each change; ends when the shim does."""
+        """The record now and at each change; ends when the shim does, or when it dropped us for not reading."""
         async with self._connection() as (reader, writer):
             writer.write(b'{"cmd":"watch"}\n')
             await reader.readline()
-            while line := await reader.readline():
+            while (line := await reader.readline()).endswith(b"\n"):
                 yield records.from_data(json.loads(line))
 
     async def _command(self, **command: Any) -> None:
         async with self._connection() as (reader, writer):
             writer.write(json.dumps(command).encode() + b"\n")
-            answer = json.loads(await reader.readline() or b'{"ok":false,"error":"the shim is gone"}')
+            try:
+                line = await asyncio.wait_for(reader.readline(), ANSWER_S)
+            except TimeoutError as error:
+                raise Unavailable("the engine's parent does not answer", f"within {ANSWER_S:.0f} s", "see: studio ps") from error
+        answer = json.loads(line) if line.endswith(b"\n") else {"ok": False, "error": "it has ended"}
         if not answer["ok"]:
             raise Unavailable("the engine's parent refused", str(answer.get("error", "")))
 
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         try:
-            link = connect(self._folder / "shim.sock", timeout=5.0)
+            link = await asyncio.to_thread(connect, self._folder / "shim.sock", 5.0)
         except OSError as error:
             raise Unavailable("the engine's parent does not answer", str(error), "see: studio ps") from error
         link.setblocking(False)
         reader, writer = await asyncio.open_unix_connection(sock=link, limit=LINE_BYTES)
         try:
             yield reader, writer
+        except OSError as error:
+            raise Unavailable("the engine's parent ended", str(error), "see: studio ps") from error
         finally:
             writer.close()
             with contextlib.suppress(OSError):

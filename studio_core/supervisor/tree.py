@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from studio_core.supervisor import identity
-from studio_core.supervisor.record import Record
+from studio_core.supervisor.record import GONE, Record
 
 MARK = "STUDIO_INSTANCE"
 
@@ -31,20 +31,26 @@ class Member:
 
 @dataclass(frozen=True)
 class Traits:
-    """By what members of an instance are known. `root` is the caller itself when it is their subreaper."""
+    """By what members of an instance are known. `root` is the caller itself when it is their subreaper.
+
+    `session` is its id with the start ticks of the process that made it: the number alone may be another's by now.
+    """
 
     instance: str
     root: int | None = None
-    session: int | None = None
+    session: tuple[int, int] | None = None
     log_pipe: int | None = None
-    seen: Iterable[tuple[int, int]] = ()
+    seen: Collection[tuple[int, int]] = ()
 
 
 def traits(instance: str, record: Record | None) -> Traits:
     """The traits that a record holds; without a record only the mark in the environment is known."""
     if record is None:
         return Traits(instance)
-    return Traits(instance, None, record.session, record.log_pipe, record.seen)
+    if record.state == GONE or record.session is None:
+        # The shim saw the tree empty, so session and pipe are free to be somebody else's.
+        return Traits(instance, seen=record.seen)
+    return Traits(instance, None, (record.session, record.engine_ticks or 0), record.log_pipe, record.seen)
 
 
 def processes() -> dict[int, Member]:
@@ -58,24 +64,31 @@ def processes() -> dict[int, Member]:
 
 def members(instance: str, record: Record | None) -> list[Member]:
     """The living processes of an instance by its record, without the shim."""
-    shim = {record.shim_pid} if record is not None else set()
+    shim = [(record.shim_pid, record.shim_ticks)] if record is not None else []
     return find(traits(instance, record), exclude=shim)
 
 
-def find(by: Traits, exclude: Iterable[int] = ()) -> list[Member]:
+def find(by: Traits, exclude: Collection[tuple[int, int]] = ()) -> list[Member]:
     """The living processes that any trait names, and all descendants of those. Zombies count as dead."""
-    table = processes()
-    seen = dict(by.seen)
+    table, seen = processes(), frozenset(by.seen)
     found = {
-        pid
-        for pid, one in table.items()
-        if one.session == by.session or seen.get(pid) == one.ticks or _bears(pid, by)
+        pid for pid, one in table.items()
+        if (pid, one.ticks) in seen or _in_session(one, by, table) or _bears(pid, by)
     }
-    if by.root == os.getpid():
+    if by.root is not None:
         found.add(by.root)
     found |= _descendants(found, table)
-    found -= set(exclude) | {os.getpid()}
-    return [table[pid] for pid in sorted(found) if table[pid].state not in "ZX"]
+    found -= {os.getpid()}
+    living = (table[pid] for pid in sorted(found) if pid in table)
+    return [one for one in living if one.state not in "ZX" and (one.pid, one.ticks) not in exclude]
+
+
+def _in_session(one: Member, by: Traits, table: Mapping[int, Member]) -> bool:
+    """Whether it is in the engine's session, and that is still the engine's: its leader has died or is the same."""
+    if by.session is None or one.session != by.session[0] or one.ticks < by.session[1]:
+        return False
+    leader = table.get(one.session)
+    return leader is None or leader.ticks == by.session[1]
 
 
 def _descendants(roots: set[int], table: Mapping[int, Member]) -> set[int]:
@@ -113,35 +126,40 @@ def _files(pid: int) -> set[str]:
     return found
 
 
-def kill(found: Iterable[Member], number: int = signal.SIGKILL) -> list[int]:
-    """Signal each; returns the pids that we may not signal."""
-    refused = []
+def kill(found: Iterable[Member], number: int = signal.SIGKILL) -> set[tuple[int, int]]:
+    """Signal each; returns those that we may not signal, as (pid, ticks)."""
+    refused = set()
     for one in found:
         try:
             identity.signal(one.pid, one.ticks, number)
         except PermissionError:
-            refused.append(one.pid)
+            refused.add((one.pid, one.ticks))
     return refused
 
 
-def end(by: Traits, exclude: Iterable[int] = (), patience: float = 5.0) -> list[int]:
+def end(by: Traits, exclude: Collection[tuple[int, int]] = (), patience: float = 5.0) -> list[int]:
     """Freeze, scan, kill, until two scans in a row are empty; returns the pids that remain after `patience` seconds.
 
-    Frozen processes cannot fork between scan and kill, so the scans converge.
+    Frozen processes cannot fork between scan and kill, so the scans converge. Each process is killed once: a second
+    SIGKILL does nothing that the first does not. When only processes are left that we may not signal, it returns at once.
     """
     deadline = time.monotonic() + patience
-    empty = 0
-    while True:
+    struck: set[tuple[int, int]] = set()
+    refused: set[tuple[int, int]] = set()
+    empty, pause = 0, 0.005
+    while empty < 2:
         found = find(by, exclude)
+        refused |= kill((one for one in found if (one.pid, one.ticks) not in struck | refused), signal.SIGSTOP)
+        fresh = [one for one in find(by, exclude) if (one.pid, one.ticks) not in struck | refused] if found else []
+        refused |= kill(fresh)
+        struck |= {(one.pid, one.ticks) for one in fresh} - refused
         empty = 0 if found else empty + 1
-        if empty == 2:
-            return []
-        kill(found, signal.SIGSTOP)
-        refused = set(kill(find(by, exclude)))
-        left = [one.pid for one in found]
-        if time.monotonic() > deadline or (left and refused.issuperset(left)):
-            return left
-        time.sleep(0.01)
+        if found and (time.monotonic() > deadline or refused.issuperset((one.pid, one.ticks) for one in found)):
+            return [one.pid for one in found]
+        if empty < 2:
+            time.sleep(pause)
+            pause = min(pause * 2, 0.2)
+    return []
 
 
 def sweep(instance: str, record: Record | None) -> list[int]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from studio_core.errors import LaunchFailed
 from studio_core.logs.reader import LogFolder
 from studio_core.paths import Places
 from studio_core.supervisor import identity, port, tree
@@ -134,21 +135,11 @@ async def test_a_revoked_spec_starts_nothing(places: Places) -> None:
     spec = make()
     folder = places.instance(spec.instance)
     specs.write(folder, spec)
-    with records.held(folder) as mine:
-        assert mine
-        with pytest.raises(Exception, match="wrote no record"):
-            await start_impatiently(places, spec)
-    assert tree.find(tree.Traits(spec.instance)) == []
-
-
-async def start_impatiently(places: Places, spec: Spec) -> None:
-    from studio_core.supervisor import shim_link
-
-    patience, shim_link.START_S = shim_link.START_S, 0.5
-    try:
+    assert records.revoke(folder)
+    with pytest.raises(LaunchFailed, match="revoked"):
         await start(places, spec)
-    finally:
-        shim_link.START_S = patience
+    assert tree.find(tree.Traits(spec.instance)) == []
+    assert records.read(folder) is None
 
 
 async def test_the_log_keeps_its_beginning_and_a_bounded_ring(places: Places) -> None:
