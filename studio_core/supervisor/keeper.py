@@ -160,7 +160,7 @@ class Keeper:
 
     def _exited(self, record: Record) -> None:
         if self.life.alive and self.failure is None:
-            lines = LogFolder(self._folder / "log").tail_lines(LAST_LINES)
+            lines = LogFolder(self._folder / "log").tail(LAST_LINES)
             self.failure = diagnose(self.engine, lines, exit_of(record))
 
     async def _sweep(self) -> None:
@@ -252,7 +252,7 @@ class Keeper:
         return None
 
     async def _give_up(self, reason: str) -> None:
-        lines = LogFolder(self._folder / "log").tail_lines(LAST_LINES)
+        lines = LogFolder(self._folder / "log").tail(LAST_LINES)
         self.failure = wire.Failure(
             title="the start made no progress", detail=reason,
             hint="raise no_progress_s or start_ceiling_s in the recipe if this model needs longer", lines=lines,

@@ -115,7 +115,7 @@ async def test_a_missing_binary_is_said_in_the_log(places: Places) -> None:
     await start(places, make(["/nowhere/engine"]))
     await eventually(lambda: record(places).state == records.GONE)
     assert record(places).exit == records.Exit(code=127)
-    assert "cannot execute /nowhere/engine" in LogFolder(places.instance("one-1") / "log").tail_lines(5)[-1]
+    assert "cannot execute /nowhere/engine" in LogFolder(places.instance("one-1") / "log").tail(5)[-1]
 
 
 async def test_the_family(places: Places) -> None:
@@ -147,7 +147,7 @@ async def test_the_log_keeps_its_beginning_and_a_bounded_ring(places: Places) ->
     await start(places, make([sys.executable, "-c", script]))
     await eventually(lambda: record(places).state == records.GONE)
     log = LogFolder(places.instance("one-1") / "log")
-    lines = [line.decode() for line in log.lines()]
+    lines = [line.data.decode() for line in log.lines()]
     assert lines[0] == "line 00000" and lines[-1] == "line 03999"
     assert log.size == 4000 * len("line 00000\n")
     assert log.stored <= 3 * 4096

@@ -37,17 +37,12 @@ def page(log: Log, call: Call) -> wire.LogPage:
     size = reader.size
     start, end = max(0, query["start"]), size if query["end"] < 0 else min(query["end"], size)
     keep = wanted(query["filter"], query["search"])
-    limit, skipped, matches = query["limit"], 0, None
-    if keep is None and query["start"] < 0 and end == size:
-        start, found = reader.tail(limit)
-    else:
-        found = list(reader.lines(start, end, keep))
-        matches = len(found) if keep else None
-        found = found[:limit] if query["start"] >= 0 else found[-limit:]
-        skipped = reader.read(start, 1).skipped
-    lines = [line.decode("utf-8", "replace") for line in found]
+    asked = query["start"] >= 0
+    found = reader.first(query["limit"], start, end, keep) if asked else reader.last(query["limit"], end, keep)
+    lines = [line.decode("utf-8", "replace") for line in found.lines]
     return wire.LogPage(
-        id=log.id, generation=log.generation, start=start, end=end, size=size, skipped=skipped, matches=matches,
+        id=log.id, generation=log.generation, start=start if asked else found.start, end=end, size=size,
+        skipped=reader.read(start, 1).skipped if asked else 0, matches=found.matches if keep else None,
         lines=lines, logs=lines, content="\n".join(lines),
     )
 
