@@ -145,12 +145,12 @@ class Shim:
 
     def _stop(self, grace: float) -> None:
         """SIGTERM to the first process only, engines clean up their own; after the grace the whole tree is killed."""
+        if not 0.0 <= grace < float("inf"):
+            raise ValueError(f"a grace of {grace} s")
         if self.record.state == records.RUNNING:
             self.record.state = records.STOPPING
             self._signal(signal.SIGTERM)
             self._note()
-        if not 0.0 <= grace < float("inf"):
-            raise ValueError(f"a grace of {grace} s")
         at = time.monotonic() + grace
         self._kill_at = at if self._kill_at is None else min(self._kill_at, at)
 

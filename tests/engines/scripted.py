@@ -2,10 +2,8 @@
 """A scripted engine for faults and scale: OpenAI's API and llama.cpp's log lines, misbehaving as its switches say.
 
 Takes the flags of llama-server that Studio emits, ignores others it knows, and reads switches from `SCRIPT` in its
-environment (JSON) so that a recipe can give them without touching the command line:
-
-load_s, silent, hang, exit_after_s, exit_code, ignore_term, children, children_env, lines, no_newline_bytes,
-token_s, tokens, die_after_tokens, healthy.
+environment (JSON) so that a recipe can give them without touching the command line. The switches are in DEFAULTS. A
+request may give `max_tokens` and `token_s` for itself.
 """
 
 from __future__ import annotations
@@ -19,24 +17,66 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 
 FLAGS = ("--model", "--host", "--port", "--alias", "--ctx-size", "--parallel", "--metrics", "--api-key", "-lv")
 DEFAULTS: dict[str, Any] = {
-    "load_s": 0.0, "silent": False, "hang": False, "exit_after_s": None, "exit_code": 0, "ignore_term": False, "children": 0,
-    "lines": 0, "no_newline_bytes": 0, "token_s": 0.0, "tokens": 8, "die_after_tokens": None, "healthy": True,
+    # The start.
+    "start_s": 0.0,  # before it listens
+    "load_s": 0.0,  # from then to ready; the milestones are spread over it
+    "silent": False,  # no log line at all
+    "hang": False,  # never ready, says nothing
+    "refuse": "",  # a flag it says it does not know, and exits 1
+    "port_offset": 0,  # listens on another port than it was told
+    "healthy": True,
+    "health_s": 0.0,  # until /health answers
+    # The end.
+    "exit_after_s": None,  # after it was ready
+    "exit_code": 0,
+    "ignore_term": False,
+    # The family.
+    "title": "",  # renames itself, which wipes its environment
+    "children": 0,  # each in a session of its own, renamed, ignoring SIGTERM
+    "daemons": 0,  # the same, but orphaned by a double fork and with an empty environment and no output
+    "spawn": [],  # more children, as argv lists
+    # The log.
+    "lines": 0,
+    "no_newline_bytes": 0,
+    "flood_s": 0.0,  # as many lines as it can write
+    "leak": False,  # prints the key it was given
+    # Tokens.
+    "token_s": 0.0,
+    "tokens": 8,
+    "die_after_tokens": None,
+    "stall_after_tokens": None,  # healthy, but no token comes any more
 }
-# A child in a session of its own that renames itself, which wipes its environment, and ignores what can be ignored.
-CHILD = (
-    "import os, signal, time\n"
-    "os.setsid()\n"
-    "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-    "try:\n"
-    "    import setproctitle; setproctitle.setproctitle('VLLM::EngineCore')\n"
-    "except ImportError:\n"
-    "    pass\n"
-    "time.sleep(600)\n"
+MILESTONES = (
+    "srv    load_model: loading model 'scripted'",
+    "llama_model_loader: loaded meta data with 33 key-value pairs and 272 tensors from scripted",
+    "load: token to piece cache size = 0.3182 MB",
+    "load_tensors: loading model tensors, this can take a while... (mmap = true)",
+    "load_tensors:   CPU_Mapped model buffer size =    85.82 MiB",
+    "llama_kv_cache:        CPU KV buffer size =    22.50 MiB",
+    "sched_reserve:        CPU compute buffer size =    98.25 MiB",
+    "srv    load_model: initializing, n_slots = 1, n_ctx_slot = 2048, kv_unified = 'true'",
+    "llama_server: model loaded",
 )
+# A child in a session of its own that renames itself, which wipes its environment, and ignores what can be ignored.
+CHILD = """
+import os, signal, sys, time
+if sys.argv[1] == "daemon" and os.fork():
+    os._exit(0)
+os.setsid()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+try:
+    import setproctitle
+    setproctitle.setproctitle("VLLM::EngineCore")
+except ImportError:
+    pass
+time.sleep(600)
+"""
 
 
 class Engine:
@@ -78,6 +118,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         engine = self.engine
         if self.path == "/health":
+            time.sleep(engine.switches["health_s"])
             healthy = engine.ready and engine.switches["healthy"]
             error = {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}
             self.reply(200 if healthy else 503, {"status": "ok"} if healthy else error)
@@ -115,9 +156,10 @@ class Handler(BaseHTTPRequestHandler):
     def generate(self, request: dict[str, Any]) -> None:
         count = min(int(request.get("max_tokens") or self.engine.switches["tokens"]), 100_000)
         usage = {"prompt_tokens": 7, "completion_tokens": count, "total_tokens": 7 + count}
+        pause = float(request.get("token_s", self.engine.switches["token_s"]))
         head = {"id": "chatcmpl-1", "created": int(time.time()), "model": self.engine.alias}
         if not request.get("stream"):
-            time.sleep(self.engine.switches["token_s"] * count)
+            time.sleep(pause * count)
             message = {"role": "assistant", "content": " ".join(f"t{n}" for n in range(count))}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
             self.reply(200, {**head, "object": "chat.completion", "choices": [choice], "usage": usage})
@@ -128,17 +170,19 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         head["object"] = "chat.completion.chunk"
         for number in range(count):
-            self.token(head, number)
+            self.token(head, number, pause)
         self.event({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
         if (request.get("stream_options") or {}).get("include_usage"):
             self.event({**head, "choices": [], "usage": usage})
         self.wfile.write(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
 
-    def token(self, head: dict[str, Any], number: int) -> None:
+    def token(self, head: dict[str, Any], number: int, pause: float) -> None:
         switches = self.engine.switches
         if switches["die_after_tokens"] is not None and number >= switches["die_after_tokens"]:
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(switches["token_s"])
+        if number == switches["stall_after_tokens"]:
+            time.sleep(600)
+        time.sleep(pause)
         delta = {"role": "assistant", "content": f"t{number} "}
         self.event({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
 
@@ -147,25 +191,61 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def server_bind(self) -> None:
+        """As the base's, without asking the resolver for our name."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+
 def load(engine: Engine) -> None:
     switches = engine.switches
     if switches["hang"]:
         return
-    if not switches["silent"]:
-        say("srv    load_model: loading model 'scripted'")
     for number in range(switches["lines"]):
         say(f"line {number}")
     if switches["no_newline_bytes"]:
         sys.stderr.write("x" * switches["no_newline_bytes"])
-    time.sleep(switches["load_s"])
-    if not switches["silent"]:
-        say("srv    load_model: initializing, n_slots = 1, n_ctx_slot = 2048, kv_unified = 'true'")
-        say("llama_server: model loaded")
+    if switches["leak"]:
+        say(f"the key is {engine.key}")
+    for milestone in MILESTONES:
+        time.sleep(switches["load_s"] / len(MILESTONES))
+        if not switches["silent"]:
+            say(milestone)
     engine.ready = True
+    flood(switches["flood_s"])
     if switches["exit_after_s"] is not None:
         time.sleep(switches["exit_after_s"])
         sys.stderr.flush()
         os._exit(switches["exit_code"])
+
+
+def flood(seconds: float) -> None:
+    """Lines that are numbered from 0, for so long; the last one says how many there were."""
+    deadline, number = time.monotonic() + seconds, 0
+    while time.monotonic() < deadline:
+        sys.stderr.write("".join(f"flood {number + one:012d}\n" for one in range(1000)))
+        number += 1000
+    if number:
+        say(f"flooded {number} lines")
+
+
+def family(switches: dict[str, Any]) -> None:
+    """Rename, and start the children."""
+    if switches["title"]:
+        import setproctitle
+
+        setproctitle.setproctitle(switches["title"])
+    for _ in range(switches["children"]):
+        subprocess.Popen([sys.executable, "-c", CHILD, "child"])
+    for _ in range(switches["daemons"]):
+        null = subprocess.DEVNULL
+        subprocess.Popen([sys.executable, "-c", CHILD, "daemon"], env={}, stdin=null, stdout=null, stderr=null).wait()
+    for argv in switches["spawn"]:
+        subprocess.Popen(argv)
 
 
 def main() -> None:
@@ -183,12 +263,13 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    for _ in range(engine.switches["children"]):
-        subprocess.Popen([sys.executable, "-c", CHILD])
+    switches = engine.switches
+    if switches["refuse"]:
+        sys.exit(f"error: invalid argument: {switches['refuse']}")
+    family(switches)
+    time.sleep(switches["start_s"])
     Handler.engine = engine
-    ThreadingHTTPServer.daemon_threads = True
-    ThreadingHTTPServer.request_queue_size = 256
-    server = ThreadingHTTPServer((options.host, options.port), Handler)
+    server = Server((options.host, options.port + switches["port_offset"]), Handler)
     threading.Thread(target=load, args=(engine,), daemon=True).start()
     server.serve_forever()
 
