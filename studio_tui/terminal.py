@@ -21,7 +21,6 @@ def watch() -> None:
     """End the process when a terminal that it uses hangs up."""
     terminals = {handle for handle in (0, 1, 2) if os.isatty(handle)}
     if terminals and sys.platform != "darwin":
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         threading.Thread(target=_wait, args=(terminals,), name="terminal", daemon=True).start()
 
 

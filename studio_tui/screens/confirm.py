@@ -17,6 +17,7 @@ class Confirm(ModalScreen[bool]):
 
     CSS_PATH = STYLES / "dialog.tcss"
     BINDINGS = bindings("dialog")
+    AUTO_FOCUS = "#accept"
 
     def __init__(self, title: str, text: str, accept: str) -> None:
         super().__init__()

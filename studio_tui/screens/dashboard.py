@@ -18,9 +18,9 @@ from studio_tui.widgets.gpu_list import GpuList
 from studio_tui.widgets.table import Cell, Column, Row, Table
 
 COLUMNS = (
-    Column("MODEL", 14, flex=2),
-    Column("STATE", 13),
-    Column("PROGRESS", 16, flex=3, needs=72),
+    Column("MODEL", 13, flex=2),
+    Column("STATE", 11),
+    Column("PROGRESS", 18, flex=3, needs=72),
     Column("PORT", 5, right=True),
     Column("PID", 7, right=True),
     Column("AGE", 8, right=True, needs=56),

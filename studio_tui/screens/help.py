@@ -17,7 +17,7 @@ from studio_tui.screens.place import STYLES
 TITLES = {
     "app": "Everywhere", "recipes": "Recipes", "logs": "Logs", "chat": "Chat", "table": "In a table", "view": "In a log",
 }
-KEYS = 18
+KEYS = 16
 
 
 class Help(ModalScreen[None]):

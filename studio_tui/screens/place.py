@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual.app import ComposeResult
-from textual.reactive import reactive
+from textual.reactive import var
 from textual.screen import Screen
 from textual.widgets import Footer
 
@@ -20,7 +20,8 @@ STYLES = shipped("styles")
 class Place(Screen[None]):
     """Subclasses give `content` and `show(view)`; `tick` comes at the app's pace, also when nothing has changed."""
 
-    view: reactive[View] = reactive(View(), init=False)
+    # A `reactive` would paint the whole screen at each change.
+    view: var[View] = var(View(), init=False)
 
     def __init__(self, bridge: Bridge, places: Sequence[tuple[str, str]], title: str) -> None:
         super().__init__()

@@ -164,8 +164,8 @@ class Table(ScrollView, can_focus=True):
 
     def _widths(self) -> tuple[int, ...]:
         """The width of each column, 0 for one that is not shown."""
-        width = self.size.width - GAP
-        shown = [column.needs <= self.size.width for column in self._columns]
+        width = self.scrollable_content_region.width - GAP
+        shown = [column.needs <= width + GAP for column in self._columns]
         fixed = sum(column.width + GAP for column, is_shown in zip(self._columns, shown, strict=True) if is_shown)
         spare = max(0, width - fixed + GAP)
         shares = sum(column.flex for column, is_shown in zip(self._columns, shown, strict=True) if is_shown)

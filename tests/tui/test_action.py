@@ -71,7 +71,7 @@ async def test_the_palette_runs_an_action_of_the_screen_below(tmp_path: Path) ->
         await shown.press("2", "ctrl+p")
         await shown.shows("Launch: launch the selected recipe", "recipes.launch")
         await shown.press(*"stop its")
-        await shown.shows("Stop: stop its model")
+        await shown.shows("Stop: stop its model or cancel")
         await shown.press("enter")
         await shown.shows("Stop the model SmolLM2 135M?")
 

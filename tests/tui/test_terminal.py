@@ -1,0 +1,100 @@
+"""The app and its terminal: it goes with it at once, leaves it as it was, and stays quiet while nothing happens."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from studio_core import wire
+from tests.terminal import Window
+from tests.tui import scene
+from tests.tui.opened import stage_in
+from tests.tui.stage import Stage
+
+GONE_S = 1.0
+
+
+@pytest.fixture
+def stage(state_dir: Path) -> Iterator[Stage]:
+    stage = stage_in(state_dir)
+    scene.busy(stage)
+    stage.start()
+    yield stage
+    stage.stop()
+
+
+def app(stage: Stage, *before: str, columns: int = 80, rows: int = 24) -> Window:
+    argv = [*before, sys.executable, "-m", "studio_tui", "--data-dir", str(stage.places.root)]
+    return Window(argv, columns=columns, rows=rows)
+
+
+@pytest.mark.parametrize("place", ["1", "3", "4"])
+def test_a_lost_terminal_ends_it_within_a_second(stage: Stage, place: str) -> None:
+    with app(stage) as window:
+        window.until("4.1 / 24.0 GiB")
+        window.send(place)
+        window.until({"1": "PORT", "3": "following", "4": "to smollm2"}[place])
+        window.hang_up()
+        window.ended(GONE_S)
+
+
+def test_a_lost_terminal_ends_it_also_where_hang_ups_are_ignored(stage: Stage) -> None:
+    with app(stage, "sh", "-c", 'trap "" HUP; exec "$@"', "sh") as window:
+        window.until("4.1 / 24.0 GiB")
+        window.hang_up()
+        window.ended(GONE_S)
+
+
+def test_a_term_signal_leaves_and_gives_the_terminal_back(stage: Stage) -> None:
+    with app(stage) as window:
+        window.until("4.1 / 24.0 GiB")
+        window.process.send_signal(signal.SIGTERM)
+        assert window.ended(GONE_S) == 0
+        assert b"\x1b[?1049l" in window.output
+        assert "engines go on: SmolLM2 135M (ready)" in window.until("engines go on")
+
+
+def test_without_news_it_writes_nothing(stage: Stage) -> None:
+    stage.status.instances = []
+    with app(stage) as window:
+        window.until("nothing runs")
+        stage.publish("gpu", wire.Gpus(reason=stage.gpus.reason, host=scene.host(77.0)))
+        window.until("77 %")
+        before = window.received
+        # The ticks between these events find nothing changed.
+        for _ in range(3):
+            stage.publish("gpu", wire.Gpus(reason=stage.gpus.reason, host=scene.host(77.0)))
+            stage.publish("status")
+        stage.publish("gpu", wire.Gpus(reason=stage.gpus.reason, host=scene.host(88.0)))
+        window.until("88 %")
+        assert window.received - before < 400
+
+
+def test_no_color_writes_no_colour_and_still_tells_states_apart(stage: Stage) -> None:
+    with app(stage, "env", "NO_COLOR=1", columns=120) as window:
+        text = window.until("38 %")
+        assert "\u25b8 SmolLM2 135M" in text
+        assert "\u25cf ready" in text and "\u2716 failed" in text
+        for group in bytes(window.output).split(b"\x1b[38;2;")[1:]:
+            red, green, blue = group.partition(b"m")[0].split(b";")[:3]
+            assert red == green == blue, "greys only"
+
+
+def test_it_needs_a_terminal(stage: Stage) -> None:
+    argv = [sys.executable, "-m", "studio_tui", "--data-dir", str(stage.places.root)]
+    done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: the app needs a terminal (in scripts use verbs: studio status --json)\n"
+
+
+def test_a_broken_keymap_is_told_before_anything_is_drawn(stage: Stage) -> None:
+    (stage.places.root / "keymap.yaml").write_text("recipes.fly: x\n")
+    with app(stage) as window:
+        assert window.ended() == 1
+        assert "unknown action recipes.fly" in window.text
+        assert b"\x1b[?1049h" not in window.output
