@@ -205,22 +205,28 @@ def load(engine: Engine) -> None:
     switches = engine.switches
     if switches["hang"]:
         return
-    for number in range(switches["lines"]):
-        say(f"line {number}")
-    if switches["no_newline_bytes"]:
-        sys.stderr.write("x" * switches["no_newline_bytes"])
-    if switches["leak"]:
-        say(f"the key is {engine.key}")
+    said = () if switches["silent"] else MILESTONES
     for milestone in MILESTONES:
         time.sleep(switches["load_s"] / len(MILESTONES))
-        if not switches["silent"]:
+        if milestone in said:
             say(milestone)
+        if milestone == MILESTONES[0]:
+            chatter(switches, engine.key)
     engine.ready = True
     flood(switches["flood_s"])
     if switches["exit_after_s"] is not None:
         time.sleep(switches["exit_after_s"])
         sys.stderr.flush()
         os._exit(switches["exit_code"])
+
+
+def chatter(switches: dict[str, Any], key: str) -> None:
+    for number in range(switches["lines"]):
+        say(f"line {number}")
+    if switches["no_newline_bytes"]:
+        sys.stderr.write("x" * switches["no_newline_bytes"])
+    if switches["leak"]:
+        say(f"the key is {key}")
 
 
 def flood(seconds: float) -> None:
