@@ -82,20 +82,15 @@ async def test_the_sweep_needs_no_single_trait(places: Places) -> None:
     assert living(members) == []
 
 
-async def test_children_outlive_their_parent_only_for_a_moment(places: Places) -> None:
+@pytest.mark.parametrize("child", ["setsid sleep 600", "yes"], ids=["sleeps", "floods"])
+async def test_children_outlive_their_parent_only_for_a_moment(places: Places, child: str) -> None:
     """The first process exits by itself: its children get a moment to do the same, then they are killed."""
-    one = Instance(places, ["/bin/sh", "-c", "setsid sleep 600 & sleep 0.2; exit 5"])
-    await one.start(2)
+    one = Instance(places, ["/bin/sh", "-c", f"{child} & sleep 0.2; exit 5"])
+    front = (await one.start()).engine_pid
+    left = await eventually(lambda: [(found.pid, found.ticks) for found in tree.find(tree.Traits(one.id)) if found.pid != front])
     found = await one.gone()
     assert found.exit == Exit(code=5)
-    assert tree.find(tree.Traits(one.id)) == []
-
-
-async def test_a_flooding_child_does_not_keep_the_shim_from_ending_it(places: Places) -> None:
-    one = Instance(places, ["/bin/sh", "-c", "yes & sleep 0.3; exit 5"])
-    await one.start(2)
-    found = await one.gone()
-    assert found.exit == Exit(code=5)
+    assert living(left) == []
     assert tree.find(tree.Traits(one.id)) == []
 
 
