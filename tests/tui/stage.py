@@ -58,11 +58,16 @@ class Stage:
         server.end()
         self.places.control_socket.unlink(missing_ok=True)
 
-    def publish(self, kind: str, data: Any = None) -> None:
-        """An event; without data the status as it stands."""
+    def publish(self, kind: str) -> None:
+        """An event with the status or the sample as it stands."""
         with self.news:
-            self._events.append((kind, wire.to_builtins(self.status if data is None else data)))
+            self._events.append((kind, wire.to_builtins({"status": self.status, "gpu": self.gpus}[kind])))
             self.news.notify_all()
+
+    def sample(self, host: wire.Host, reason: str = "") -> None:
+        """A new sample of a machine without GPU."""
+        self.gpus = wire.Gpus(reason=reason or self.gpus.reason, host=host)
+        self.publish("gpu")
 
     def write(self, log_id: str, *lines: str) -> None:
         with self.news:
@@ -111,9 +116,10 @@ class Stage:
     def stream(self, path: str, query: Mapping[str, str], closed: threading.Event) -> Iterator[tuple[str, str, Any]]:
         """Events as (kind, id, data), until the server closes."""
         if path == "/events":
+            at = len(self._events)
             yield "status", "1", wire.to_builtins(self.status)
             yield "gpu", "1", wire.to_builtins(self.gpus)
-            yield from ((kind, "1", data) for kind, data in self._follow(self._events, len(self._events), closed))
+            yield from ((kind, "1", data) for kind, data in self._follow(self._events, at, closed))
         elif path.endswith("/turn"):
             for kind, data in self.turn:
                 if kind == "pause":

@@ -17,7 +17,7 @@ async def test_the_dashboard_shows_the_machine(tmp_path: Path) -> None:
     async with opened(stage, (120, 40)) as shown:
         await shown.shows("38 %", "4.1 / 24.0 GiB", "no GPU: the NVIDIA driver is not loaded")
         await shown.shows("\u25cf ready", "\u25d0 loading", "41 %", "no progress yet", "\u2716 failed", "the model does not fit")
-        stage.publish("gpu", wire.Gpus(reason="gone", host=scene.host(71.0)))
+        stage.sample(scene.host(71.0), "gone")
         await shown.shows("71 %", "no GPU: gone")
 
 
@@ -134,7 +134,7 @@ async def test_screens_that_are_not_shown_get_nothing(tmp_path: Path) -> None:
         await shown.press("2")
         await shown.shows("CONTEXT")
         seen = vars(dashboard)["_reactive_view"]
-        stage.publish("gpu", wire.Gpus(reason="other", host=scene.host(99.0)))
+        stage.sample(scene.host(99.0), "other")
         await eventually(lambda: shown.app._view.gpus is not None and shown.app._view.gpus.reason == "other")
         assert vars(dashboard)["_reactive_view"] is seen
         await shown.press("1")

@@ -48,16 +48,21 @@ def hostile_stage(folder: Path) -> Stage:
 
 
 @pytest.fixture
-def window(state_dir: Path) -> Iterator[Window]:
+def stage(state_dir: Path) -> Iterator[Stage]:
     stage = hostile_stage(state_dir)
     stage.start()
-    argv = [sys.executable, "-m", "studio_tui", "--data-dir", str(state_dir)]
-    with Window(argv, columns=120, rows=40) as window:
-        yield window
+    yield stage
     stage.stop()
 
 
-def test_nothing_acts_and_markup_stays_text(window: Window) -> None:
+@pytest.fixture
+def window(stage: Stage) -> Iterator[Window]:
+    argv = [sys.executable, "-m", "studio_tui", "--data-dir", str(stage.places.root)]
+    with Window(argv, columns=120, rows=40) as window:
+        yield window
+
+
+def test_nothing_acts_and_markup_stays_text(stage: Stage, window: Window) -> None:
     window.until("no GPU: [bold red]all")
     window.send("2")
     window.until("[bold red]first")
@@ -83,7 +88,7 @@ def test_nothing_acts_and_markup_stays_text(window: Window) -> None:
     wait_until(lambda: "q Quit" not in window.text, what="the input has the focus")
     window.send("hello\r")
     window.until("  hello")
-    window.until("\u258c [bold red]all")
+    wait_until(lambda: stage.asked[-1][1] == "/chats", what="the answer is over, the list is read again")
     window.send("\x1b")
     window.until("q Quit")
     window.send("5")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from studio_core import wire
 from tests.terminal import Window
 from tests.tui import scene
 from tests.tui.opened import stage_in
@@ -63,14 +62,14 @@ def test_without_news_it_writes_nothing(stage: Stage) -> None:
     stage.status.instances = []
     with app(stage) as window:
         window.until("nothing runs")
-        stage.publish("gpu", wire.Gpus(reason=stage.gpus.reason, host=scene.host(77.0)))
+        stage.sample(scene.host(77.0))
         window.until("77 %")
         before = window.received
         # The ticks between these events find nothing changed.
         for _ in range(3):
-            stage.publish("gpu", wire.Gpus(reason=stage.gpus.reason, host=scene.host(77.0)))
+            stage.sample(scene.host(77.0))
             stage.publish("status")
-        stage.publish("gpu", wire.Gpus(reason=stage.gpus.reason, host=scene.host(88.0)))
+        stage.sample(scene.host(88.0))
         window.until("88 %")
         assert window.received - before < 400
 
