@@ -23,28 +23,22 @@ class Bubble(Vertical):
 
     def __init__(self, role: str, text: str, note: str = "", plain: bool = False) -> None:
         super().__init__(classes="-person" if plain else "-model")
-        self._title, self._text, self._note, self._plain = role, text, note, plain
+        self._title, self._note = role, note
         self._head = Static("", markup=False, classes="head")
+        self._body = Static(Content(text), classes="text") if plain else Markdown(text, open_links=False, classes="text")
 
     def compose(self) -> ComposeResult:
         self.note(self._note)
         yield self._head
-        if self._plain:
-            yield Static(Content(self._text), classes="text")
-        else:
-            yield Markdown(self._text, open_links=False, classes="text")
+        yield self._body
 
     def note(self, note: str) -> None:
         self._head.update(Content.assemble((self._title, "bold"), (f"  {note}", "$quiet")))
 
     async def add(self, text: str) -> None:
         """More of an answer. Only the last block is parsed again."""
-        self._text += text
-        await self.query_one(Markdown).append(text)
-
-    @property
-    def text(self) -> str:
-        return self._text
+        if isinstance(self._body, Markdown) and self._body.is_attached:
+            await self._body.append(text)
 
 
 class MessageList(VerticalScroll, can_focus=True):

@@ -64,9 +64,9 @@ def busy(stage: Stage) -> None:
         probe=wire.Daemon(pid=905, version="0.1.0", age_s=86400.0),
         instances=[
             instance("smollm2", "SmolLM2 135M", "ready", running=2),
-            instance("qwen3-8b", "Qwen3 8B", "loading", port=8001, progress=progress, age_s=12.0),
-            instance("llama-70b", "Llama 3.3 70B", "starting", port=8002, age_s=4.0, engine="vllm"),
-            instance("mistral", "Mistral Small", "failed", failure=FAILURE, port=8003, engine_pid=None, age_s=95.0),
+            instance("qwen3-8b", "Qwen3 8B", "loading", port=8001, progress=progress, age_s=22.0),
+            instance("llama-70b", "Llama 3.3 70B", "starting", port=8002, age_s=14.0, engine="vllm"),
+            instance("mistral", "Mistral Small", "failed", failure=FAILURE, port=8003, engine_pid=None, age_s=75.0),
         ],
         notices=["a logout ends Studio and its engines: run loginctl enable-linger"],
     )

@@ -11,10 +11,12 @@ import pytest
 from studio_core.errors import BadSetting
 from studio_tui import action, keymap
 from studio_tui.app import ROOMS, StudioApp
+from tests.guards.source import ROOT
 from tests.tui import scene
 from tests.tui.opened import opened, stage_in
 from tests.tui.stage import Stage
 
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 HOLDERS = {
     "dashboard": "screens.dashboard:Dashboard", "recipes": "screens.recipes:Recipes", "logs": "screens.logs:Logs",
     "chat": "screens.chat:Chat", "table": "widgets.table:Table", "view": "widgets.log_view:LogView",
@@ -122,3 +124,9 @@ def test_a_widget_never_reaches_for_the_app() -> None:
     folder = Path(inspect.getfile(StudioApp)).parent / "widgets"
     for path in folder.glob("*.py"):
         assert "self.app." not in path.read_text(encoding="utf-8"), path.name
+
+
+@pytest.mark.parametrize("one", action.TABLE, ids=lambda one: one.id)
+def test_the_readme_tells_of_an_action(one: action.Action) -> None:
+    keys = ", ".join(f"`{key}`" for key in keymap.spelled(keymap.standard()[one.id]).split(", "))
+    assert f"| `{one.id}` | {keys} | {one.doc} |" in README
