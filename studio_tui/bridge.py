@@ -54,8 +54,11 @@ class Bridge:
     # What runs.
 
     def look(self) -> None:
-        """Somebody looks at the gauges: sample them at full rate for a while."""
-        self._ask(self._app, lambda client: message.GpusCame(client.gpus()), quiet=True)
+        """Somebody looks at the gauges: sample them at full rate for a while. The samples come as events, in their order."""
+        def job(client: Client) -> None:
+            client.gpus()
+
+        self._ask(self._app, job, quiet=True)
 
     def launch(self, recipe_id: str) -> None:
         def job(client: Client) -> None:

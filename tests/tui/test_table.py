@@ -86,7 +86,8 @@ def test_a_cell_has_its_width(text: str, width: int) -> None:
 
 
 def test_figures() -> None:
-    assert [unit.size(count) for count in (0, 1023, 1536, 4.1 * 1024 ** 3, None)] == ["0 B", "1023 B", "1.5 KiB", "4.1 GiB", "\u2013"]
+    sizes = [unit.size(count) for count in (0, 1023, 1536, 4.1 * 1024 ** 3, None)]
+    assert sizes == ["0 B", "1023 B", "1.5 KiB", "4.1 GiB", "\u2013"]
     assert [unit.age(s) for s in (0, 59, 61, 3725, 90061)] == ["0 s", "59 s", "1 m 1 s", "1 h 2 m", "1 d 1 h"]
     assert unit.of(4.1 * 1024 ** 3, 24 * 1024 ** 3) == "4.1 / 24.0 GiB" and unit.of(None, 1.0) == "N/A"
     assert unit.of(0, 512 * 1024 ** 3) == "0 / 512 GiB"
