@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from dataclasses import replace
@@ -24,6 +23,10 @@ async def adopt(around: Surroundings, notices: list[str]) -> list[Keeper]:
     here = identity.here(os.getpid())
     found = []
     for folder in sorted(around.places.instances.iterdir()):
+        if not (folder / "spec.json").exists() and records.revoke(folder):
+            # Its writer died before it could exec the shim.
+            shutil.rmtree(folder)
+            continue
         try:
             spec = specs.read(folder)
             engine = find(spec.engine)
@@ -48,8 +51,10 @@ def archive(places: Places, instance_id: str) -> None:
     folder = places.instance(instance_id)
     if not folder.exists():
         return
-    with contextlib.suppress(OSError, ValueError):
+    try:
         specs.write(folder, replace(specs.read(folder), env={}, api_key=""))
+    except (OSError, ValueError):
+        (folder / "spec.json").unlink(missing_ok=True)
     target = places.history / instance_id
     if target.exists():
         shutil.rmtree(target)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +23,7 @@ from studio_core.errors import StudioError
 from studio_core.logs.reader import LogFolder
 from studio_core.paths import Places
 from studio_core.settings import Settings
-from studio_core.supervisor import identity, instance, port, tree
+from studio_core.supervisor import identity, instance, memory, port, tree
 from studio_core.supervisor import record as records
 from studio_core.supervisor.bell import Bell
 from studio_core.supervisor.instance import Life, advance
@@ -36,6 +36,8 @@ LAST_LINES = 200
 STUCK_SCAN_S = 5.0
 # How often a coming engine is asked whether it is ready: often at first and after each milestone, then less and less.
 ASK_S, ASK_MAX_S = 0.02, 1.0
+# A start whose memory, or bytes read, grew by this much since the last progress has made progress.
+GROWTH_BYTES = 16 * 1024 * 1024
 # After a lost stream of a shim that lives.
 WATCH_AGAIN_S = 0.1
 
@@ -65,6 +67,7 @@ class Keeper:
         self._around = around
         self._folder = around.places.instance(spec.instance)
         self._moved = self._born = time.monotonic()
+        self._usage = memory.Usage()
         self._followed = asyncio.Event()
         self._stirred = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -156,7 +159,15 @@ class Keeper:
             self.happen("exits")
         if record.state == records.STUCK:
             self.happen("unkillable")
+            self._is_stuck(record.left)
         self._tell()
+
+    def _is_stuck(self, left: Sequence[int]) -> None:
+        told = "; ".join(map(tree.describe, left))
+        self.failure = wire.Failure(
+            title="the engine cannot be killed", detail=f"still there: {told}",
+            hint="see who owns these processes; release the instance when you know that its memory is free",
+        )
 
     def _exited(self, record: Record) -> None:
         if self.life.alive and self.failure is None:
@@ -171,10 +182,7 @@ class Keeper:
         self.happen("exits")
         while left := await asyncio.to_thread(tree.sweep, self.id, self.record):
             self.happen("unkillable")
-            self.failure = wire.Failure(
-                title="the engine cannot be killed", detail=f"still there: {', '.join(map(str, left))}",
-                hint="see who owns these processes; release the instance when you know that its memory is free",
-            )
+            self._is_stuck(left)
             self._tell()
             await asyncio.sleep(STUCK_SCAN_S)
         await self._memory_back()
@@ -214,6 +222,7 @@ class Keeper:
             if await self._is_ready():
                 self.happen("ready")
                 return
+            self._notice_growth()
             if (reason := self._too_long()) is not None:
                 await self._give_up(reason)
                 return
@@ -240,6 +249,12 @@ class Keeper:
         return port.listener_belongs(number, first) or port.listener_belongs(
             number, {member.pid for member in tree.members(self.id, record)}
         )
+
+    def _notice_growth(self) -> None:
+        """Memory that grows and bytes that are read are progress, also of an engine that prints nothing for minutes."""
+        usage = memory.usage(self.record.seen if self.record else ())
+        if usage.outgrew(self._usage, GROWTH_BYTES):
+            self._moved, self._usage = time.monotonic(), usage
 
     def _too_long(self) -> str | None:
         recipe, settings, now = self.spec.recipe, self._around.settings, time.monotonic()
@@ -283,6 +298,7 @@ class Keeper:
             progress=self.progress,
             failure=self.failure,
             exit=exit_of(record) if record else None,
+            memory_bytes=memory.usage(record.seen).resident or None if record else None,
         )
 
 

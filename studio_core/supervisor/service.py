@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from studio_core import wire
 from studio_core.engines.registry import find
 from studio_core.errors import Conflict, LaunchFailed, NotFound, OnHold, StudioError
+from studio_core.logs import cap
 from studio_core.recipes.recipe import Recipe
 from studio_core.supervisor import instance, launch, planner
 from studio_core.supervisor.adoption import adopt, archive
@@ -58,6 +59,7 @@ class Supervisor:
         """Adopt what earlier controllers left."""
         for keeper in await adopt(self._around, self.notices):
             self._keep(keeper)
+        await self._prune_logs()
 
     async def stop(self) -> None:
         """Leave everything running; launches under way are taken over by the next controller as they stand."""
@@ -267,12 +269,16 @@ class Supervisor:
         await keeper.bell.until(lambda: not keeper.life.claims)
         await keeper.close()
         archive(self._around.places, keeper.id)
+        await self._prune_logs()
         if keeper.life.state == instance.FAILED and keeper.failure is not None and not keeper.life.asked:
             # It stays in sight with its last lines until the recipe is launched again or a person releases it.
             self._fail(keeper.spec.recipe_id, keeper.failure)
         else:
             self._keepers.pop(keeper.id, None)
         self._changed()
+
+    async def _prune_logs(self) -> None:
+        await asyncio.to_thread(cap.prune, self._around.places, self._around.settings.log_total_bytes)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -53,9 +53,14 @@ def write(folder: Path, spec: Spec) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path, fresh = folder / "spec.json", folder / "spec.json.new"
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(asdict(spec), file)
-    fresh.replace(path)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(asdict(spec), file)
+        fresh.replace(path)
+    except OSError:
+        # A part of it would be secrets that nobody knows of.
+        fresh.unlink()
+        raise
 
 
 def read(folder: Path) -> Spec:

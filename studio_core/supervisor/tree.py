@@ -126,6 +126,19 @@ def _files(pid: int) -> set[str]:
     return found
 
 
+def describe(pid: int) -> str:
+    """A process that no signal ends, for a person: pid, uid, state and what it waits for in the kernel."""
+    try:
+        uid = os.stat(f"/proc/{pid}").st_uid
+        with open(f"/proc/{pid}/wchan", encoding="ascii", errors="replace") as file:
+            channel = file.read()
+    except OSError:
+        return f"pid {pid}"
+    fields = identity.stat_fields(pid)
+    state = fields[0] if fields else "gone"
+    return f"pid {pid} of uid {uid}, state {state}" + (f" in {channel}" if channel not in ("", "0") else "")
+
+
 def kill(found: Iterable[Member], number: int = signal.SIGKILL) -> set[tuple[int, int]]:
     """Signal each; returns those that we may not signal, as (pid, ticks)."""
     refused = set()

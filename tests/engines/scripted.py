@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "start_s": 0.0,  # before it listens
     "load_s": 0.0,  # from then to ready; the milestones are spread over it
     "silent": False,  # no log line at all
+    "grow_mib": 0,  # memory it takes while it loads
     "hang": False,  # never ready, says nothing
     "refuse": "",  # a flag it says it does not know, and exits 1
     "port_offset": 0,  # listens on another port than it was told
@@ -51,6 +52,7 @@ DEFAULTS: dict[str, Any] = {
     "die_after_tokens": None,
     "stall_after_tokens": None,  # healthy, but no token comes any more
 }
+MIB = 1024 * 1024
 MILESTONES = (
     "srv    load_model: loading model 'scripted'",
     "llama_model_loader: loaded meta data with 33 key-value pairs and 272 tensors from scripted",
@@ -205,8 +207,10 @@ def load(engine: Engine) -> None:
     switches = engine.switches
     if switches["hang"]:
         return
+    weights: list[bytes] = []
     said = () if switches["silent"] else MILESTONES
     for milestone in MILESTONES:
+        weights.append(b"x" * (switches["grow_mib"] * MIB // len(MILESTONES)))
         time.sleep(switches["load_s"] / len(MILESTONES))
         if milestone in said:
             say(milestone)

@@ -1,0 +1,24 @@
+"""The total of all engine logs: the oldest engines that are gone lose theirs first."""
+
+from __future__ import annotations
+
+import shutil
+
+from studio_core.logs.reader import LogFolder
+from studio_core.paths import Places
+
+
+def prune(places: Places, limit: int) -> list[str]:
+    """Delete what is kept of engines that are gone, oldest first, until all engine logs take `limit` bytes or less.
+
+    Logs of engines that run count and stay, and so does the newest of those that are gone. Returns the names deleted.
+    """
+    taken = sum(LogFolder(folder / "log").stored for folder in places.instances.iterdir())
+    gone = sorted(places.history.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
+    deleted = []
+    for number, folder in enumerate(gone):
+        taken += LogFolder(folder / "log").stored
+        if taken > limit and number > 0:
+            shutil.rmtree(folder, ignore_errors=True)
+            deleted.append(folder.name)
+    return deleted

@@ -1,0 +1,133 @@
+"""The controller's side of an engine, with a real shim under it: what it makes of a shim that is frozen, lost or dead."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from studio_core import settings
+from studio_core.engines.registry import find
+from studio_core.paths import Places
+from studio_core.supervisor import instance, shim_link
+from studio_core.supervisor import record as records
+from studio_core.supervisor import spec as specs
+from studio_core.supervisor.adoption import adopt, archive
+from studio_core.supervisor.keeper import Keeper, Surroundings
+from studio_core.supervisor.record import Record
+from studio_core.supervisor.shim_link import ShimLink
+from tests.instance import Instance, living
+from tests.wait import eventually
+
+
+def surroundings(places: Places) -> Surroundings:
+    found = settings.load({"data_dir": str(places.root)}, {"HOME": str(places.root)})
+    return Surroundings(places, found, lambda: None, lambda _: False)
+
+
+@asynccontextmanager
+async def kept(places: Places, one: Instance) -> AsyncIterator[Keeper]:
+    """Its keeper, with the engine ready; what is left at the end is ended."""
+    found = Keeper(one.spec, find(one.spec.engine), surroundings(places))
+    found.start()
+    try:
+        await eventually(lambda: found.life.state == instance.READY, what=f"ready, not {found.life}")
+        yield found
+        await asyncio.wait_for(found.stop(0.5), 20.0)
+        assert not found.life.claims
+    finally:
+        await found.close()
+
+
+async def test_a_lost_stream_is_not_a_dead_shim(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watcher that was too slow loses its stream; the engine is none the worse for it, and the next stream is taken."""
+    one, streams = Instance(places), 0
+    watch = ShimLink.watch
+
+    async def short(link: ShimLink) -> AsyncIterator[Record]:
+        nonlocal streams
+        streams += 1
+        async for found in watch(link):
+            yield found
+            if streams <= 3:
+                return
+
+    monkeypatch.setattr(ShimLink, "watch", short)
+    async with kept(places, one) as found:
+        await eventually(lambda: streams == 4)
+        assert found.life.state == instance.READY
+        assert living(one.record.seen) == one.record.seen
+
+
+async def test_a_frozen_shim_is_ended_with_its_engine(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shim_link, "ANSWER_S", 0.5)
+    one = Instance(places, children=2, ignore_term=True)
+    async with kept(places, one):
+        await eventually(lambda: len(one.record.seen) == 3)
+        members = one.members()
+        os.kill(one.record.shim_pid, signal.SIGSTOP)
+    assert living(members) == []
+
+
+async def test_a_dead_shim_is_a_failure_whose_claims_end_with_its_last_process(places: Places) -> None:
+    one = Instance(places, children=2, ignore_term=True)
+    async with kept(places, one) as found:
+        await eventually(lambda: len(one.record.seen) == 3)
+        members = one.members()
+        os.kill(one.record.shim_pid, signal.SIGKILL)
+        await eventually(lambda: found.life.state == instance.FAILED)
+        await eventually(lambda: not found.life.claims)
+        assert living(members) == []
+        assert found.view().exit is None, "nobody saw how it ended"
+
+
+@pytest.mark.parametrize(("grow_mib", "expected"), [(400, instance.READY), (0, instance.FAILED)])
+async def test_a_silent_start_is_judged_by_its_growth(places: Places, grow_mib: int, expected: str) -> None:
+    """It says nothing for three seconds and may be without progress for one: only its memory tells that it is loading."""
+    one = Instance(places, silent=True, load_s=3.0, grow_mib=grow_mib)
+    one.spec = replace(one.spec, recipe={"no_progress_s": 1.0})
+    found = Keeper(one.spec, find(one.spec.engine), surroundings(places))
+    found.start()
+    try:
+        await eventually(lambda: not found.life.coming)
+        assert found.life.state == expected
+        assert (found.failure is not None and "no progress" in found.failure.detail) is (expected == instance.FAILED)
+        await asyncio.wait_for(found.stop(0.5), 20.0)
+    finally:
+        await found.close()
+
+
+async def test_a_shim_that_was_never_born_is_cleaned_up(places: Places) -> None:
+    """The controller died between the folder and the spec, or between the spec and the exec."""
+    places.instance("one-aaa").mkdir()
+    one = Instance(places)
+    specs.write(one.folder, one.spec)
+    notices: list[str] = []
+    adopted = await adopt(surroundings(places), notices)
+    assert [found.id for found in adopted] == [one.id] and notices == []
+    assert not places.instance("one-aaa").exists()
+    await eventually(lambda: not adopted[0].life.claims)
+    await adopted[0].close()
+    assert records.lock(one.folder) is None, "no late shim"
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_the_history_holds_no_secret(places: Places, room: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Instance(places)
+    specs.write(one.folder, one.spec)
+    if not room:
+        monkeypatch.setattr(Path, "replace", full)
+    archive(places, one.id)
+    kept_files = [path for path in (places.history / one.id).rglob("*") if path.is_file()]
+    assert all(b'"api_key": "k"' not in path.read_bytes() and b"LLAMA_API_KEY" not in path.read_bytes() for path in kept_files)
+    assert bool(kept_files) is room
+
+
+def full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
