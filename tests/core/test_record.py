@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio_core.supervisor import record as records
@@ -19,6 +19,7 @@ def some(**fields: object) -> Record:
     return records.from_data({"instance": "one-1", "shim_pid": 1, "shim_ticks": 2, **fields})
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=300), max_size=80), st.integers(0, 6000), st.sampled_from([None, Exit(), Exit(7), Exit(signal=9)]))
 def test_it_comes_back_as_it_was_or_shorter_but_always_fits(lines: list[str], count: int, ending: Exit | None) -> None:
     seen = [(2**22 - number, 2**40 + number) for number in range(count)]
@@ -31,6 +32,7 @@ def test_it_comes_back_as_it_was_or_shorter_but_always_fits(lines: list[str], co
     assert record.last_lines == lines[len(lines) - len(record.last_lines) :]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_torn_record_is_none(data: st.DataObject) -> None:
     line = records.encode(some(last_lines=["the end"]))
