@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 from studio_core.logs.reader import LogFolder
 from studio_core.paths import Places
@@ -14,7 +15,7 @@ def prune(places: Places, limit: int) -> list[str]:
     Logs of engines that run count and stay, and so does the newest of those that are gone. Returns the names deleted.
     """
     taken = sum(LogFolder(folder / "log").stored for folder in places.instances.iterdir())
-    gone = sorted(places.history.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
+    gone = sorted(places.history.iterdir(), key=_gone_at, reverse=True)
     deleted = []
     for number, folder in enumerate(gone):
         taken += LogFolder(folder / "log").stored
@@ -22,3 +23,11 @@ def prune(places: Places, limit: int) -> list[str]:
             shutil.rmtree(folder, ignore_errors=True)
             deleted.append(folder.name)
     return deleted
+
+
+def _gone_at(folder: Path) -> float:
+    """When it was moved here; one that another call deletes meanwhile is the oldest."""
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -56,9 +56,13 @@ class LogFolder:
 
     def segments(self) -> list[tuple[int, Path]]:
         """(offset of the first byte, file), in order."""
-        if self._path.is_dir():
-            return sorted((int(file.stem), file) for file in self._path.glob("*.log") if file.stem.isdigit())
-        return [(0, self._path)] if self._path.exists() else []
+        try:
+            found = [self._path / name for name in os.listdir(self._path) if name.endswith(".log")]
+        except NotADirectoryError:
+            return [(0, self._path)]
+        except FileNotFoundError:
+            return []
+        return sorted((int(file.stem), file) for file in found if file.stem.isdigit())
 
     @property
     def size(self) -> int:

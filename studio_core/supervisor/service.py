@@ -269,13 +269,13 @@ class Supervisor:
         await keeper.bell.until(lambda: not keeper.life.claims)
         await keeper.close()
         archive(self._around.places, keeper.id)
-        await self._prune_logs()
         if keeper.life.state == instance.FAILED and keeper.failure is not None and not keeper.life.asked:
             # It stays in sight with its last lines until the recipe is launched again or a person releases it.
             self._fail(keeper.spec.recipe_id, keeper.failure)
         else:
             self._keepers.pop(keeper.id, None)
         self._changed()
+        await self._prune_logs()
 
     async def _prune_logs(self) -> None:
         await asyncio.to_thread(cap.prune, self._around.places, self._around.settings.log_total_bytes)
