@@ -94,7 +94,8 @@ class StudioApp(App[None]):
 
     async def _tick(self) -> None:
         self._ticks += 1
-        place = self.screen
+        # While the app ends, the timer may outlive the last screen.
+        place = next(reversed(self.screen_stack), None)
         if isinstance(place, Place) and place.is_mounted:
             if self._changed or self._ticks % SECOND == 0:
                 self._hand_down(place)

@@ -6,7 +6,6 @@ import time
 
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
-from textual.content import Content
 
 from studio_core import wire
 from studio_core.errors import StudioError
@@ -18,6 +17,7 @@ from studio_tui.screens.place import STYLES, Place
 from studio_tui.stream import Answer
 from studio_tui.view import View
 from studio_tui.widgets.message_list import Bubble, MessageList, note
+from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.prompt import Prompt
 from studio_tui.widgets.table import Cell, Column, Row, Table
 
@@ -37,17 +37,15 @@ class Chat(Place):
         self._answer: Answer | None = None
         self._bubble: Bubble | None = None
         self._began = 0.0
+        self._spoken = Panel("New chat", self._messages, ident="spoken")
+        self._asked = Panel("", self._prompt, ident="asked")
         with Container(id="split"):
-            with Vertical(id="list", classes="panel"):
-                yield self._table
+            yield Panel("Chats", self._table, ident="list")
             with Vertical(id="talk"):
-                with Vertical(id="spoken", classes="panel"):
-                    yield self._messages
-                with Vertical(id="asked", classes="panel"):
-                    yield self._prompt
+                yield self._spoken
+                yield self._asked
 
     async def on_mount(self) -> None:
-        self.query_one("#list").border_title = "Chats"
         await self._begin()
 
     def on_screen_resume(self) -> None:
@@ -59,9 +57,8 @@ class Chat(Place):
 
     def show(self, view: View) -> None:
         model = self._model
-        asked = self.query_one("#asked")
-        asked.border_title = Content(f"to {line(model)}" if model else "nothing runs")
-        asked.border_subtitle = "" if model else "launch a recipe first: 2, Enter"
+        self._asked.title(f"to {model}" if model else "nothing runs")
+        self._asked.note("" if model else "launch a recipe first: 2, Enter")
 
     @property
     def _model(self) -> str:
@@ -96,7 +93,7 @@ class Chat(Place):
         await self._messages.load(news.chat.messages, EMPTY)
 
     def _title(self) -> None:
-        self.query_one("#spoken").border_title = Content(line(self._chat.title) if self._chat else "New chat")
+        self._spoken.title(self._chat.title if self._chat else "New chat")
 
     def action_next(self) -> None:
         self._go(1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
 
 from studio_core import wire
 from studio_tui import status, unit
@@ -15,6 +14,7 @@ from studio_tui.screens.place import STYLES, Place
 from studio_tui.view import Life, View
 from studio_tui.widgets.gauge import Gauge
 from studio_tui.widgets.gpu_list import GpuList
+from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.table import Cell, Column, Row, Table
 
 COLUMNS = (
@@ -40,16 +40,12 @@ class Dashboard(Place):
         self._gpus = GpuList(ident="gpus")
         self._models = Table(COLUMNS, "connecting to Studio", ident="models")
         self._looked = -math.inf
-        with Vertical(id="host", classes="panel"):
-            yield self._cpu
-            yield self._memory
+        yield Panel("Host", self._cpu, self._memory, ident="host")
         yield self._gpus
-        with Vertical(id="running", classes="panel"):
-            yield self._models
+        yield Panel("Models", self._models, ident="running")
 
     def on_mount(self) -> None:
-        for name, title in (("#host", "Host"), ("#gpus", "GPUs"), ("#running", "Models")):
-            self.query_one(name).border_title = title
+        self._gpus.border_title = "GPUs"
         self.set_focus(self._models)
 
     def show(self, view: View) -> None:

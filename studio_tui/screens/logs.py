@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Container, Vertical
-from textual.content import Content
+from textual.containers import Container
 from textual.widgets import Input
 
 from studio_core import wire
@@ -15,6 +14,7 @@ from studio_tui.message import LogCame, LogsCame
 from studio_tui.screens.place import STYLES, Place
 from studio_tui.stream import Tail
 from studio_tui.widgets.log_view import LogView
+from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.table import Cell, Column, Row, Table
 
 COLUMNS = (Column("LOG", 12, flex=1), Column("SIZE", 8, right=True), Column("", 1))
@@ -36,15 +36,12 @@ class Logs(Place):
         self._tail: Tail | None = None
         self._filter = self._search = self._asks = ""
         self._lost = 0
+        self._opened = Panel("", self._log, self._input, ident="opened")
         with Container(id="split"):
-            with Vertical(id="list", classes="panel"):
-                yield self._table
-            with Vertical(id="opened", classes="panel"):
-                yield self._log
-                yield self._input
+            yield Panel("Logs", self._table, ident="list")
+            yield self._opened
 
     def on_mount(self) -> None:
-        self.query_one("#list").border_title = "Logs"
         self._input.display = False
         self._log.load((), "press Enter on a log to open it")
         self.set_focus(self._table)
@@ -118,10 +115,9 @@ class Logs(Place):
         self._titles()
 
     def _titles(self) -> None:
-        panel = self.query_one("#opened")
         name = next((one.name for one in self._files if one.id == self._open_id), self._open_id)
-        panel.border_title = Content(line(f"{name}  {self._open_id}" if name != self._open_id else name))
-        panel.border_subtitle = Content(" \u00b7 ".join(self._facts()))
+        self._opened.title(f"{name} \u00b7 {self._open_id}" if name != self._open_id else name)
+        self._opened.note(" \u00b7 ".join(self._facts()))
 
     def _facts(self) -> list[str]:
         """What holds for the open log, for its lower border."""

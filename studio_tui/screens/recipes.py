@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Container, Vertical
-from textual.content import Content
+from textual.containers import Container
 
 from studio_core import wire
-from studio_core.text import line
 from studio_tui import status, unit
 from studio_tui.keymap import bindings
 from studio_tui.message import Launch, OpenLog, Said, Stop
 from studio_tui.screens.place import STYLES, Place
 from studio_tui.view import STOPPABLE, View
+from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.recipe_details import RecipeDetails
 from studio_tui.widgets.table import Cell, Column, Row, Table
 
@@ -34,14 +33,12 @@ class Recipes(Place):
     def content(self) -> ComposeResult:
         self._table = Table(COLUMNS, "connecting to Studio", ident="recipes")
         self._details = RecipeDetails(id="details")
+        self._panel = Panel("Details", self._details, ident="chosen")
         with Container(id="split"):
-            with Vertical(id="list", classes="panel"):
-                yield self._table
-            with Vertical(id="chosen", classes="panel"):
-                yield self._details
+            yield Panel("Recipes", self._table, ident="list")
+            yield self._panel
 
     def on_mount(self) -> None:
-        self.query_one("#list").border_title = "Recipes"
         self.set_focus(self._table)
 
     def show(self, view: View) -> None:
@@ -58,7 +55,7 @@ class Recipes(Place):
 
     def _detail(self) -> None:
         recipe = self._chosen()
-        self.query_one("#chosen").border_title = Content(line(recipe.name) if recipe else "Details")
+        self._panel.title(recipe.name if recipe else "Details")
         self._details.fill(self.view, recipe)
 
     def on_table_moved(self, event: Table.Moved) -> None:

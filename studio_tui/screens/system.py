@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
@@ -15,6 +14,7 @@ from studio_tui import status, unit
 from studio_tui.message import ConfigCame
 from studio_tui.screens.place import STYLES, Place
 from studio_tui.view import View
+from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.table import Cell, Column, Row, Table
 
 PROCESSES = (Column("PROCESS", 16, flex=1), Column("PID", 8, right=True), Column("UP", 10, right=True),
@@ -30,15 +30,12 @@ class System(Place):
         self._processes = Table(PROCESSES, "Studio does not answer", ident="processes")
         self._settings = Table(SETTINGS, "reading", ident="settings")
         self._notices = Static("", markup=False, id="notices", classes="panel")
-        with Vertical(id="daemons", classes="panel"):
-            yield self._processes
+        self._daemons = Panel("Processes", self._processes, ident="daemons")
+        yield self._daemons
         yield self._notices
-        with Vertical(id="set", classes="panel"):
-            yield self._settings
+        yield Panel("Settings", self._settings, ident="set")
 
     def on_mount(self) -> None:
-        self.query_one("#daemons").border_title = "Processes"
-        self.query_one("#set").border_title = "Settings"
         self._notices.border_title = "Notices"
         self.set_focus(self._settings)
 
@@ -54,7 +51,7 @@ class System(Place):
         if text != str(self._notices.content):
             self._notices.update(Content(text))
         if found:
-            self.query_one("#daemons").border_subtitle = Content(line(found.state_dir))
+            self._daemons.note(found.state_dir)
 
     def on_config_came(self, news: ConfigCame) -> None:
         self._settings.fill([setting(one) for one in news.config.get("settings", ())])

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
 
 from studio_core.text import line
 from studio_tui import unit
 from studio_tui.message import UsageCame
 from studio_tui.screens.place import STYLES, Place
+from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.table import Cell, Column, Row, Table
 
 TOTALS = (Column("", 18, flex=1), Column("REQUESTS", 10, right=True), Column("TOKENS IN", 12, right=True),
@@ -27,14 +27,10 @@ class Usage(Place):
     def content(self) -> ComposeResult:
         self._totals = Table(TOTALS, "reading", ident="totals")
         self._models = Table(MODELS, "reading", ident="models")
-        with Vertical(id="sums", classes="panel"):
-            yield self._totals
-        with Vertical(id="each", classes="panel"):
-            yield self._models
+        yield Panel("All requests", self._totals, ident="sums")
+        yield Panel("By model", self._models, ident="each")
 
     def on_mount(self) -> None:
-        self.query_one("#sums").border_title = "All requests"
-        self.query_one("#each").border_title = "By model"
         self.set_focus(self._models)
 
     def on_screen_resume(self) -> None:
