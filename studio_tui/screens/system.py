@@ -75,7 +75,7 @@ def _daemon(view: View, name: str, daemon: wire.Daemon, where: str) -> Row:
 
 
 def _pid(pid: int | None) -> Cell:
-    return Cell(str(pid)) if pid else Cell("not there", status.BAD)
+    return Cell(str(pid)) if pid else Cell("none", status.BAD)
 
 
 def setting(one: dict[str, object]) -> Row:
