@@ -9,24 +9,45 @@ from pathlib import Path
 import pytest
 
 from tests.guards.source import ROOT
-from tests.tui import scene
+from tests.tui import picture, scene
 from tests.tui.opened import opened, stage_in
 
-SIZE = (98, 20)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RECIPES_SIZE = (98, 20)
+LARGEST = 150_000
 SECONDS = re.compile(r"\d+(?= s\b)")
 
 
-@pytest.mark.parametrize(("keys", "mark"), [((), "38 %"), (("2", "down", "down", "down"), "remedy")], ids=["dashboard", "recipes"])
-async def test_the_readme_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: tuple[str, ...], mark: str) -> None:
+async def test_the_picture_is_what_the_app_draws(tmp_path: Path) -> None:
+    """Its text only: another Textual may draw the same with other CSS."""
+    now = picture.lines(await picture.draw(tmp_path))
+    assert len(now) == picture.SIZE[1], "every line of the screen holds something"
+    kept = picture.lines(picture.FILE.read_text(encoding="utf-8"))
+    assert [_still(line) for line in kept] == [_still(line) for line in now], f"draw it anew: {picture.COMMAND}"
+
+
+def test_the_readme_begins_with_it() -> None:
+    (shown,) = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)
+    assert (ROOT / shown).samefile(picture.FILE)
+    assert README.index(shown) < README.index("\n## ")
+
+
+def test_the_picture_is_small_and_calls_nobody() -> None:
+    svg = picture.FILE.read_text(encoding="utf-8")
+    assert len(svg) < LARGEST
+    assert set(re.findall(r"https?://[^\s\"')]+", svg)) == {"http://www.w3.org/2000/svg"}, "nothing but the name of SVG itself"
+    assert "url(" not in svg.replace("url(#", "")
+
+
+async def test_the_text_is_what_the_app_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "gpu1")
     stage = stage_in(tmp_path)
     scene.busy(stage)
-    async with opened(stage, SIZE) as shown:
-        await shown.press(*keys)
-        await shown.shows("gpu1 ", mark)
-        picture = "\n".join(line.rstrip() for line in shown.text.splitlines())
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert _still(picture) in _still(readme), f"put this into the README:\n{picture}"
+    async with opened(stage, RECIPES_SIZE) as shown:
+        await shown.press("2", "down", "down", "down")
+        await shown.shows("gpu1 ", "remedy")
+        text = "\n".join(line.rstrip() for line in shown.text.splitlines())
+    assert _still(text) in _still(README), f"put this into the README:\n{text}"
 
 
 def _still(text: str) -> str:
