@@ -50,7 +50,8 @@ def pieces(svg: str) -> Iterator[Piece]:
         if (length := one.get("textLength")) and one.text:
             cell = float(length) / len(one.text)
             column = round(float(one.get("x", "0")) / cell)
-            yield Piece(float(one.get("y", "0")), column, one.text.replace("\xa0", " "), fills.get(one.get("class", ""), "").lower())
+            tone = fills.get(one.get("class", ""), "").lower()
+            yield Piece(float(one.get("y", "0")), column, one.text.replace("\xa0", " "), tone)
 
 
 def lines(svg: str) -> list[str]:
