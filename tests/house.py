@@ -72,12 +72,6 @@ class House:
             "id": name, "backend": "llamacpp", "model_path": str(model), "binary": str(binary), "grace_s": 2.0,
             "env_vars": {"SCRIPT": json.dumps(switches)},
         })
-        wait_until(lambda: name in self.models(), what="the gateway knows the recipe")
-
-    def models(self) -> list[str]:
-        """What the gateway lists: a recipe that was just stored is there a moment later."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/v1/models", timeout=10) as answer:
-            return [one["id"] for one in json.load(answer)["data"]]
 
     def launch(self, name: str) -> wire.Instance:
         """Until it is ready."""

@@ -26,6 +26,10 @@ ROUTE_STATES = {
 }
 
 
+# A gateway answers within a loop step; one that hangs shall not hold up who stores a recipe.
+TAKEN_S = 2.0
+
+
 class Frontdoor:
     """Keeps the gateways' table true. `changed()` may be called at any rate; one publication is under way at a time."""
 
@@ -36,6 +40,7 @@ class Frontdoor:
         self._recipes = recipes
         self._keys = keys
         self._dirty = asyncio.Event()
+        self._publishing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -57,11 +62,16 @@ class Frontdoor:
             await self.publish()
 
     async def publish(self) -> int:
-        """Push the table as it is now; returns its version's counter."""
-        self._dirty.clear()
-        recipes = [stored.recipe for stored in await self._recipes.list() if stored.recipe is not None]
-        keys = [Key(id=key.id, sha256=key.sha256, scopes=list(key.scopes)) for key in await self._keys.list()]
-        return self._link.publish([self._route(recipe) for recipe in recipes], keys, self._policy())
+        """Push the table as it is now; returns its version's counter. In turn: what was read first is never told last."""
+        async with self._publishing:
+            self._dirty.clear()
+            recipes = [stored.recipe for stored in await self._recipes.list() if stored.recipe is not None]
+            keys = [Key(id=key.id, sha256=key.sha256, scopes=list(key.scopes)) for key in await self._keys.list()]
+            return self._link.publish([self._route(recipe) for recipe in recipes], keys, self._policy())
+
+    async def known(self) -> None:
+        """Publish, and return when the gateways route by it: who stored a recipe may ask for it at once."""
+        await self._link.taken(await self.publish(), TAKEN_S)
 
     async def drained(self, instance_id: str, timeout: float) -> bool:
         """Publish that the instance drains; True when every gateway and the engine say that nothing is in flight."""

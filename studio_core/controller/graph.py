@@ -66,7 +66,7 @@ class Controller:
             supervisor=self.supervisor, hub=Hub(), gpu=self._gpu, turns=self._turns,
             figures=Figures(self._usage, self._peaks, self._lifetime), daemons=self._daemons(), exporter=self._exporter,
             models=self._models,
-            takeover=partial(takeover, self.store), changed=self._changed, shutdown=end, notices=self._notices,
+            takeover=partial(takeover, self.store), changed=self._recipes_changed, shutdown=end, notices=self._notices,
         )
         self._herald = Herald(self._services)
         self._servers = [
@@ -121,6 +121,10 @@ class Controller:
     def _changed(self) -> None:
         self._door.changed()
         self._herald.changed()
+
+    async def _recipes_changed(self) -> None:
+        self._herald.changed()
+        await self._door.known()
 
     def _sampled(self, sample: wire.Gpus) -> None:
         self._herald.sampled(sample)

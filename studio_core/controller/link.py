@@ -16,7 +16,7 @@ import msgspec
 
 from studio_core import wire
 from studio_core.controller.gatekeeper import Gatekeeper
-from studio_core.gateway.table import Acquire, Counts, Drained, FromGateway, Hello, Key, Policy, Push, Retire, Route, Table
+from studio_core.gateway.table import Acquire, Counts, Drained, FromGateway, Hello, Key, Policy, Push, Retire, Route, Table, Taken
 from studio_core.paths import Places, listen
 from studio_core.supervisor import identity
 from studio_core.supervisor.bell import Bell
@@ -35,6 +35,7 @@ class Peer:
     writer: asyncio.StreamWriter | None
     counts: Counts = field(default_factory=lambda: Counts(inflight={}, waiting={}))
     drained: dict[str, tuple[str, int]] = field(default_factory=dict)
+    taken: tuple[str, int] = ("", 0)
 
     @property
     def alive(self) -> bool:
@@ -95,6 +96,16 @@ class GatewayLink:
         for peer in self._peers.values():
             _send(peer, Push(table=self._table))
         return counter
+
+    async def taken(self, version: int, timeout: float) -> bool:
+        """Whether, within `timeout`, every gateway that is connected routes by this version of the table or a newer one."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._bell.until(lambda: self._all_taken(version))
+        return self._all_taken(version)
+
+    def _all_taken(self, version: int) -> bool:
+        return all(peer.taken[0] == self._start_id and peer.taken[1] >= version for peer in self._connected())
 
     async def drained(self, instance: str, version: int, timeout: float) -> bool:
         """Whether, within `timeout`, every gateway has acked on a live connection (or is dead by identity)."""
@@ -193,6 +204,9 @@ class GatewayLink:
             self._spawn(self._acquire(line.recipe))
         elif isinstance(line, Drained):
             peer.drained[line.instance] = line.version
+            self._bell.ring()
+        elif isinstance(line, Taken):
+            peer.taken = line.version
             self._bell.ring()
         elif isinstance(line, Counts):
             peer.counts = line

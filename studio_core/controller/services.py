@@ -45,7 +45,7 @@ class Services:
     """Every collaborator of the routes.
 
     `models` finds model files (the answer of /v1/studio/models), `takeover` copies
-    vLLM Studio's data, `changed` tells that recipes changed,
+    vLLM Studio's data, `changed` tells that recipes changed and returns when the gateways know it,
     `shutdown(engines)` ends the controller after the answer has left, and `notices` are lines for a person.
     """
 
@@ -63,6 +63,6 @@ class Services:
     exporter: Exporter
     models: Callable[[], Awaitable[Mapping[str, Any]]]
     takeover: Callable[[Path], Awaitable[wire.Takeover]]
-    changed: Callable[[], None]
+    changed: Callable[[], Awaitable[None]]
     shutdown: Callable[[bool], None]
     notices: Callable[[], list[str]]

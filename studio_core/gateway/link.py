@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from studio_core.gateway.routing import Routing
-from studio_core.gateway.table import Counts, FromController, Hello, Retire, Table
+from studio_core.gateway.table import Counts, FromController, Hello, Retire, Table, Taken
 from studio_core.paths import Places, connect, daemon_environment
 
 REDIAL_S = 0.1
@@ -96,6 +96,7 @@ class Link:
             self._retire(line.deadline_s)
         else:
             routing.take(line.table)
+            self.tell(Taken(version=line.table.version))
             save(self._places, line.table)
             routing.changed.set()
 

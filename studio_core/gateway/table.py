@@ -108,6 +108,12 @@ class Drained(msgspec.Struct, kw_only=True, tag="drained", tag_field="t"):
     version: tuple[str, int]
 
 
+class Taken(msgspec.Struct, kw_only=True, tag="taken", tag_field="t"):
+    """Requests are routed by the table of this version from here on."""
+
+    version: tuple[str, int]
+
+
 class Counts(msgspec.Struct, kw_only=True, tag="counts", tag_field="t"):
     """Requests in flight per instance and waiting per recipe; sent on change, at most 4 times a second."""
 
@@ -128,5 +134,5 @@ class Retire(msgspec.Struct, kw_only=True, tag="retire", tag_field="t"):
     deadline_s: float
 
 
-FromGateway = Hello | Acquire | Drained | Counts
+FromGateway = Hello | Acquire | Drained | Taken | Counts
 FromController = Push | Retire

@@ -118,6 +118,9 @@ def assemble(settings: Any, places: Places, store: Store, stopped: list[bool], d
     async def over(*_: Any) -> None:
         return None
 
+    async def changed() -> None:
+        dirty.set()
+
     async def models() -> Mapping[str, Any]:
         return await asyncio.to_thread(studio_models, settings.models_dir, [])
 
@@ -132,5 +135,5 @@ def assemble(settings: Any, places: Places, store: Store, stopped: list[bool], d
             lambda: wire.Daemon(pid=os.getpid()), wire.Gateway, wire.Daemon, dict, dict
         ),
         exporter=Exporter(), models=models,
-        takeover=partial(takeover, store), changed=dirty.set, shutdown=stopped.append, notices=list,
+        takeover=partial(takeover, store), changed=changed, shutdown=stopped.append, notices=list,
     )

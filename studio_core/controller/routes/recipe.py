@@ -42,7 +42,7 @@ async def _put(call: Call, recipe: Recipe) -> Any:
         stored = await call.services.recipes.put(recipe, version)
     except RecipeChanged as error:
         return await _both(call, recipe, error)
-    _tell(call, recipe.id, stored)
+    await _tell(call, recipe.id, stored)
     return wire.Stored(success=True, id=recipe.id, version=stored)
 
 
@@ -61,13 +61,13 @@ async def delete(call: Call) -> wire.Done:
     if call.services.supervisor.serving(recipe_id) is not None:
         raise Conflict(f"recipe {recipe_id} is running", "", f"stop it first: studio stop {recipe_id}")
     await call.services.recipes.delete(recipe_id)
-    _tell(call, recipe_id, None)
+    await _tell(call, recipe_id, None)
     return wire.Done()
 
 
-def _tell(call: Call, recipe_id: str, version: int | None) -> None:
+async def _tell(call: Call, recipe_id: str, version: int | None) -> None:
     """`version` None: it was deleted."""
-    call.services.changed()
+    await call.services.changed()
     call.services.hub.publish("recipe", {"id": recipe_id, "version": version, "deleted": version is None}, recipe_id)
 
 

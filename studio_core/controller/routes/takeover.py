@@ -23,7 +23,7 @@ async def vllm_studio(call: Call) -> wire.Takeover:
     if not path.is_absolute():
         raise BadValue("the path is not absolute", repr(call.body.path[:80]), "the server does not know your folder")
     report = await call.services.takeover(path)
-    call.services.changed()
+    await call.services.changed()
     return report
 
 
