@@ -16,19 +16,14 @@ from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import msgspec
 
-from studio_core import errors, wire
-from studio_core.errors import BadSetting, Daemonless, StudioError
+from studio_core import wire
+from studio_core.errors import BadSetting, Daemonless, StudioError, by_code
 from studio_core.paths import connect
 
 T = TypeVar("T")
 TIMEOUT_S = 30.0
 # The states in which a launch stays.
 OVER = frozenset({"ready", "failed", "cancelled", "superseded"})
-_BY_CODE = {
-    one.code: one
-    for one in vars(errors).values()
-    if isinstance(one, type) and issubclass(one, StudioError)
-}
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -218,6 +213,10 @@ class Client:
         """Ask, and stream the answer: message, delta, usage, done, error."""
         return self._stream("POST", f"/chats/{quote(chat_id, safe='')}/turn", {"content": text, "model": model})
 
+    def stop_turn(self, chat_id: str) -> wire.ChatMessage:
+        """End the answer that is being written; answers with what there is of it. Raises NotFound when there is none."""
+        return self._send("DELETE", f"/chats/{quote(chat_id, safe='')}/turn", wire.ChatMessage)
+
     def shutdown(self, engines: bool = False) -> None:
         self._send("POST", f"/shutdown?engines={str(engines).lower()}", Any)
 
@@ -293,7 +292,7 @@ def _address(url: str) -> SplitResult:
 def told(problem: wire.Problem) -> StudioError:
     """The error as the class that it was; what it says twice is said once."""
     detail = problem.detail.removeprefix(problem.title).removeprefix(": ").removesuffix(f" Hint: {problem.hint}")
-    return _BY_CODE.get(problem.code, StudioError)(problem.title, detail, problem.hint)
+    return by_code(problem.code)(problem.title, detail, problem.hint)
 
 
 def _error(status: int, data: bytes) -> StudioError:

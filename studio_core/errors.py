@@ -151,3 +151,13 @@ class StateLocked(StateError):
 
 class StoreError(StateError):
     code = "store_error"
+
+
+def by_code(code: str) -> type[StudioError]:
+    """The class with this code, as it came over a wire; StudioError for one that only a newer Studio knows."""
+    return _BY_CODE.get(code, StudioError)
+
+
+_BY_CODE = {
+    one.code: one for one in tuple(vars().values()) if isinstance(one, type) and issubclass(one, StudioError)
+}

@@ -102,6 +102,7 @@ TABLE: tuple[Route, ...] = (
         ("DELETE", "/chats/{chat_id}", "delete a chat"),
         ("POST", "/chats/{chat_id}/messages", "append a message"),
         ("POST", "/chats/{chat_id}/turn", "append a message and stream the answer"),
+        ("DELETE", "/chats/{chat_id}/turn", "stop the answer that is being written; what there is of it is stored"),
         ("POST", "/shutdown", "end the controller, and with ?engines=true the engines"),
     ),
     *_rows(

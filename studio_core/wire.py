@@ -25,11 +25,12 @@ class Problem(Model):
 
 
 class Failure(Model):
-    """Why an instance or a launch failed: cause in words, remedy, and the last lines of its log."""
+    """Why an instance or a launch failed: cause in words, remedy, the error's code, and the last lines of its log."""
 
     title: str
     detail: str = ""
     hint: str = ""
+    code: str = "launch_failed"
     lines: list[str] = []
 
 
@@ -276,7 +277,7 @@ class ChatSession(Model):
 
 
 class ChatMessage(Model):
-    """One message. `state` is complete, streaming or interrupted."""
+    """One message. `state` is complete, streaming, stopped (by a person) or interrupted."""
 
     id: str
     session_id: str

@@ -52,7 +52,7 @@ TABLE: tuple[Action, ...] = (
     Action("logs.next", "Next log", "next log of the list"),
     Action("chat.new", "New", "begin a chat", footer=True),
     Action("chat.write", "Write", "go to the input"),
-    Action("chat.stop", "Stop", "stop reading the answer, or leave the input", footer=True),
+    Action("chat.stop", "Stop", "stop the answer, or leave the input", footer=True),
     Action("chat.previous", "Previous chat", "open the chat above"),
     Action("chat.next", "Next chat", "open the chat below"),
     Action("table.up", "Up", "row above"),

@@ -110,6 +110,14 @@ class Bridge:
         self._thread(answer.run, "answer")
         return answer
 
+    def stop_answer(self, answer: Answer) -> None:
+        """What was written is kept; an answer that has just ended needs no stop."""
+        def job(client: Client) -> None:
+            if answer.chat_id is not None:
+                client.stop_turn(answer.chat_id)
+
+        self._ask(None, job, quiet=True)
+
     # Sums and settings.
 
     def usage(self, target: Target) -> None:

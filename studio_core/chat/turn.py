@@ -12,7 +12,7 @@ import httpx
 
 from studio_core import wire
 from studio_core.chat.answer import Answer, Torn, data_of, refusal
-from studio_core.errors import Conflict, StudioError, Unavailable
+from studio_core.errors import Conflict, NotFound, StudioError, Unavailable
 from studio_core.store.chat import ChatTable
 
 # What a crash may lose of an answer.
@@ -31,7 +31,7 @@ class Turns:
         self._address = address
         self._key = key
         self._busy: set[str] = set()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[str, tuple[Answer, asyncio.Task[None]]] = {}
 
     async def start(self) -> None:
         """What an earlier controller was writing when it died is marked interrupted."""
@@ -39,10 +39,20 @@ class Turns:
 
     async def stop(self) -> None:
         """Break off what runs; its text so far is stored, marked interrupted."""
-        tasks = list(self._running)
+        tasks = [task for _, task in self._running.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def end(self, chat_id: str) -> wire.ChatMessage:
+        """A person wants no more of an answer: the engine stops, the text so far is stored and marked stopped. NotFound."""
+        if chat_id not in self._running:
+            raise NotFound("no answer is being written in this chat", "", "see: GET /chats")
+        answer, task = self._running[chat_id]
+        answer.message.state = "stopped"
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return answer.message
 
     async def turn(self, chat_id: str, content: str, model: str | None) -> AsyncIterator[wire.Event]:
         """Events: message (the stored question), delta, thought, usage, error, done (the stored answer). The reader may leave.
@@ -60,8 +70,8 @@ class Turns:
             raise
         answer.tell("message", wire.to_builtins(question))
         task = asyncio.create_task(self._answer(history, answer), name=f"turn {chat_id}")
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running[chat_id] = answer, task
+        task.add_done_callback(lambda _: self._running.pop(chat_id))
         try:
             while (event := await answer.events.get()) is not _END:
                 yield event
@@ -88,10 +98,9 @@ class Turns:
 
     async def _answer(self, history: list[dict[str, Any]], answer: Answer) -> None:
         keeper = asyncio.create_task(self._keep(answer))
-        state = "interrupted"
         try:
             await self._stream(history, answer)
-            state = "complete"
+            answer.message.state = "complete"
         except StudioError as error:
             answer.tell("error", error.body())
         except (httpx.HTTPError, OSError) as error:
@@ -100,8 +109,9 @@ class Turns:
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
-            answer.message.state = state
-            await self._end(answer)
+            if answer.message.state == "streaming":
+                answer.message.state = "interrupted"
+            await self._store(answer)
 
     async def _stream(self, history: list[dict[str, Any]], answer: Answer) -> None:
         """Raises Refused, Torn, httpx.HTTPError."""
@@ -129,7 +139,8 @@ class Turns:
                 with contextlib.suppress(StudioError):
                     await self._chats.append(answer.saved())
 
-    async def _end(self, answer: Answer) -> None:
+    async def _store(self, answer: Answer) -> None:
+        """Store the whole, tell the reader, and let the chat go on."""
         try:
             stored = await self._chats.append(answer.saved())
             answer.tell("done", wire.to_builtins(stored))

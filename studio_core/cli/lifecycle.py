@@ -10,7 +10,7 @@ from studio_core import daemon, wire
 from studio_core.cli.picker import pick
 from studio_core.cli.table import as_json, progress
 from studio_core.client import Client
-from studio_core.errors import LaunchFailed, NotFound
+from studio_core.errors import LaunchFailed, NotFound, by_code
 from studio_core.settings import Settings
 from studio_core.text import line
 
@@ -88,7 +88,7 @@ def _tell(launch: wire.Launch, as_data: bool) -> int:
     if as_data:
         print(as_json(launch))
     if launch.failure is not None:
-        raise LaunchFailed(launch.failure.title, launch.failure.detail, launch.failure.hint)
+        raise by_code(launch.failure.code)(launch.failure.title, launch.failure.detail, launch.failure.hint)
     if launch.state in ("cancelled", "superseded"):
         raise LaunchFailed(f"the launch of {launch.recipe_id} was {launch.state}", launch.message, "see: studio ps")
     if not as_data:

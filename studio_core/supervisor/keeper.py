@@ -88,7 +88,7 @@ class Keeper:
         try:
             await start(self._around.places, self.spec)
         except StudioError as error:
-            self.failure = wire.Failure(title=error.title, detail=error.detail, hint=error.hint)
+            self.failure = wire.Failure(title=error.title, detail=error.detail, hint=error.hint, code=error.code)
             self.happen("gives up")
         self.follow()
 

@@ -158,11 +158,18 @@ class Supervisor:
         return self.launch_state(launch_id)
 
     async def cancel(self, launch_id: str | None = None, recipe_id: str | None = None) -> wire.Launch:
-        """Cancel one launch, named by itself or by its recipe; what it started is stopped. NotFound if none is under way."""
+        """Cancel one launch, named by itself or by its recipe; what it started is stopped, and the recipe is on hold.
+
+        Without the hold the requests that wait for it would start it again at once.
+
+        Raises:
+            NotFound: none is under way.
+        """
         found = [one for one in self._active() if one.launch_id == launch_id or one.recipe_id == recipe_id]
         if not found:
             raise NotFound("no launch is under way", f"for {launch_id or recipe_id}", "see: studio status")
         attempt = self._attempts[found[0].launch_id]
+        self.holds.add(attempt.recipe.id)
         await self._end(attempt, launch.CANCELLED)
         return self.launch_state(attempt.id)
 
@@ -343,4 +350,4 @@ class Supervisor:
 
 def failure_of(error: StudioError) -> wire.Failure:
     """An error as the cause of a failed launch."""
-    return wire.Failure(title=error.title, detail=error.detail, hint=error.hint)
+    return wire.Failure(title=error.title, detail=error.detail, hint=error.hint, code=error.code)

@@ -128,7 +128,7 @@ class Chat(Place):
         if not model:
             self.post_message(Failed(StudioError("no model runs", "", "launch a recipe first: press escape, 2 and Enter")))
         elif self._answer is not None:
-            self.post_message(Said("the model is still answering; escape stops reading"))
+            self.post_message(Said("the model is still answering; escape stops it"))
         else:
             self._prompt.clear()
             await self._messages.add(Bubble("you", event.text, plain=True))
@@ -162,10 +162,9 @@ class Chat(Place):
         self.bridge.chats(self)
 
     def action_stop(self) -> None:
-        """Stop reading; with nothing to read, go from the input to the messages, where letters are keys."""
+        """Stop the answer; without one, go from the input to the messages, where letters are keys."""
         if self._answer is not None:
-            self._answer.close()
-            self.post_message(Said("stopped reading; Studio stores the rest of the answer"))
+            self.bridge.stop_answer(self._answer)
         else:
             self.set_focus(self._messages)
 

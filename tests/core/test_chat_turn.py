@@ -218,6 +218,34 @@ async def test_an_end_of_the_controller_keeps_the_text_marked(house: House) -> N
     assert (last.content, last.state) == ("so far", "interrupted")
 
 
+async def test_a_person_stops_an_answer_and_the_engine_is_left(house: House) -> None:
+    left = asyncio.Event()
+
+    async def script(say: Say) -> None:
+        await say(HEAD + delta("so far"))
+        try:
+            while True:
+                await say(b": ping\n\n")
+                await asyncio.sleep(0.01)
+        except OSError:
+            left.set()
+
+    house.peer.script = script
+    await house.chats.create("T", "m", "c")
+    events = house.turns.turn("c", "hello", None)
+    while (await anext(events)).event != "delta":
+        pass
+    stopped = await house.turns.end("c")
+    assert (stopped.content, stopped.state) == ("so far", "stopped")
+    assert [(event.event, event.data["state"]) async for event in events] == [("done", "stopped")]
+    assert (await house.last("c")).state == "stopped"
+    await asyncio.wait_for(left.wait(), 10)
+    with pytest.raises(NotFound):
+        await house.turns.end("c")
+    house.peer.script = plain
+    assert (await house.ask("c"))[-1].data["state"] == "complete"
+
+
 async def test_what_an_earlier_controller_left_streaming_is_interrupted(house: House) -> None:
     await house.chats.create("T", "m", "c")
     await house.chats.append(wire.ChatMessage(id="x", session_id="c", role="assistant", content="half", state="streaming"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -9,12 +10,15 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from studio_core.errors import NotFound
 from studio_core.paths import daemon_environment
 from studio_core.supervisor import identity
 from tests.house import House, house
@@ -122,6 +126,40 @@ def test_a_model_stopped_by_hand_stays_down_until_a_person_launches_it(home: Hou
         assert answer.status == 200
 
 
+def test_a_cancel_also_ends_the_wait_of_requests_and_nothing_starts_again(home: House) -> None:
+    home.recipe("one", hang=True)
+    refused: list[int] = []
+
+    def ask() -> None:
+        try:
+            home.ask("one")
+        except urllib.error.HTTPError as error:
+            refused.append(error.code)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    wait_until(lambda: home.client.status().launches, what="the request has started a launch")
+    home.client.cancel("one")
+    asking.join()
+    assert refused == [503]
+    assert [(one.state, one.origin) for one in home.status().launches] == [("cancelled", "acquire")]
+
+
+def test_a_launch_that_may_not_displace_is_a_conflict(tmp_path: Path) -> None:
+    with house(tmp_path, drain_s=0.3) as home:
+        home.recipe("one", token_s=0.02)
+        home.recipe("two")
+        home.launch("one")
+        answer = home.ask("one", stream=True, max_tokens=200)
+        wait_until(lambda: home.instance("one").running == 1)
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(home.places.control_socket))) as owner:
+            refused = owner.post("http://studio/launch/two", timeout=20)
+        assert (refused.status_code, refused.json()["title"]) == (409, "one still answers 1 requests")
+        assert "force" in refused.json()["hint"]
+        assert home.instance("one").state == "ready"
+        assert read_stream(answer)[-1] == "[DONE]"
+
+
 def test_twenty_controllers_one_wins(tmp_path: Path) -> None:
     one = House(tmp_path)
     argv = [sys.executable, "-m", "studio_core.controller", "--state", str(tmp_path), "--set", f"port={one.port}"]
@@ -183,7 +221,9 @@ def test_cancelled_launches_leave_nothing(home: House, count: int) -> None:
         wait_until(lambda launch=launch, moment=moment: home.client.launch_state(launch.id).age_s > moment)  # type: ignore[misc]
         state = home.client.launch_state(launch.id).state
         if state != "ready":
-            home.client.cancel("one")
+            # It may have become ready since.
+            with contextlib.suppress(NotFound):
+                home.client.cancel("one")
             assert home.client.launch_state(launch.id).state in ("cancelled", "ready")
         for one in home.status().instances:
             home.client.evict(one.id, force=True)

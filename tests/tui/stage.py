@@ -30,6 +30,7 @@ class Stage:
         self.logs: dict[str, list[str]] = {}
         self.files: list[wire.LogFile] = []
         self.chats: dict[str, wire.Chat] = {}
+        self.stopped: set[str] = set()
         self.turn: list[tuple[str, Any]] = []
         self.hold_turn = threading.Event()
         self.hold_turn.set()
@@ -111,6 +112,9 @@ class Stage:
             session = wire.ChatSession(id=f"c{len(self.chats) + 1}", model=body["model"], title=body["title"])
             self.chats[session.id] = wire.Chat(session=session)
             return self.chats[session.id]
+        if method == "DELETE":
+            self.stopped.add(path)
+            self.hold_turn.set()
         return self.chats[path.split("/")[2]]
 
     def stream(self, path: str, query: Mapping[str, str], closed: threading.Event) -> Iterator[tuple[str, str, Any]]:
@@ -124,6 +128,10 @@ class Stage:
             for kind, data in self.turn:
                 if kind == "pause":
                     self.hold_turn.wait(10)
+                elif path in self.stopped:
+                    over = wire.ChatMessage(id="m", session_id="c", role="assistant", content="Two", state="stopped")
+                    yield "done", "", wire.to_builtins(over)
+                    return
                 else:
                     yield kind, "", data
         else:
@@ -194,6 +202,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self._serve("POST")
+
+    def do_DELETE(self) -> None:
+        self._serve("DELETE")
 
     def _serve(self, method: str) -> None:
         stage, parts = self.server.stage, urlsplit(self.path)

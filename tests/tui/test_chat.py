@@ -59,9 +59,11 @@ async def test_stopping_leaves_what_was_written(tmp_path: Path) -> None:
         await shown.press("4", *"primes", "enter")
         await shown.shows("Two")
         await shown.press("escape")
-        await shown.shows("stopped reading")
+        await shown.shows("stopped")
         await shown.hides("answering")
-        stage.hold_turn.set()
+        assert "three, five" not in shown.text
+        assert stage.wanted("DELETE", "/chats/c3/turn")
+        stage.stopped.clear()
         await shown.press(*"again", "enter")
         await shown.shows("Two, three, five.")
 

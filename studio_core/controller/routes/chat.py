@@ -97,6 +97,10 @@ async def turn(call: Call) -> Response:
     return sse.stream(frames())
 
 
+async def stop(call: Call) -> wire.ChatMessage:
+    return await call.services.turns.end(call.path["chat_id"])
+
+
 ENDPOINTS: Table = {
     ("GET", "/chats"): Endpoint(every, list[wire.ChatSession]),
     ("POST", "/chats"): Endpoint(create, wire.Chat, body=Session),
@@ -105,4 +109,5 @@ ENDPOINTS: Table = {
     ("DELETE", "/chats/{chat_id}"): Endpoint(delete, wire.Done),
     ("POST", "/chats/{chat_id}/messages"): Endpoint(append, wire.ChatMessage, body=Message),
     ("POST", "/chats/{chat_id}/turn"): Endpoint(turn, body=Turn, media=sse.MEDIA),
+    ("DELETE", "/chats/{chat_id}/turn"): Endpoint(stop, wire.ChatMessage),
 }

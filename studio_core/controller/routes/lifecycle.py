@@ -13,7 +13,7 @@ from studio_core import wire
 from studio_core.controller import sse, view
 from studio_core.controller.endpoint import Call, Endpoint, Query, Table
 from studio_core.controller.services import Services
-from studio_core.errors import Conflict, LaunchFailed, NotFound, StudioError
+from studio_core.errors import Conflict, NotFound, StudioError, by_code
 from studio_core.supervisor import instance, launch
 
 # How a launch ended → the name of the last event of its stream.
@@ -45,7 +45,7 @@ def cause(over: wire.Launch) -> StudioError:
     """Why a launch did not become ready, as an error."""
     if over.state == launch.FAILED:
         failure = over.failure or wire.Failure(title="the launch failed")
-        return LaunchFailed(failure.title, failure.detail, failure.hint)
+        return by_code(failure.code)(failure.title, failure.detail, failure.hint)
     return Conflict(f"the launch was {over.state}", "", "launch it again when you want it")
 
 
