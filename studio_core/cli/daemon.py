@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from pathlib import Path
 
 from studio_core import daemon
 from studio_core.cli.survivor import survivors
 from studio_core.cli.table import as_json
-from studio_core.doctor.session import verdict
-from studio_core.doctor.subject import Subject
 from studio_core.errors import BadInput, Daemonless, StudioError
 from studio_core.paths import Places
 from studio_core.settings import Settings
@@ -34,19 +31,16 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _up(options: argparse.Namespace, settings: Settings) -> int:
-    places = Places(settings.state_dir)
-    first = not places.admin_key.exists()
     if options.replace:
-        daemon.replace(places)
+        daemon.replace(Places(settings.state_dir))
     client = daemon.ensure(settings)
     status = client.status()
     if options.json:
         print(as_json(status))
         return 0
     print(f"controller pid {status.controller.pid}, http://{status.gateway.host}:{status.gateway.port}")
-    if first:
-        ends, remedy = verdict(Subject(settings, os.environ))
-        print(ends + (f"; change it: {remedy}" if remedy else ""))
+    for notice in status.notices:
+        print(clean(notice))
     if (old := old_database(Path.cwd())) is not None and not client.recipes():
         print(f"{clean(str(old))} looks like vLLM Studio's; take it over: studio import vllm-studio")
     return 0

@@ -13,6 +13,7 @@ from studio_core.models.fetch import DEMO, fetch
 from studio_core.paths import cache_dir
 from studio_core.recipes.recipe import Recipe, parse
 from studio_core.settings import Settings
+from studio_core.text import clean
 
 RECIPE_ID = "demo"
 CONTEXT = 2048
@@ -39,6 +40,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     client = daemon.ensure(settings)
     if not any(view.id == RECIPE_ID and view.model_path == recipe.model_path for view in client.recipes()):
         client.put_recipe(recipe.stored())
+    for notice in client.status().notices:
+        print(clean(notice))
     print(f"model   {path}\nserver  {server.label}")
     print(f"recipe  {RECIPE_ID}: start it with Enter in the app, or with: studio launch {RECIPE_ID}")
     return 0 if options.no_open else app(settings, RECIPE_ID)

@@ -24,7 +24,7 @@ from studio_core import __version__, settings
 from studio_core.errors import StateLocked, StudioError
 from studio_core.paths import Places
 from studio_core.settings import Settings
-from studio_core.supervisor import identity
+from studio_core.supervisor import identity, scope
 
 LOCKED, UNUSABLE = 75, 78
 
@@ -43,6 +43,7 @@ def main() -> int:
         places = Places(Path(found.data_dir))
         places.create()
         with locked(places):
+            scope.enter(f"studio-controller-{os.getpid()}")
             return asyncio.run(run(found, places))
     except StateLocked as error:
         print(f"error: {error.line()}", file=sys.stderr)

@@ -19,6 +19,8 @@ from studio_core.controller.herald import Herald
 from studio_core.controller.link import GatewayLink
 from studio_core.controller.server import Server
 from studio_core.controller.services import Daemons, Figures, Services
+from studio_core.doctor.session import verdict
+from studio_core.doctor.subject import Subject
 from studio_core.events import Hub
 from studio_core.gpu.watch import GpuWatch
 from studio_core.metrics.exporter import Exporter
@@ -46,6 +48,7 @@ class Controller:
         self._settings = settings
         self._places = places
         self._began = time.monotonic()
+        self._said: list[str] = []
         self._started_at = datetime.now(UTC).isoformat()
         self.store = Store(settings.database)
         self.recipes = RecipeTable(self.store)
@@ -87,6 +90,10 @@ class Controller:
             raise
 
     async def _start(self) -> None:
+        if not self._places.admin_key.exists():
+            # The first start: a person should know before the first logout.
+            ends, remedy = verdict(Subject(self._settings, os.environ))
+            self._said.append(ends + (f"; change it: {remedy}" if remedy else ""))
         await ensure_admin_key(self._places, self.keys)
         if self._settings.api_key:
             await self.keys.add(self._settings.api_key, "api_key of the settings", ("admin",))
@@ -157,7 +164,7 @@ class Controller:
         return self._places.admin_key.read_text(encoding="ascii").strip()
 
     def _notices(self) -> list[str]:
-        return [*self.store.notices, *self.supervisor.notices]
+        return [*self._said, *self.store.notices, *self.supervisor.notices]
 
     async def _usage(self) -> dict[str, Any]:
         await self._ingest.flush()

@@ -25,7 +25,7 @@ from studio_core.gateway.link import Link, kept
 from studio_core.gateway.routing import Routing
 from studio_core.gateway.table import Hello
 from studio_core.paths import Places
-from studio_core.supervisor import identity
+from studio_core.supervisor import identity, scope
 
 # A retiring gateway gives its streams at most this long.
 RETIRE_S = 3600.0
@@ -86,6 +86,7 @@ def main() -> None:
     options = parser.parse_args()
     os.umask(0o077)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    scope.enter(f"studio-gateway-{os.getpid()}")
     listener = socket.socket(fileno=options.listen_fd)
     with contextlib.suppress(ImportError):
         import uvloop

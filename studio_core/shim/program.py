@@ -11,6 +11,7 @@ from typing import NoReturn
 from studio_core.shim import process
 from studio_core.shim.loop import Shim
 from studio_core.supervisor import record as records
+from studio_core.supervisor import scope
 from studio_core.supervisor import spec as specs
 
 # Somebody who only asks whether we live holds our lock for a moment.
@@ -30,6 +31,7 @@ def main(folder: Path) -> None:
             complain("somebody else holds the lock of this start, or it was revoked")
         time.sleep(0.01)
     process.become_subreaper()
+    scope.enter(f"studio-engine-{folder.name}")
     try:
         shim = Shim(folder, specs.read(folder))
         shim.announce()

@@ -50,7 +50,7 @@ async def _exec(folder: Path) -> str:
     process = await asyncio.create_subprocess_exec(
         sys.executable, *INTERPRETER, str(program), str(folder),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-        env={name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ}, cwd="/",
+        env={name: os.environ[name] for name in ("PATH", "LANG", "HOME", "XDG_RUNTIME_DIR") if name in os.environ}, cwd="/",
     )
     try:
         _, complaint = await asyncio.wait_for(process.communicate(), START_S)
