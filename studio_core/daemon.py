@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from studio_core import room
 from studio_core.client import TIMEOUT_S, Client
 from studio_core.errors import Daemonless, StateError, StudioError
 from studio_core.paths import Places, daemon_environment
@@ -169,11 +170,13 @@ def silent(places: Places) -> Daemonless | None:
     return Daemonless(f"the controller (pid {found[0]}) does not answer", "", "end it, engines go on: studio up --replace")
 
 
-def _failed(log: Path, start: int) -> Daemonless:
-    """What it said at its end; `start` is where its part of the log begins."""
+def _failed(log: Path, start: int) -> StudioError:
+    """What it said at its end; `start` is where its part of the log begins. On a full disk it can say nothing there."""
     said: list[str] = []
     with contextlib.suppress(OSError):
         said = log.read_bytes()[start:].decode("utf-8", "replace").split("\n")
     errors = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
+    if not errors and room.is_scarce(log.parent):
+        return room.full(log.parent.parent, "the controller did not start")
     last = [line.strip() for line in said if line.strip()][-LOG_LINES:]
     return Daemonless("the controller did not start", (errors or [" | ".join(last) or "it said nothing"])[-1], f"see {log}")

@@ -94,6 +94,11 @@ class Places:
         return self.root / "down"
 
     @property
+    def reserve(self) -> Path:
+        """Room on disk that is given up when a controller starts on a full one."""
+        return self.root / "reserve"
+
+    @property
     def admin_key(self) -> Path:
         return self.root / "admin.key"
 

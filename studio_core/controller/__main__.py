@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from studio_core import __version__, settings
+from studio_core import __version__, room, settings
 from studio_core.errors import StateLocked, StudioError
 from studio_core.paths import Places
 from studio_core.settings import Settings
@@ -42,7 +42,7 @@ def main() -> int:
         found = settings.load({**overrides, "data_dir": options.state})
         places = Places(Path(found.data_dir))
         places.create()
-        with locked(places):
+        with locked(places), roomy(places):
             scope.enter(f"studio-controller-{os.getpid()}")
             return asyncio.run(run(found, places))
     except StateLocked as error:
@@ -51,6 +51,20 @@ def main() -> int:
     except StudioError as error:
         print(f"error: {error.line()}", file=sys.stderr)
         return UNUSABLE
+
+
+@contextlib.contextmanager
+def roomy(places: Places) -> Iterator[None]:
+    """On a full disk the reserve is for this start. Raises DiskFull for a write without which nothing can begin."""
+    room.give_up_reserve(places)
+    try:
+        yield
+    except OSError as error:
+        if room.is_full(error):
+            raise room.full(places.root, f"{error.filename or 'a file'} could not be written") from error
+        raise
+    finally:
+        room.keep_reserve(places, 0)
 
 
 @contextlib.contextmanager
@@ -86,7 +100,12 @@ async def run(found: Settings, places: Places) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, finish, False, False)
     await controller.start()
-    announce(found, places, start_id)
+    try:
+        announce(found, places, start_id)
+    except OSError as error:
+        # It is for who finds us silent; whoever asks us gets the same from us.
+        logging.getLogger(__name__).warning("%s is of an earlier start: %s", places.controller_json, error)
+    room.keep_reserve(places)
     # What was imported and built stays for life: neither scanned again nor copied.
     gc.collect()
     gc.freeze()
@@ -104,8 +123,12 @@ def announce(found: Settings, places: Places, start_id: str) -> None:
         "url": f"http://{found.host}:{found.port}", "argv": [sys.executable, "-m", "studio_core.controller", *sys.argv[1:]],
     }
     fresh = places.controller_json.with_suffix(".new")
-    fresh.write_text(json.dumps(data), encoding="utf-8")
-    fresh.replace(places.controller_json)
+    try:
+        fresh.write_text(json.dumps(data), encoding="utf-8")
+        fresh.replace(places.controller_json)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 if __name__ == "__main__":

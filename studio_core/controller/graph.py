@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from studio_core import __version__, wire
+from studio_core import __version__, room, wire
 from studio_core.chat.turn import Turns
 from studio_core.controller import app
 from studio_core.controller.frontdoor import Frontdoor
@@ -21,6 +22,7 @@ from studio_core.controller.server import Server
 from studio_core.controller.services import Daemons, Figures, Services
 from studio_core.doctor.session import verdict
 from studio_core.doctor.subject import Subject
+from studio_core.errors import DiskFull
 from studio_core.events import Hub
 from studio_core.gpu.watch import GpuWatch
 from studio_core.metrics.exporter import Exporter
@@ -29,6 +31,7 @@ from studio_core.paths import Places
 from studio_core.settings import Settings
 from studio_core.store.chat import ChatTable
 from studio_core.store.key import KeyTable, ensure_admin_key
+from studio_core.store.later import Later
 from studio_core.store.launch import LaunchRow, LaunchTable
 from studio_core.store.recipe import RecipeTable
 from studio_core.store.store import Store
@@ -54,6 +57,7 @@ class Controller:
         self.recipes = RecipeTable(self.store)
         self.launches = LaunchTable(self.store)
         self.keys = KeyTable(self.store)
+        self._later = Later()
         chats = ChatTable(self.store)
         self._exporter = Exporter()
         self._gatekeeper = Gatekeeper(settings, places)
@@ -97,7 +101,7 @@ class Controller:
         await ensure_admin_key(self._places, self.keys)
         if self._settings.api_key:
             await self.keys.add(self._settings.api_key, "api_key of the settings", ("admin",))
-        await self._turns.start()
+        await self._later.do(self._turns.start)
         await self.supervisor.start()
         await self._door.start()
         await self.link.start()
@@ -121,6 +125,7 @@ class Controller:
         await self.link.stop(shutdown=gateway)
         await self._ingest.stop()
         await self.supervisor.stop()
+        await self._later.stop()
         await self.store.stop()
 
     # What happens.
@@ -152,11 +157,12 @@ class Controller:
         engine = keeper.spec.engine if keeper is not None else attempt.recipe.backend
         if attempt.state in (launch.READY, launch.FAILED):
             self._exporter.switched(attempt.recipe.id, engine, attempt.state == launch.READY, ended)
-        await self.launches.add(LaunchRow(
+        row = LaunchRow(
             id=attempt.id, recipe=attempt.recipe.id, engine=engine, origin=attempt.origin, state=attempt.state,
-            instance=attempt.instance_id, created_at=attempt.created_at, marks=attempt.marks, total_s=total,
+            instance=attempt.instance_id, created_at=attempt.created_at, marks=dict(attempt.marks), total_s=total,
             cause=attempt.failure.title if attempt.failure else "",
-        ))
+        )
+        await self._later.do(partial(self.launches.add, row))
 
     # What the routes ask.
 
@@ -164,10 +170,13 @@ class Controller:
         return self._places.admin_key.read_text(encoding="ascii").strip()
 
     def _notices(self) -> list[str]:
-        return [*self._said, *self.store.notices, *self.supervisor.notices]
+        full = [room.full(self._places.root).line()] if room.is_scarce(self._places.root) else []
+        return [*self._said, *self.store.notices, *self.supervisor.notices, *full]
 
     async def _usage(self) -> dict[str, Any]:
-        await self._ingest.flush()
+        with contextlib.suppress(DiskFull):
+            # What is stored can be read; what waits in the journal comes when there is room.
+            await self._ingest.flush()
         return await sums(self.store)
 
     async def _peaks(self) -> list[Any]:

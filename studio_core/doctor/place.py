@@ -75,7 +75,7 @@ def disk(subject: Subject) -> Iterator[Finding]:
     free = info.f_bavail * info.f_frsize
     level = OK if free >= SPACE_WARN else WARN if free >= SPACE_FAIL else FAIL
     yield Finding("disk", level, f"{free / GIB:.1f} GiB free for the state directory",
-                  *(() if level == OK else ("without room logs are dropped first, then usage", "make room on that disk")))
+                  *(() if level == OK else ("without room nothing is stored or started", "make room on that disk")))
 
 
 def _existing(path: Path) -> Path:

@@ -45,6 +45,7 @@ class LocalAnswer:
             "gateway": self._hello.gateway,
             "controller": "linked" if self._routing.linked else "away",
             "journal_lost": self._journal.lost,
+            "journal_waiting": self._journal.waiting,
         }
 
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import IO
 
+from studio_core import room
 from studio_core.errors import Unavailable
 from studio_core.gateway.request import Request
 
@@ -31,7 +32,7 @@ class Cloakroom:
         """While the block runs the body is here; the yielded function gives it back.
 
         Raises:
-            Unavailable: neither memory nor disk has room for it.
+            DiskFull, Unavailable: neither memory nor disk has room for it.
         """
         size, data = len(request.body), request.body
         if self.held + size <= self._memory:
@@ -57,6 +58,8 @@ class Cloakroom:
         try:
             return await asyncio.to_thread(_written, self._folder, data)
         except OSError as error:
+            if room.is_full(error):
+                raise room.full(self._folder, "too much is waiting for a model") from error
             raise Unavailable("too much is waiting for a model", error.strerror or str(error), "try again later") from error
 
 

@@ -17,11 +17,13 @@ import msgspec
 SEGMENT_BYTES = 4 * 1024 * 1024
 SEGMENT_S = 3600.0
 QUEUE_LINES = 100_000
+# After a full disk.
+RETRY_S = 1.0
 CLOSED = b'{"t":"closed"}\n'
 
 
 class Journal:
-    """One writer: this process. `lost` counts lines that the full queue or disk did not take."""
+    """One writer: this process. `lost` counts lines that a full queue did not take, or a disk that was full to the end."""
 
     def __init__(self, folder: Path, writer: str) -> None:
         self.lost = 0
@@ -30,10 +32,17 @@ class Journal:
         self._lines: queue.Queue[bytes | None] = queue.Queue(QUEUE_LINES)
         self._number = 0
         self._handle, self._size, self._opened = -1, 0, 0.0
+        self._held = 0
+        self._closing = threading.Event()
         self._lock = os.open(folder / f"{writer}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Lines that are not on disk yet."""
+        return self._held + self._lines.qsize()
 
     def line(self, **fields: Any) -> None:
         """Queue one line; never blocks."""
@@ -44,6 +53,7 @@ class Journal:
 
     def close(self) -> None:
         """Write what is queued, close the segment, give up the lock."""
+        self._closing.set()
         self._lines.put(None)
         self._thread.join()
         os.close(self._lock)
@@ -54,8 +64,10 @@ class Journal:
         over = False
         while not over:
             batch, over = self._batch()
-            if batch and not self._append(b"".join(batch)):
+            self._held = len(batch)
+            if batch and not self._insist(b"".join(batch)):
                 self.lost += len(batch)
+            self._held = 0
             aged = self._handle >= 0 and time.monotonic() - self._opened > SEGMENT_S
             if over or aged or self._size >= SEGMENT_BYTES:
                 self._end_segment()
@@ -70,6 +82,13 @@ class Journal:
                 line = self._lines.get_nowait()
             return lines, True
         return lines, False
+
+    def _insist(self, data: bytes) -> bool:
+        """Until there is room for it; meanwhile the queue fills. A writer that is to end tries once more."""
+        while not self._append(data):
+            if self._closing.wait(RETRY_S):
+                return self._append(data)
+        return True
 
     def _append(self, data: bytes) -> bool:
         """Whole, or not at all: a torn line would be read as part of the next."""

@@ -126,11 +126,15 @@ def revive(places: Places) -> None:
 def save(places: Places, table: Table) -> None:
     """Keep the table (0600) for a start without a controller."""
     fresh = places.table.with_suffix(".new")
-    with contextlib.suppress(OSError):
+    try:
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(msgspec.json.encode(table))
         fresh.replace(places.table)
+    except OSError as error:
+        log.warning("%s is of an earlier time: %s", places.table, error)
+        with contextlib.suppress(OSError):
+            fresh.unlink()
 
 
 def kept(places: Places) -> Table:

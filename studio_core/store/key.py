@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -9,6 +10,7 @@ import secrets
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from studio_core.paths import Places
 from studio_core.store.store import Store
@@ -39,7 +41,7 @@ class KeyTable:
 
     async def create(self, name: str, scopes: tuple[str, ...]) -> str:
         """A new key of 256 random bits; this is the only time it is seen."""
-        key = f"sk-{secrets.token_hex(32)}"
+        key = _new()
         await self.add(key, name, scopes)
         return key
 
@@ -54,11 +56,33 @@ class KeyTable:
 
 
 async def ensure_admin_key(places: Places, keys: KeyTable) -> None:
-    """Write `admin.key` (0600) at the first start; afterwards see to it that the database knows the file's key."""
-    if places.admin_key.exists():
-        await keys.add(places.admin_key.read_text(encoding="ascii").strip(), "admin", ("admin",))
-        return
-    key = await keys.create("admin", ("admin",))
-    handle = os.open(places.admin_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(key + "\n")
+    """Write `admin.key` (0600) at the first start; afterwards see to it that the database knows the file's key.
+
+    Raises:
+        DiskFull, StoreError: the database could not take it. OSError: the file could not be written; then there is none.
+    """
+    key = ""
+    with contextlib.suppress(FileNotFoundError):
+        key = places.admin_key.read_text(encoding="ascii").strip()
+    if not key:
+        # An empty file is what a full disk leaves: its text must never count as a key.
+        key = _new()
+        _write(places.admin_key, key)
+    await keys.add(key, "admin", ("admin",))
+
+
+def _write(path: Path, key: str) -> None:
+    """The whole key or no file."""
+    fresh = path.with_suffix(".new")
+    try:
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(key + "\n")
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+def _new() -> str:
+    return f"sk-{secrets.token_hex(32)}"

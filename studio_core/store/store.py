@@ -13,10 +13,13 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
+from studio_core import room
 from studio_core.errors import DiskFull, StoreError
 from studio_core.store.migration import STEPS, VERSION
 
 T = TypeVar("T")
+# Primary codes (https://www.sqlite.org/rescode.html) behind which a full disk may stand.
+_PERHAPS_FULL = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 
 
 class Store:
@@ -41,10 +44,10 @@ class Store:
         """
         try:
             await asyncio.to_thread(prepare, self._path, self.notices)
-        except sqlite3.Error as error:
+            self._writer = await asyncio.get_running_loop().run_in_executor(self._thread, _open, self._path)
+            self._reader = await aiosqlite.connect(f"file:{self._path}?mode=ro", uri=True, isolation_level=None)
+        except (sqlite3.Error, OSError) as error:
             raise _translated(error, self._path) from error
-        self._writer = await asyncio.get_running_loop().run_in_executor(self._thread, _open, self._path)
-        self._reader = await aiosqlite.connect(f"file:{self._path}?mode=ro", uri=True, isolation_level=None)
         self._reader.row_factory = sqlite3.Row
 
     async def stop(self) -> None:
@@ -90,16 +93,20 @@ def _transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connect
     connection.execute("BEGIN IMMEDIATE")
     try:
         result = work(connection)
+        connection.execute("COMMIT")
     except BaseException:
         connection.rollback()
         raise
-    connection.execute("COMMIT")
     return result
 
 
-def _translated(error: sqlite3.Error, path: Path) -> StoreError | DiskFull:
-    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-        return DiskFull("the disk is full", f"{path} could not grow", "free some space; nothing that was stored is lost")
+def _translated(error: sqlite3.Error | OSError, path: Path) -> StoreError | DiskFull:
+    """Without room for its index SQLite says of a full disk only that reading or opening failed."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL or (code in _PERHAPS_FULL and room.is_scarce(path.parent)):
+        return room.full(path, f"{path.name} could not grow, what was stored is whole")
+    if isinstance(error, OSError) and room.is_full(error):
+        return room.full(path, f"{path.name} could not be written")
     return StoreError("the database could not do it", f"{path}: {error}", "see: studio doctor")
 
 

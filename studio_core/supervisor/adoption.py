@@ -47,10 +47,14 @@ async def adopt(around: Surroundings, notices: list[str]) -> list[Keeper]:
 
 
 def archive(places: Places, instance_id: str) -> None:
-    """Move the folder of an engine that is gone to the history, without its secrets."""
+    """Move the folder of an engine that is gone to the history, without its secrets; one that never began leaves nothing."""
     folder = places.instance(instance_id)
     if not folder.exists():
         return
+    if records.read(folder) is None:
+        shutil.rmtree(folder)
+        return
+    records.settle(folder)
     try:
         specs.write(folder, replace(specs.read(folder), env={}, api_key=""))
     except (OSError, ValueError):

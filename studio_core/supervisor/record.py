@@ -128,11 +128,26 @@ def _put(path: Path, line: bytes, flags: int) -> None:
 
 def read(folder: Path) -> Record | None:
     """The newest whole record: either of the two files may be older, or torn by a death in the middle of a write."""
-    found = []
-    for name in ("record.json", "record.spare"):
-        with suppress(OSError):
-            found.append(decode((folder / name).read_bytes()))
+    found = [decode(_bytes(folder / name)) for name in ("record.json", "record.spare")]
     return max((one for one in found if one is not None), key=lambda one: one.serial, default=None)
+
+
+def settle(folder: Path) -> None:
+    """Give the reserved room back when nothing is written any more: on a full disk others need it."""
+    kept, spare = decode(_bytes(folder / "record.json")), _bytes(folder / "record.spare")
+    late = decode(spare)
+    with suppress(OSError):
+        if late is None or (kept is not None and kept.serial >= late.serial):
+            (folder / "record.spare").unlink(missing_ok=True)
+        else:
+            os.truncate(folder / "record.spare", spare.index(b"\n") + 1)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def lock(folder: Path) -> int | None:

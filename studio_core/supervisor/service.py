@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
-from studio_core import wire
+from studio_core import room, wire
 from studio_core.engines.registry import find
 from studio_core.errors import Conflict, LaunchFailed, NotFound, OnHold, StudioError
 from studio_core.logs import cap
@@ -101,6 +101,7 @@ class Supervisor:
 
         Raises:
             NotFound: no such recipe. BadRecipe: it cannot work. OnHold: an acquire of a recipe a person stopped.
+            DiskFull: an engine could not be recorded; nobody was sent away for it.
         """
         recipe = await self._recipes(recipe_id)
         await asyncio.to_thread(find(recipe.backend).check, recipe, self._around.settings)
@@ -115,6 +116,8 @@ class Supervisor:
             return self.launch_state(plan.joined)
         if plan.serving:
             return self._already(recipe, self._keepers[plan.serving])
+        if room.is_scarce(self._around.places.instances):
+            raise room.full(self._around.places.root, f"{recipe.id} was not started")
         if plan.queued:
             raise Conflict("another launch is under way", "", "the request waits for it to end")
         for rival in plan.supersedes:
@@ -176,11 +179,16 @@ class Supervisor:
     async def evict(self, instance_id: str | None = None, force: bool = False) -> list[wire.Instance]:
         """Stop one instance or all, after their requests in flight; the recipes are on hold afterwards.
 
+        All includes what is only about to start: its launch is cancelled.
+
         Raises:
             NotFound: no such instance. Conflict: requests were still in flight at the drain's deadline (not with `force`).
         """
         if instance_id is not None and instance_id not in self._keepers:
             raise NotFound(f"no instance {instance_id}", "", "see: studio ps")
+        for coming in self._active() if instance_id is None else ():
+            self.holds.add(coming.recipe_id)
+            await self._end(self._attempts[coming.launch_id], launch.CANCELLED)
         chosen = [keeper for keeper in self.keepers() if instance_id in (None, keeper.id) and keeper.life.claims]
         for keeper in chosen:
             self.holds.add(keeper.spec.recipe_id)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import studio_core.shim
+from studio_core import room
 from studio_core.errors import LaunchFailed, Unavailable
 from studio_core.paths import Places, connect
 from studio_core.supervisor import record as records
@@ -31,7 +32,7 @@ async def start(places: Places, spec: Spec) -> None:
     """Write the spec, exec the shim, and return when it has written its first record.
 
     Raises:
-        LaunchFailed: the folder cannot be written, or no shim came up; then none can come up later either.
+        DiskFull, LaunchFailed: the folder cannot be written, or no shim came up; then none can come up later either.
     """
     folder = places.instance(spec.instance)
     try:
@@ -39,6 +40,8 @@ async def start(places: Places, spec: Spec) -> None:
         await asyncio.to_thread(records.reserve, folder)
         complaint = await _exec(folder)
     except OSError as error:
+        if room.is_full(error):
+            raise room.full(places.root, "the engine was not started") from error
         raise LaunchFailed("the engine's parent could not be started", str(error), "see: studio doctor") from error
     if records.read(folder) is None and records.revoke(folder):
         raise LaunchFailed("the engine's parent could not be started", complaint[-500:], "see: studio doctor")

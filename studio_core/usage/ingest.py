@@ -36,10 +36,10 @@ class Ingest:
         self._task: asyncio.Task[None] | None = None
         self._seen: Folder | None = None
         self._last = 0.0
+        self._tidied = False
 
     async def start(self) -> None:
         """Forget the offsets of segments that are gone, take in what is there, then watch."""
-        await self._store.write(self._tidy)
         await self._try()
         self._task = asyncio.create_task(self._watch(), name="ingest")
 
@@ -60,6 +60,9 @@ class Ingest:
             DiskFull, StoreError: nothing is lost; the next flush takes it.
         """
         async with self._turn:
+            if not self._tidied:
+                await self._store.write(self._tidy)
+                self._tidied = True
             dead = self._dead(look(self._folder))
             # Looked at again after the deaths were seen: what a dead writer wrote is then whole.
             for segment in look(self._folder).segments:

@@ -121,12 +121,37 @@ async def test_a_shim_that_was_never_born_is_cleaned_up(places: Places) -> None:
 def test_the_history_holds_no_secret(places: Places, room: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     one = Instance(places)
     specs.write(one.folder, one.spec)
+    records.write(one.folder, records.Record(one.id, 1, 1))
     if not room:
         monkeypatch.setattr(Path, "replace", full)
     archive(places, one.id)
     kept_files = [path for path in (places.history / one.id).rglob("*") if path.is_file()]
     assert all(b'"api_key": "k"' not in path.read_bytes() and b"LLAMA_API_KEY" not in path.read_bytes() for path in kept_files)
-    assert bool(kept_files) is room
+    assert (places.history / one.id / "spec.json").exists() is room
+
+
+def test_what_never_began_leaves_no_history(places: Places) -> None:
+    one = Instance(places)
+    specs.write(one.folder, one.spec)
+    records.reserve(one.folder)
+    archive(places, one.id)
+    assert not one.folder.exists() and list(places.history.iterdir()) == []
+
+
+def test_what_the_record_reserved_is_given_back(places: Places) -> None:
+    """The newer of the two files is the record, also when it lies in the reserved one."""
+    one = Instance(places)
+    specs.write(one.folder, one.spec)
+    records.reserve(one.folder)
+    found = records.Record(one.id, 1, 1)
+    records.write(one.folder, found)
+    (one.folder / "record.json.new").mkdir()
+    found.last_lines = ["the last"]
+    records.write(one.folder, found)
+    archive(places, one.id)
+    kept = places.history / one.id
+    assert records.read(kept) == found
+    assert (kept / "record.spare").stat().st_size < 4096
 
 
 def full(*_: object) -> None:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import signal
 import struct
-import subprocess
 import termios
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from studio_core.errors import LaunchFailed
+from studio_core.errors import DiskFull
 from studio_core.paths import Places
 from studio_core.supervisor import record as records
 from studio_core.supervisor import tree
 from studio_core.supervisor.record import Exit
 from studio_core.supervisor.shim_link import start
+from tests import disk
+from tests.disk import fill
 from tests.instance import Instance, living
 from tests.wait import eventually
 
@@ -29,40 +29,17 @@ SIZE = 1024 * 1024
 @pytest.fixture
 def small(state_dir: Path) -> Iterator[Places]:
     """State on a file system of 1 MiB."""
-    folder = state_dir / "small"
-    folder.mkdir()
-    options = f"size={SIZE},mode=700"
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
-    try:
+    with disk.mounted(state_dir / "small", SIZE) as folder:
         places = Places(folder)
         places.create()
         yield places
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def fill(places: Places) -> Path:
-    """Take every byte that is left."""
-    filler = places.root / "filler"
-    handle = os.open(filler, os.O_WRONLY | os.O_CREAT)
-    size = 65536
-    while size:
-        try:
-            os.write(handle, b"x" * size)
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
-            size //= 2
-    os.close(handle)
-    return filler
 
 
 async def test_a_stop_and_its_record_need_no_room(small: Places) -> None:
     one = Instance(small)
     await one.start()
     await one.listening()
-    fill(small)
+    fill(small.root)
     with pytest.raises(OSError, match="No space left"):
         (small.root / "proof").write_bytes(b"x" * 4096)
     await one.link.stop(10.0)
@@ -74,15 +51,15 @@ async def test_a_stop_and_its_record_need_no_room(small: Places) -> None:
 async def test_a_crash_on_a_full_disk_is_told_in_full(small: Places) -> None:
     one = Instance(small)
     found = await one.start()
-    fill(small)
+    fill(small.root)
     os.kill(found.engine_pid or 0, signal.SIGKILL)
     assert (await one.gone()).exit == Exit(signal=signal.SIGKILL)
 
 
 async def test_nothing_is_started_that_could_not_be_recorded(small: Places) -> None:
-    fill(small)
+    fill(small.root)
     one = Instance(small)
-    with pytest.raises(LaunchFailed, match="No space left"):
+    with pytest.raises(DiskFull, match="the engine was not started"):
         await start(small, one.spec)
     assert tree.find(tree.Traits(one.id)) == []
 
@@ -94,7 +71,7 @@ async def test_lost_bytes_are_a_counted_gap_and_the_log_goes_on(small: Places) -
     pid = before.engine_pid or 0
     await eventually(lambda: stopped(pid))
     await eventually(lambda: one.log.tail(1) == ["begin"])
-    filler = fill(small)
+    filler = fill(small.root)
     await one.link.signal(signal.SIGCONT)
     await eventually(lambda: Path(f"/proc/{pid}/cwd").readlink() == Path("/proc"), what="the disk does not block the engine")
     await eventually(lambda: stopped(pid))
@@ -135,7 +112,7 @@ def test_the_record_is_never_torn(small: Places) -> None:
     records.reserve(folder)
     found = records.Record("one-x", 1, 1)
     records.write(folder, found)
-    filler = fill(small)
+    filler = fill(small.root)
     os.truncate(filler, filler.stat().st_size - 4096)
     for number in range(50):
         found.last_lines = ["x" * 400] * (number % 40)
@@ -150,7 +127,7 @@ async def test_the_log_gives_way_oldest_first(small: Places) -> None:
     before = await one.start()
     await eventually(lambda: stopped(before.engine_pid or 0))
     await eventually(lambda: one.log.tail(1) == ["20000"])
-    fill(small)
+    fill(small.root)
     await one.link.signal(signal.SIGCONT)
     found = await one.gone()
     assert one.log.first(1).lines == [b"1"]
