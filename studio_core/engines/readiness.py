@@ -7,6 +7,8 @@ import httpx
 from studio_core.engines.engine import Engine
 
 TIMEOUT_S = 2.0
+# A second request on a connection can wait 40 ms for a delayed ACK: some engines write head and body apart (Nagle).
+ONE_EACH = httpx.Limits(max_keepalive_connections=0)
 # An engine's /metrics is a few kilobytes; a foreign listener on the port may send anything.
 BODY_LIMIT = 4 * 1024 * 1024
 
@@ -53,7 +55,9 @@ def sums(text: str) -> dict[str, float]:
 
 def _client(host: str, port: int) -> httpx.AsyncClient:
     name = f"[{host}]" if ":" in host else host
-    return httpx.AsyncClient(base_url=f"http://{name}:{port}", timeout=TIMEOUT_S, trust_env=False, verify=False)
+    return httpx.AsyncClient(
+        base_url=f"http://{name}:{port}", timeout=TIMEOUT_S, trust_env=False, verify=False, limits=ONE_EACH
+    )
 
 
 async def _get(client: httpx.AsyncClient, path: str, key: str) -> str | None:

@@ -68,6 +68,7 @@ class Keeper:
         self._folder = around.places.instance(spec.instance)
         self._moved = self._born = time.monotonic()
         self._usage = memory.Usage()
+        self._ours = False
         self._followed = asyncio.Event()
         self._stirred = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -236,15 +237,17 @@ class Keeper:
         record = self.record
         if record is None or record.engine_pid is None:
             return False
-        if not await asyncio.to_thread(self._listens, record):
+        if not port.accepts(*self.address):
+            return False
+        # Proven before the key is shown to whoever listens, and once: the proof reads all of the kernel's sockets.
+        self._ours = self._ours or await asyncio.to_thread(self._listens, record)
+        if not self._ours:
             return False
         return await ready(self.engine, *self.address, self.spec.api_key)
 
     def _listens(self, record: Record) -> bool:
         """The first process is asked first: which other one of the tree it may be takes a scan of all processes."""
         number = self.spec.port
-        if not port.is_listened(number):
-            return False
         first = {record.engine_pid} if record.engine_pid is not None and record.exit is None else set[int]()
         return port.listener_belongs(number, first) or port.listener_belongs(
             number, {member.pid for member in tree.members(self.id, record)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -54,7 +55,7 @@ def test_a_stranger_is_not_ours_and_is_named(free_port: int) -> None:
     with stranger("127.0.0.1", free_port, "bad\x1b[2Jname") as pid:
         assert not port.listener_belongs(free_port, {os.getpid()})
         assert port.listener_belongs(free_port, {os.getpid(), pid})
-        assert port.is_listened(free_port)
+        assert port.accepts("127.0.0.1", free_port)
         assert not port.is_free("127.0.0.1", free_port)
         assert str(port.holder(free_port)) == f"bad?[2Jname (pid {pid})"
     assert port.is_free("127.0.0.1", free_port)
@@ -91,6 +92,22 @@ def test_a_connection_that_lingers_does_not_take_the_port(free_port: int) -> Non
         accepted.close()
         client.close()
     assert port.is_free("127.0.0.1", free_port)
+
+
+def test_a_port_takes_connections_or_does_not(free_port: int) -> None:
+    assert not port.accepts("127.0.0.1", free_port)
+    with socket.socket() as server, contextlib.ExitStack() as queue:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", free_port))
+        assert not port.accepts("127.0.0.1", free_port)
+        server.listen(0)
+        assert port.accepts("127.0.0.1", free_port)
+        for _ in range(4):
+            client = queue.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", free_port))
+        assert port.accepts("127.0.0.1", free_port), "a full queue is a listener's"
+    assert not port.accepts("127.0.0.1", free_port)
 
 
 def test_the_first_free_port_that_is_nobodys(free_port: int) -> None:

@@ -101,6 +101,7 @@ def say(text: str) -> None:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     engine: Engine
 
     def log_message(self, *args: Any) -> None:
