@@ -54,6 +54,8 @@ class StudioApp(App[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (104, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
     ENABLE_COMMAND_PALETTE = True
+    # Without it Textual paints an empty screen first, and switching from that waits 50 ms.
+    DEFAULT_MODE = "dashboard"
     AUTO_FOCUS = None
 
     def __init__(self, bridge: Bridge, own_keys: dict[str, str] | None = None, start: str = "dashboard", recipe: str = "") -> None:
@@ -79,7 +81,8 @@ class StudioApp(App[None]):
 
     def on_mount(self) -> None:
         terminal.on_terminate(self.action_leave)
-        self.switch_mode(self._start)
+        if self._start != self.DEFAULT_MODE:
+            self.switch_mode(self._start)
         self.set_interval(TICK_S, self._tick)
         self.call_after_refresh(self._painted)
 
