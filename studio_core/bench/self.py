@@ -23,6 +23,7 @@ from studio_core.errors import StudioError
 FIGURES = {
     "launch": ("studio_core.bench.launch", "time that Studio adds to an engine's own start"),
     "idle": ("studio_core.bench.idle", "processor and memory while nothing happens"),
+    "survival": ("studio_core.bench.survival", "how soon all is whole after a daemon was killed"),
     "cli": ("studio_core.bench.command", "studio status over an interpreter that does nothing"),
     "paint": ("studio_core.bench.paint", "first paint of the app over a minimal Textual app"),
     "suite": ("studio_core.bench.suite", "duration of the default test run, as its runner tells it"),

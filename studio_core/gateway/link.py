@@ -22,7 +22,7 @@ from studio_core.paths import Places, connect, daemon_environment
 
 REDIAL_S = 0.1
 # Without a controller for this long, one is started; the pause doubles while that does not help.
-REVIVE_S, REVIVE_MAX_S = 2.0, 60.0
+REVIVE_S, REVIVE_MAX_S = 1.0, 60.0
 COUNTS_S = 0.25
 LINE_BYTES = 64 * 1024 * 1024
 
