@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,8 +18,8 @@ from urllib.parse import SplitResult, quote, urlencode, urlsplit
 import msgspec
 
 from studio_core import wire
-from studio_core.errors import BadSetting, Daemonless, StudioError, by_code
-from studio_core.paths import connect
+from studio_core.errors import BadSetting, Daemonless, Denied, StudioError, by_code
+from studio_core.paths import connect, peer_uid
 
 T = TypeVar("T")
 TIMEOUT_S = 30.0
@@ -36,6 +37,12 @@ class _UnixConnection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         self.sock = connect(self._path, self._patience)
+        if (owner := peer_uid(self.sock)) not in (os.getuid(), 0) and os.getuid() != 0:
+            self.close()
+            raise Denied(
+                f"the Studio at {self._path.parent} is run by uid {owner}", f"this is uid {os.getuid()}",
+                "use your own: set VLLM_STUDIO_DATA_DIR",
+            )
 
 
 class Stream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -131,23 +132,36 @@ class Places:
             StateError: not ours, open to others, not writable, or on a network file system.
         """
         try:
-            for folder in (self.root, self.instances, self.history, self.journal, self.logs):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.check()
+            for folder in (self.instances, self.history, self.journal, self.logs):
+                folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise StateError(
                 f"cannot create the state directory {self.root}", error.strerror or str(error),
                 "choose one you may write with VLLM_STUDIO_DATA_DIR",
             ) from error
-        self.check()
+
+    def check_owner(self) -> None:
+        """Refuse a state directory of somebody else. One that is not there is nobody's.
+
+        Raises:
+            StateError: it is another user's, or lies where we may not look.
+        """
+        hint = "choose your own with VLLM_STUDIO_DATA_DIR"
+        try:
+            owner = self.root.stat().st_uid
+        except PermissionError as error:
+            raise StateError(f"the state directory {self.root} cannot be reached", error.strerror or str(error), hint) from error
+        except OSError:
+            return
+        if owner != os.getuid():
+            raise StateError(f"the state directory {self.root} belongs to uid {owner}", f"this is uid {os.getuid()}", hint)
 
     def check(self) -> None:
-        """Refuse a state directory that others could change or that locks do not work on."""
+        """Refuse a state directory that others could change or that locks do not work on. Raises StateError, OSError."""
+        self.check_owner()
         info = self.root.stat()
-        if info.st_uid != os.getuid():
-            raise StateError(
-                f"the state directory {self.root} belongs to uid {info.st_uid}", f"this is uid {os.getuid()}",
-                "choose your own with VLLM_STUDIO_DATA_DIR",
-            )
         if info.st_mode & 0o077:
             raise StateError(
                 f"the state directory {self.root} is open to other users",
@@ -212,6 +226,12 @@ def connect(path: Path, timeout: float | None = None) -> socket.socket:
         link.close()
         raise
     return link
+
+
+def peer_uid(link: socket.socket) -> int:
+    """Who made the other end of a Unix socket (SO_PEERCRED: pid, uid, gid as three ints, unix(7))."""
+    packed = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", packed)[1])
 
 
 def listen(path: Path, backlog: int = 128) -> socket.socket:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from studio_core.errors import BadSetting
-from studio_core.paths import default_state_dir, shipped
+from studio_core.paths import Places, default_state_dir, shipped
+from studio_core.text import yaml_problem
 
 PREFIX = "VLLM_STUDIO_"
 
@@ -194,6 +195,8 @@ def _yaml(path: Path) -> Mapping[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:
+        # Of somebody else's state directory more is to be said than that this file cannot be read.
+        Places(path.parent).check_owner()
         raise BadSetting(f"cannot read {path}", str(error), "check that it is a text file you may read") from error
     if not _has_content(text):
         return {}
@@ -202,7 +205,7 @@ def _yaml(path: Path) -> Mapping[str, Any]:
     try:
         data = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        raise BadSetting(f"broken YAML in {path}", " ".join(str(error).split()), "correct that line") from error
+        raise BadSetting(f"broken YAML in {path}", yaml_problem(error), "correct that line") from error
     if not isinstance(data, dict):
         raise BadSetting(f"{path} is not a mapping", f"it holds a {type(data).__name__}", "write lines like `port: 8080`")
     return data

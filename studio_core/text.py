@@ -117,3 +117,10 @@ def clean(text: str) -> str:
 def line(text: str) -> str:
     """The same on one line, for names and titles."""
     return " ".join(clean(text).split())
+
+
+def yaml_problem(error: Exception) -> str:
+    """What PyYAML found wrong and where, from an error's marks; they count lines and columns from 0."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return " ".join(f"{where}{problem or error}".split())

@@ -11,7 +11,7 @@ import msgspec
 
 from studio_core import daemon, wire
 from studio_core.client import Client, told
-from studio_core.errors import Unavailable
+from studio_core.errors import NotFound, Unavailable
 from studio_core.settings import Settings
 from studio_core.text import Sanitiser
 
@@ -23,6 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     client = daemon.ensure(settings)
+    _refuse_unknown(client, options.name)
     chat = client.new_chat(options.name).id
     if options.prompt:
         _ask(client, chat, " ".join(options.prompt), options.name)
@@ -34,6 +35,17 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             return 0
         if line.strip():
             _ask(client, chat, line.strip(), options.name)
+
+
+def _refuse_unknown(client: Client, name: str) -> None:
+    """Before a chat is made that nobody could answer. Raises NotFound."""
+    recipes = client.recipes()
+    names = {one.id for one in recipes}.union(
+        *([one.recipe.get("served_model_name"), *one.recipe.get("aliases", ())] for one in recipes),
+        *(one.served_names for one in client.instances()),
+    )
+    if name not in names:
+        raise NotFound(f"no recipe {name}", "", "see: studio recipes")
 
 
 def _ask(client: Client, chat: str, prompt: str, model: str) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ import msgspec
 from studio_core import wire
 from studio_core.controller.gatekeeper import Gatekeeper
 from studio_core.gateway.table import Acquire, Counts, Drained, FromGateway, Hello, Key, Policy, Push, Retire, Route, Table, Taken
-from studio_core.paths import Places, listen
+from studio_core.paths import Places, listen, peer_uid
 from studio_core.supervisor import identity
 from studio_core.supervisor.bell import Bell
 
@@ -170,8 +169,7 @@ class GatewayLink:
             self._spawn(self._serve(link))
 
     async def _serve(self, link: socket.socket) -> None:
-        _, uid, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        greeting = await asyncio.to_thread(_hello, link) if uid == os.getuid() else None
+        greeting = await asyncio.to_thread(_hello, link) if peer_uid(link) == os.getuid() else None
         if greeting is None:
             link.close()
             return

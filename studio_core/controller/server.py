@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from studio_core import paths
 from studio_core.paths import listen
 
 # How long answers under way get when the server stops. Event streams end at once: the hub is closed first.
@@ -34,11 +34,10 @@ class PeerProtocol(HttpToolsProtocol):
 
 
 def peer_uid(transport: asyncio.BaseTransport) -> int:
-    """The uid at the other end (SO_PEERCRED: pid, uid, gid as three ints, unix(7))."""
+    """The uid at the other end."""
     descriptor = os.dup(transport.get_extra_info("socket").fileno())
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=descriptor) as link:
-        packed = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return int(struct.unpack("3i", packed)[1])
+        return paths.peer_uid(link)
 
 
 class Server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import json
 import os
 import re
@@ -78,13 +79,23 @@ def _ask(binary: str, mtime_ns: int, size: int) -> Flags:
     try:
         answer = subprocess.run([binary, "--help"], capture_output=True, text=True, errors="replace",
                                 timeout=HELP_TIMEOUT_S, env=environment, stdin=subprocess.DEVNULL, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BadRecipe(f"{binary} cannot be run", str(error), "check the file, or choose another binary") from error
+    except OSError as error:
+        raise _not_run(binary, error) from error
+    except subprocess.TimeoutExpired as error:
+        said = f"its --help takes longer than {HELP_TIMEOUT_S:.0f} s"
+        raise BadRecipe(f"{binary} cannot be used", said, "check the file, or choose another binary") from error
     flags = parse(answer.stdout + "\n" + answer.stderr)
     if not flags.groups:
         first = next(iter(answer.stderr.strip().splitlines()), f"exit code {answer.returncode}")
         raise BadRecipe(f"{binary} does not print its flags", first, "run it with --help to see what is wrong")
     return flags
+
+
+def _not_run(binary: str, error: OSError) -> BadRecipe:
+    hint = "check the file, or choose another binary"
+    if error.errno == errno.ENOEXEC:
+        hint = f"it is no program for this machine ({os.uname().machine}): install a build for it, or choose another binary"
+    return BadRecipe(f"{binary} cannot be run", error.strerror or str(error), hint)
 
 
 def merge(base: Sequence[Option], extra: Mapping[str, Any], flags: Flags) -> list[str]:

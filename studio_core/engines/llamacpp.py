@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -99,13 +100,23 @@ def launcher(recipe: Recipe) -> Launcher:
         path = Path(found).absolute()
         return Launcher((str(path),), flag.ask(path), str(path), {})
     if chosen:
-        raise BadRecipe(f"the binary {chosen} is not there or not executable", "",
-                        "correct the recipe's field binary, or remove it to use llama-server on PATH")
+        raise _unusable(str(chosen))
     if importlib.util.find_spec("xllamacpp") is None:
         raise BadRecipe("no llama.cpp server found", "neither llama-server on PATH nor the package xllamacpp",
                         "install llama.cpp, or: pip install 'studio-tui[demo]'")
     flags = Flags(tuple(frozenset(spellings) for spellings in llamaserver.spellings()))
     return Launcher((sys.executable, "-m", RUNNER), flags, "Studio's llama.cpp runner", _import_path())
+
+
+def _unusable(binary: str) -> BadRecipe:
+    """Why nothing can be started by that name."""
+    path = Path(binary)
+    hint = "correct the recipe's field binary, or remove it to use llama-server on PATH"
+    if path.is_dir():
+        return BadRecipe(f"the binary {binary} is a folder", "", f"name the program in it; {hint}")
+    if path.exists():
+        return BadRecipe(f"the binary {binary} is not executable", "", f"run: chmod +x {shlex.quote(binary)}; or {hint}")
+    return BadRecipe(f"the binary {binary} is not there", "", hint)
 
 
 def _import_path() -> dict[str, str]:

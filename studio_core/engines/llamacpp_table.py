@@ -44,8 +44,9 @@ SIGNATURES = tuple(Signature(name, re.compile(pattern), title, hint, weak) for n
     ("model_unreadable", False, "the model file {path} cannot be read", "check the permissions of the file",
      r"failed to open GGUF file '(?P<path>[^']+)' \(Permission"),
     ("gguf_broken", False, "the model file is damaged or incomplete", "fetch it again, and check that all parts are there",
-     r"failed to read key-value pairs|invalid magic|tensor '[^']+' not found|data is not within the file bounds"
-     r"|wrong number of tensors; expected|has invalid data|error loading model (?:hyperparameters|vocabulary)"),
+     r"failed to read key-value pairs|failed to read header|invalid magic|tensor '[^']+' not found"
+     r"|data is not within the file bounds|wrong number of tensors; expected"
+     r"|has invalid data|error loading model (?:hyperparameters|vocabulary)"),
     ("gpu_memory", False, "the GPU has too little free memory",
      "lower max_model_len, set n_gpu_layers lower, or cache_type_k and cache_type_v to q8_0",
      r"allocating [\d.]+ MiB on device \d+: cudaMalloc failed|failed to fit params to free device memory"
@@ -60,8 +61,8 @@ SIGNATURES = tuple(Signature(name, re.compile(pattern), title, hint, weak) for n
     ("runner_missing", False, "xllamacpp is not installed",
      "install the demo extra (pip install 'studio-tui[demo]') or a llama-server",
      r"No module named 'xllamacpp'"),
-    ("load_failed", True, "the model could not be loaded", "read the lines above", r"exiting due to model loading error"),
-    ("http_failed", True, "the HTTP server could not start", "read the lines above", r"exiting due to HTTP server error"),
+    ("load_failed", True, "the model could not be loaded", "read the last lines of its log", r"exiting due to model loading error"),
+    ("http_failed", True, "the HTTP server could not start", "read the last lines of its log", r"exiting due to HTTP server error"),
 ))
 
 SERIES = {

@@ -14,6 +14,7 @@ import yaml
 
 from studio_core.errors import BadRecipe
 from studio_core.recipes.recipe import Recipe, parse
+from studio_core.text import yaml_problem
 
 TEXT_LIMIT = 4 * 1024 * 1024
 # Aliases let a few lines stand for billions of values.
@@ -145,7 +146,4 @@ def _recipe(line: int, data: Any) -> Recipe:
 
 
 def _broken(error: yaml.YAMLError) -> BadRecipe:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error)
-    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return BadRecipe("the text is not valid YAML", where + problem, "correct that line; nothing was changed")
+    return BadRecipe("the text is not valid YAML", yaml_problem(error), "correct that line; nothing was changed")

@@ -7,12 +7,11 @@ import json
 import os
 import selectors
 import socket
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from studio_core.paths import listen
+from studio_core.paths import listen, peer_uid
 
 LINE_BYTES = 64 * 1024
 # A watcher that does not read loses its stream at this much, not we our memory.
@@ -57,9 +56,7 @@ class Desk:
             client, _address = self._server.accept()
         except OSError:
             return
-        # SO_PEERCRED (unix(7)): pid, uid, gid of the other end.
-        _pid, uid, _gid = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        if uid != os.getuid():
+        if peer_uid(client) != os.getuid():
             client.close()
             return
         client.setblocking(False)

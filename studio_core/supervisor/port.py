@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 LISTEN = "0A"
 FULL_S = 0.02
+# Programs whose name alone says nothing.
+INTERPRETERS = ("python", "node", "ruby", "perl", "sh", "bash")
+NAME_LIMIT = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +80,20 @@ def holder(port: int) -> Holder | None:
 
 
 def _command(pid: int) -> str:
+    """Its name, and of an interpreter what it runs; never more of its arguments, which may be secrets."""
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
             name = file.read().rstrip("\n")
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+            words = file.read().split("\0")[1:]
     except OSError:
         return "?"
+    if name.startswith(INTERPRETERS):
+        at = next((number for number, word in enumerate(words) if word and not word.startswith("-")), None)
+        if at is not None:
+            name += f" -m {words[at]}" if "-m" in words[:at] else f" {os.path.basename(words[at])}"
     # A process chooses its name freely.
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
+    return "".join(letter if letter.isprintable() else "?" for letter in name[:NAME_LIMIT])
 
 
 def accepts(host: str, port: int) -> bool:

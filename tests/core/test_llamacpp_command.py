@@ -158,7 +158,7 @@ def test_a_hub_id_is_left_to_the_engine(binary: Path, tmp_path: Path) -> None:
 
 
 def test_a_missing_binary(gguf: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadRecipe, match="not there or not executable"):
+    with pytest.raises(BadRecipe, match="is not there"):
         find("llamacpp").check(recipe(tmp_path / "none", gguf), load())
 
 
