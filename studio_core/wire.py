@@ -350,6 +350,12 @@ class Event(Model):
     data: Any = None
     id: str = ""
 
+    @property
+    def place(self) -> tuple[int, int] | None:
+        """Generation and offset of a log's event: from where to go on."""
+        generation, _, offset = self.id.partition(":")
+        return (int(generation), int(offset)) if generation.isdigit() and offset.isdigit() else None
+
 
 def to_builtins(value: Any) -> Any:
     """The value as plain dicts, lists and scalars, ready for any JSON encoder."""

@@ -59,9 +59,7 @@ class Tail:
         for event in stream:
             if self._over.is_set():
                 break
-            generation, _, offset = event.id.partition(":")
-            if offset.isdigit() and generation.isdigit():
-                self._generation, self._offset = int(generation), int(offset)
+            self._generation, self._offset = event.place or (self._generation, self._offset)
             if event.event == "log":
                 self._lost += len(self._lines) == WAITING
                 self._lines.append(clean(str(event.data.get("line", ""))))

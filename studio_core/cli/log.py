@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import time
 
 from studio_core import daemon
 from studio_core.cli.table import as_json, size, table
@@ -11,6 +12,10 @@ from studio_core.client import Client
 from studio_core.errors import BadInput, Daemonless, NotFound
 from studio_core.settings import Settings
 from studio_core.text import Sanitiser, clean
+
+
+# A controller that dies is brought back within seconds; one that was sent down stays away.
+AWAY_S, PAUSE_S = 10.0, 0.2
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,13 +56,22 @@ def _find(client: Client, name: str) -> str:
 
 
 def _follow(client: Client, log_id: str, start: int, wanted: str | None) -> None:
-    """Until the log ends. Raises Daemonless when the controller goes away before."""
-    sanitiser = Sanitiser()
-    with contextlib.closing(client.follow(log_id, start)) as stream:
-        for event in stream:
-            if event.event == "end":
-                return
-            line = event.data.get("line") if isinstance(event.data, dict) and event.event == "log" else None
-            if line is not None and (wanted is None or wanted in line):
-                print(sanitiser.feed(line + "\n"), end="", flush=True)
+    """Until the log ends, over restarts of the controller.
+
+    Raises:
+        Daemonless: nobody brought it back in time.
+    """
+    sanitiser, generation, offset = Sanitiser(), 0, start
+    lost_at = time.monotonic()
+    while time.monotonic() - lost_at < AWAY_S:
+        with contextlib.suppress(Daemonless), contextlib.closing(client.follow(log_id, offset, generation)) as stream:
+            for event in stream:
+                if event.event == "end":
+                    return
+                generation, offset = event.place or (generation, offset)
+                line = event.data.get("line") if isinstance(event.data, dict) and event.event == "log" else None
+                if line is not None and (wanted is None or wanted in line):
+                    print(sanitiser.feed(line + "\n"), end="", flush=True)
+            lost_at = time.monotonic()
+        time.sleep(PAUSE_S)
     raise Daemonless("Studio went away while the log was followed", "the engine goes on", f"studio logs {log_id} -f")

@@ -143,6 +143,24 @@ def test_logs_list_read_search_follow(studio: Command, home: House) -> None:
     assert (following.returncode, said) == (0, "")
 
 
+def test_a_log_is_followed_over_the_death_of_the_controller(studio: Command, home: House) -> None:
+    home.recipe("slow", load_s=3.0)
+    studio.good("launch", "slow")
+    name = home.instance("slow").id
+    following = studio.start("logs", name, "-f", "-n", "1000")
+    assert following.stdout is not None
+    begun = following.stdout.readline()
+    killed = home.kill_controller()
+    wait_until(lambda: home.status().controller.pid != killed)
+    wait_until(lambda: home.instance("slow").state == "ready")
+    studio.good("stop", "slow")
+    told, said = following.communicate(timeout=30)
+    assert (following.returncode, said) == (0, "")
+    # The engine also complains of the controller that left in the middle of a question.
+    lines = [line for line in (begun + told).splitlines() if line.startswith("0.00")]
+    assert len(lines) == len(set(lines)) and "model loaded" in told
+
+
 def test_recipes_go_out_and_come_back_the_same(studio: Command, home: House, tmp_path: Path) -> None:
     file = tmp_path / "recipe.yaml"
     file.write_text(f"id: spare\nname: '{OTHER}'\nbackend: llamacpp\nmodel_path: {home.root}/model.gguf\n", encoding="utf-8")
