@@ -13,7 +13,6 @@ from studio_core.errors import BadInput, Daemonless, NotFound
 from studio_core.settings import Settings
 from studio_core.text import Sanitiser, clean
 
-
 # A controller that dies is brought back within seconds; one that was sent down stays away.
 AWAY_S, PAUSE_S = 10.0, 0.2
 
