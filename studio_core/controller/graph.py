@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from studio_core import __version__, room, wire
 from studio_core.chat.turn import Turns
@@ -36,7 +37,7 @@ from studio_core.store.launch import LaunchRow, LaunchTable
 from studio_core.store.recipe import RecipeTable
 from studio_core.store.store import Store
 from studio_core.store.takeover import takeover
-from studio_core.supervisor import launch
+from studio_core.supervisor import identity, launch
 from studio_core.supervisor.attempt import Attempt
 from studio_core.supervisor.keeper import Keeper, Surroundings
 from studio_core.supervisor.service import Supervisor
@@ -50,7 +51,6 @@ class Controller:
     def __init__(self, settings: Settings, places: Places, start_id: str, end: Callable[[bool], None]) -> None:
         self._settings = settings
         self._places = places
-        self._began = time.monotonic()
         self._said: list[str] = []
         self._started_at = datetime.now(UTC).isoformat()
         self.store = Store(settings.database)
@@ -190,11 +190,16 @@ class Controller:
         return await asyncio.to_thread(studio_models, self._settings.models_dir, stored)
 
     def _daemons(self) -> Daemons:
-        def controller() -> wire.Daemon:
-            age = time.monotonic() - self._began
-            return wire.Daemon(pid=os.getpid(), version=__version__, started_at=self._started_at, age_s=age)
-
+        mine = wire.Daemon(pid=os.getpid(), version=__version__, started_at=self._started_at)
         return Daemons(
-            controller=controller, gateway=lambda: self.link.gateway, probe=lambda: self._gpu.daemon,
+            controller=lambda: _aged(mine), gateway=lambda: _aged(self.link.gateway), probe=lambda: _aged(self._gpu.daemon),
             inflight=lambda: self.link.inflight, waiting=lambda: self.link.waiting,
         )
+
+
+D = TypeVar("D", bound=wire.Daemon)
+
+
+def _aged(daemon: D) -> D:
+    """How long it has run, as of now."""
+    return msgspec.structs.replace(daemon, age_s=identity.age(daemon.pid) if daemon.pid else 0.0)

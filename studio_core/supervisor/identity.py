@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal as signals
+import time
 from dataclasses import dataclass
 
 from studio_core.paths import machine_id
@@ -50,6 +51,12 @@ def ticks(pid: int) -> int | None:
     """Start time in clock ticks since boot; None when there is no such process."""
     fields = stat_fields(pid)
     return int(fields[19]) if fields else None
+
+
+def age(pid: int) -> float:
+    """Seconds since a process was started, by the kernel's own clock; 0 when there is no such process."""
+    start = ticks(pid)
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - start / os.sysconf("SC_CLK_TCK") if start is not None else 0.0
 
 
 def alive(pid: int, start: int) -> bool:

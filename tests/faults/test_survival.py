@@ -10,12 +10,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from studio_core.errors import NotFound
@@ -59,6 +61,15 @@ def test_the_family(home: House) -> None:
     assert engine is not None and shim is not None
     assert int(engine[1]) == found.shim_pid
     assert int(shim[1]) != home.status().controller.pid
+
+
+def test_the_status_says_how_long_each_daemon_has_run(home: House) -> None:
+    first, second = home.status(), wait_until(lambda: found if (found := home.status()).probe.pid else None)
+    assert second is not None
+    for name in ("controller", "gateway", "probe"):
+        pid, age = getattr(second, name).pid, getattr(second, name).age_s
+        assert 0 < age <= time.time() - psutil.Process(pid).create_time() + 1.0, name
+    assert 0 < first.controller.age_s < second.controller.age_s
 
 
 def test_a_killed_gateway_is_replaced_and_connections_wait_for_it(home: House) -> None:
