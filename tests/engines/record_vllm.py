@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import pwd
+import signal
 import socket
 import subprocess
 import sys
@@ -112,11 +113,13 @@ def record_served() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
 
     def also(run: Run, scratch: Path) -> None:
+        def neutral(text: str) -> str:
+            return recording.neutral(text, places(scratch))
+
         run.until(READY)
-        talk(PORT, folder)
+        talk(PORT, folder, neutral)
         tree = {"argv": run.argv, "looks": orphaned(run)}
-        text = recording.neutral(json.dumps(tree, indent=1) + "\n", places(scratch))
-        (folder / "process_tree.json").write_text(text, "utf-8")
+        (folder / "process_tree.json").write_text(neutral(json.dumps(tree, indent=1) + "\n"), "utf-8")
 
     return record(case, also)
 
@@ -140,6 +143,8 @@ JOBS: dict[str, Callable[[], Path]] = {
 
 
 def main(names: list[str]) -> int:
+    # A shell starts background jobs with SIGINT ignored, which vLLM would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in names or JOBS:
         path = JOBS[name]()
         print(f"{name}: {path.stat().st_size} bytes", flush=True)

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,14 +62,14 @@ EXCHANGES = (
 )
 
 
-def talk(port: int, folder: Path) -> None:
-    """Ask a ready server everything, in order, and store what it answers."""
+def talk(port: int, folder: Path, neutral: Callable[[str], str]) -> None:
+    """Ask a ready server everything, in order, and store what it answers, without this machine's places."""
     index = {}
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         for one in EXCHANGES:
             method = "GET" if one.body is None else "POST"
             answer = client.request(method, one.path, json=one.body)
-            (folder / one.file).write_text(answer.text, "utf-8")
+            (folder / one.file).write_text(neutral(answer.text), "utf-8")
             index[one.file] = {"method": method, "path": one.path, "body": one.body, "status": answer.status_code,
                                "type": answer.headers.get("content-type")}
     (folder / "exchange.json").write_text(json.dumps(index, indent=1) + "\n", "utf-8")
