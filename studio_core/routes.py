@@ -68,6 +68,11 @@ TABLE: tuple[Route, ...] = (
         ("POST", "/v1/detokenize", "tokens to text, where the engine has it"),
     ),
     *_rows(
+        ENGINE, ADMIN,
+        *((method, "/upstream/{instance}/{rest:path}", "an engine's own path, as it is")
+          for method in ("GET", "POST", "PUT", "DELETE")),
+    ),
+    *_rows(
         CONTROLLER, READ,
         ("GET", "/status", "what runs, and every process of Studio"),
         ("GET", "/gpus", "GPUs and host"),

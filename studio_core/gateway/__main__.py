@@ -22,6 +22,7 @@ from studio_core.gateway.http import Connection
 from studio_core.gateway.inference import Engines
 from studio_core.gateway.journal import Journal
 from studio_core.gateway.link import Link, kept
+from studio_core.gateway.passage import Passage
 from studio_core.gateway.routing import Routing
 from studio_core.gateway.table import Hello
 from studio_core.paths import Places
@@ -49,8 +50,9 @@ class Gateway:
         self._routing = self._link.routing = Routing(kept(places), self._link.tell)
         self._journal = Journal(places.journal, writer)
         engines = Engines(self._routing, self._journal, Cloakroom(places.root))
+        passage = Passage(self._routing, self._journal)
         local = LocalAnswer(self._routing, hello, self._journal)
-        self._door = FrontDoor(writer, self._routing, engines, Control(places.gateway_socket), local)
+        self._door = FrontDoor(writer, self._routing, engines, passage, Control(places.gateway_socket), local)
 
     def retire(self, deadline_s: float = RETIRE_S) -> None:
         self._deadline_s = deadline_s

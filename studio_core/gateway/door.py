@@ -12,6 +12,7 @@ from studio_core.gateway.answer import LocalAnswer
 from studio_core.gateway.auth import authorise
 from studio_core.gateway.control import Control
 from studio_core.gateway.inference import Engines
+from studio_core.gateway.passage import PREFIX, Passage
 from studio_core.gateway.request import Headers, Request, Serve
 from studio_core.gateway.responder import Responder
 from studio_core.gateway.routing import Routing
@@ -23,11 +24,14 @@ RETRY_AFTER_S = 5
 class FrontDoor:
     """The door of every connection (`request.Door`)."""
 
-    def __init__(self, gateway_id: str, routing: Routing, engines: Engines, control: Control, local: LocalAnswer) -> None:
+    def __init__(
+        self, gateway_id: str, routing: Routing, engines: Engines, passage: Passage, control: Control, local: LocalAnswer
+    ) -> None:
         self._id = gateway_id
         self._numbers = itertools.count(1)
         self._routing = routing
         self._engines = engines
+        self._passage = passage
         self._control = control
         self._local = local
 
@@ -43,7 +47,8 @@ class FrontDoor:
         table = self._routing.table
         principal, row = authorise(request, table.keys, table.policy)
         if row.answers == ENGINE:
-            return partial(self._serve, partial(self._engines.serve, principal))
+            engine = self._passage if request.path.startswith(PREFIX) else self._engines
+            return partial(self._serve, partial(engine.serve, principal))
         if row.answers == CONTROLLER:
             return partial(self._serve, partial(self._control.serve, principal))
         return partial(self._serve, self._local.serve)

@@ -129,6 +129,11 @@ class Routing:
             self._waiters.get(route.recipe, {}).pop(lease, None)
             self.changed.set()
 
+    def enter(self, instance: str) -> None:
+        """One request more in flight; drains wait for it too."""
+        self.inflight[instance] += 1
+        self.changed.set()
+
     def release(self, instance: str) -> None:
         """One request less in flight."""
         self.inflight[instance] -= 1
@@ -156,9 +161,8 @@ class Routing:
 
     def _count(self, lease: Lease, route: Route) -> Route:
         assert route.instance is not None
-        self.inflight[route.instance] += 1
+        self.enter(route.instance)
         lease.route = route
-        self.changed.set()
         return route
 
     def _acquire(self, route: Route) -> None:

@@ -275,3 +275,33 @@ async def test_a_slow_reader_holds_the_engine_back(house: Gateways) -> None:
     assert process.memory_info().rss < 120 * 1024 * 1024
     writer.close()
     await eventually(lambda: house.engine.gone == 1)
+
+
+async def test_an_engine_s_own_path_is_for_its_owner(house: Gateways) -> None:
+    async def script(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(whole(200, {"slots": [1]}))
+
+    house.engine.script = script
+    assert status(await house.ask(get("/upstream/tiny-1/slots"))) == 403
+    mine = f"Authorization: Bearer {KEY}\r\nCookie: a=b\r\n"
+    for name in ("tiny-1", "tiny"):
+        answer = await house.ask(get(f"/upstream/{name}/slots?x=1", mine))
+        assert (status(answer), body_of(answer)) == (200, {"slots": [1]})
+        asked = house.engine.asked[-1].head
+        assert asked.startswith(b"GET /slots?x=1 HTTP/1.1") and b"Bearer sk-engine" in asked
+        assert KEY.encode() not in asked and b"cookie" not in asked.lower()
+    refused = await house.ask(get("/upstream/nobody/slots", mine))
+    assert (status(refused), body_of(refused)["title"]) == (404, "nothing runs as nobody")
+    ends = await house.ended(2)
+    assert {(end["outcome"], end["instance"]) for end in ends} == {("ok", "tiny-1")}
+
+
+async def test_an_engine_that_hangs_up_on_its_owner_is_said(house: Gateways) -> None:
+    async def script(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    house.engine.script = script
+    answer = await house.ask(get("/upstream/tiny/slots", f"Authorization: Bearer {KEY}\r\n"))
+    assert (status(answer), body_of(answer)["code"]) == (502, "upstream_failed")
+    [end] = await house.ended(1)
+    assert (end["status"], end["outcome"]) == (502, "failed")

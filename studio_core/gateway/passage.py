@@ -1,0 +1,95 @@
+"""`/upstream/{instance}/...`: an engine's own paths for its owner, as they are. Counted and written down like any request."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from studio_core.errors import NotFound, StudioError
+from studio_core.gateway.auth import Principal
+from studio_core.gateway.inference import Dying
+from studio_core.gateway.journal import Journal
+from studio_core.gateway.observation import Observation
+from studio_core.gateway.request import Headers, Request
+from studio_core.gateway.responder import Responder
+from studio_core.gateway.routing import Routing
+from studio_core.gateway.table import Route
+from studio_core.gateway.upstream import Broken, Upstream, answered, passed
+from studio_core.routes import REQUEST_ID_HEADER
+
+PREFIX = "/upstream/"
+# The caller's key is Studio's, not the engine's; the rest is ours to say.
+OURS = frozenset({b"host", b"content-length", b"expect", b"authorization", b"x-api-key", b"cookie", b"origin",
+                  REQUEST_ID_HEADER.encode()})
+
+
+class Passage:
+    """To whatever has an upstream, ready or not: who looks at an engine often does so because it is not."""
+
+    def __init__(self, routing: Routing, journal: Journal) -> None:
+        self._routing = routing
+        self._journal = journal
+
+    async def serve(self, principal: Principal, request: Request, responder: Responder) -> None:
+        """Raises NotFound, Dying."""
+        route, target = self._find(request)
+        seen, status, outcome = Observation(), 500, "failed"
+        about = {"path": request.path, "model": route.recipe, "recipe": route.recipe, "instance": route.instance}
+        self._journal.line(t="start", id=request.id, at=time.time(), key=principal.id or None, stream=False, **about)
+        assert route.instance is not None
+        self._routing.enter(route.instance)
+        try:
+            status = await self._relay(route, target, request, responder, seen)
+            outcome = "ok" if status < 400 else "rejected" if status < 500 else "failed"
+        except asyncio.CancelledError:
+            status, outcome = 499, "cancelled"
+            raise
+        except StudioError as error:
+            status, seen.error = error.status, str(error)
+            raise
+        finally:
+            self._routing.release(route.instance)
+            self._journal.line(
+                t="end", id=request.id, at=time.time(), status=status, outcome=outcome, error=seen.error,
+                recipe=route.recipe, instance=route.instance, **seen.figures(),
+            )
+
+    def _find(self, request: Request) -> tuple[Route, bytes]:
+        """The route of the instance, named by itself or by its recipe, and what is asked of its engine."""
+        name, _, rest = request.target.removeprefix(PREFIX.encode()).partition(b"/")
+        wanted = name.decode("ascii", "replace")
+        for route in self._routing.table.routes:
+            if wanted in (route.instance, route.recipe) and route.upstream is not None and route.instance is not None:
+                return route, b"/" + rest
+        raise NotFound(f"nothing runs as {wanted[:200]}", "", "see: studio ps")
+
+    async def _relay(self, route: Route, target: bytes, request: Request, responder: Responder, seen: Observation) -> int:
+        """The engine's status, when its answer was relayed whole."""
+        assert route.upstream is not None
+        try:
+            upstream = await Upstream.open((route.upstream.host, route.upstream.port))
+        except Broken as error:
+            raise Dying("the engine did not answer", str(error), "see: studio logs") from error
+        try:
+            await upstream.send(request.method, target, self._headers(route, request), request.body)
+            responder.start(upstream.status, answered(upstream))
+            async for data in upstream.chunks():
+                seen.look(data)
+                await responder.write(data)
+            seen.looked()
+            responder.finish()
+        except Broken as error:
+            raise Dying("the engine went away in the middle of the answer", str(error), "see: studio logs") from error
+        finally:
+            upstream.close()
+        return upstream.status
+
+    @staticmethod
+    def _headers(route: Route, request: Request) -> Headers:
+        upstream = route.upstream
+        assert upstream is not None
+        headers = [(name, value) for name, value in passed(request.headers) if name not in OURS]
+        headers += [
+            (b"host", f"{upstream.host}:{upstream.port}".encode()), (REQUEST_ID_HEADER.encode(), request.id.encode()),
+        ]
+        return [*headers, (b"authorization", f"Bearer {upstream.key}".encode())] if upstream.key else headers
