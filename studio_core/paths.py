@@ -136,14 +136,15 @@ class Places:
             self.check()
             for folder in (self.instances, self.history, self.journal, self.logs):
                 folder.mkdir(mode=0o700, exist_ok=True)
+                _check_writable(folder, "the folder")
         except OSError as error:
             raise StateError(
                 f"cannot create the state directory {self.root}", error.strerror or str(error),
                 "choose one you may write with VLLM_STUDIO_DATA_DIR",
             ) from error
 
-    def check_owner(self) -> None:
-        """Refuse a state directory of somebody else. One that is not there is nobody's.
+    def check_owner(self, but_root: bool = False) -> None:
+        """Refuse a state directory of somebody else; with `but_root` root may look. One that is not there is nobody's.
 
         Raises:
             StateError: it is another user's, or lies where we may not look.
@@ -155,7 +156,7 @@ class Places:
             raise StateError(f"the state directory {self.root} cannot be reached", error.strerror or str(error), hint) from error
         except OSError:
             return
-        if owner != os.getuid():
+        if owner != os.getuid() and not (but_root and os.getuid() == 0):
             raise StateError(f"the state directory {self.root} belongs to uid {owner}", f"this is uid {os.getuid()}", hint)
 
     def check(self) -> None:
@@ -167,11 +168,7 @@ class Places:
                 f"the state directory {self.root} is open to other users",
                 f"its mode is {info.st_mode & 0o777:04o}", f"run: chmod 700 {self.root}",
             )
-        if not os.access(self.root, os.W_OK | os.X_OK):
-            raise StateError(
-                f"the state directory {self.root} is not writable", f"its mode is {info.st_mode & 0o777:04o}",
-                f"run: chmod 700 {self.root}",
-            )
+        _check_writable(self.root, "the state directory")
         kind = filesystem(self.root)
         if kind in NETWORK_FILESYSTEMS:
             raise StateError(
@@ -179,6 +176,12 @@ class Places:
                 "locks and SQLite are not safe there",
                 "set VLLM_STUDIO_DATA_DIR to a folder on a local disk",
             )
+
+
+def _check_writable(folder: Path, what: str) -> None:
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        mode = folder.stat().st_mode & 0o777
+        raise StateError(f"{what} {folder} is not writable", f"its mode is {mode:04o}", f"run: chmod 700 {folder}")
 
 
 NETWORK_FILESYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "ceph", "glusterfs", "9p", "afs",

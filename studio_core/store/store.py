@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -107,6 +108,9 @@ def _translated(error: sqlite3.Error | OSError, path: Path) -> StoreError | Disk
         return room.full(path, f"{path.name} could not grow, what was stored is whole")
     if isinstance(error, OSError) and room.is_full(error):
         return room.full(path, f"{path.name} could not be written")
+    if isinstance(error, OSError):
+        hint = f"it must be yours: chown {os.getuid()} {shlex.quote(str(path))}, chmod 600; or set VLLM_STUDIO_DB_PATH"
+        return StoreError("the database cannot be opened", f"{path}: {error.strerror or error}", hint)
     return StoreError("the database could not do it", f"{path}: {error}", "see: studio doctor")
 
 
@@ -117,9 +121,11 @@ def prepare(path: Path, notices: list[str]) -> None:
         StoreError: it was written by a newer version.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if path.exists() and not _sound(path):
-        _set_aside(path, notices)
+    # Opened by us first: of a file that may not be opened SQLite does not say why.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if not _sound(path):
+        _set_aside(path, notices)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode = WAL")

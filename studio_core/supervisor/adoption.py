@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from dataclasses import replace
+from pathlib import Path
 
 from studio_core.engines.registry import find
 from studio_core.errors import StudioError
@@ -13,37 +15,61 @@ from studio_core.supervisor import identity
 from studio_core.supervisor import record as records
 from studio_core.supervisor import spec as specs
 from studio_core.supervisor.keeper import Keeper, Surroundings
+from studio_core.supervisor.spec import Spec
 
 
 async def adopt(around: Surroundings, notices: list[str]) -> list[Keeper]:
     """A keeper for every instance of this machine that may still run or hold something.
 
-    Folders of other machines or pid namespaces are left alone and said; those of an earlier boot are dead for certain.
+    What belongs to other users, machines or pid namespaces is left alone and said, and so is what cannot be read. Instances
+    of an earlier boot are dead for certain.
     """
-    here = identity.here(os.getpid())
     found = []
     for folder in sorted(around.places.instances.iterdir()):
-        if not (folder / "spec.json").exists() and records.revoke(folder):
-            # Its writer died before it could exec the shim.
-            shutil.rmtree(folder)
-            continue
         try:
-            spec = specs.read(folder)
-            engine = find(spec.engine)
+            spec = _ours(folder)
+            if spec is None:
+                continue
+            if spec.boot != identity.boot_id():
+                archive(around.places, folder.name)
+                continue
+            keeper = Keeper(spec, find(spec.engine), around)
+        except Foreign as error:
+            notices.append(f"instance {folder.name} {error.title} and is left alone")
+            continue
         except (OSError, ValueError, StudioError) as error:
             notices.append(f"instance {folder.name} cannot be read and is left alone: {error}")
             continue
-        if spec.machine != here.machine or (spec.boot == here.boot and spec.pidns != here.pidns):
-            notices.append(f"instance {folder.name} belongs to another machine or container and is left alone")
-            continue
-        if spec.boot != here.boot:
-            archive(around.places, folder.name)
-            continue
-        keeper = Keeper(spec, engine, around)
         keeper.record = records.read(folder)
         keeper.follow()
         found.append(keeper)
     return found
+
+
+class Foreign(StudioError):
+    """It is not for us to touch this folder, nor the processes that it names."""
+
+
+def _ours(folder: Path) -> Spec | None:
+    """The spec of an instance; None for a folder whose writer died before it could exec the shim: it is removed.
+
+    Raises:
+        Foreign: somebody else's. OSError, ValueError: it cannot be read.
+    """
+    info = folder.lstat()
+    if not stat.S_ISDIR(info.st_mode):
+        raise Foreign("is no folder")
+    if info.st_uid != os.getuid():
+        raise Foreign(f"belongs to uid {info.st_uid}")
+    if not (folder / "spec.json").exists() and records.revoke(folder):
+        shutil.rmtree(folder)
+        return None
+    spec, here = specs.read(folder), identity.here(os.getpid())
+    if spec.machine != here.machine or (spec.boot == here.boot and spec.pidns != here.pidns):
+        raise Foreign("belongs to another machine or container")
+    if spec.instance != folder.name:
+        raise Foreign("names another instance")
+    return spec
 
 
 def archive(places: Places, instance_id: str) -> None:
