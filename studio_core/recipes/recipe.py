@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AliasChoices,
@@ -35,11 +35,51 @@ def _environment(value: Any) -> Any:
 Environment = Annotated[dict[str, str], BeforeValidator(lambda value: _environment(value) or {})]
 
 
+class Runtime(BaseModel):
+    """What runs the engine. `ref` is a folder (managed_venv), an interpreter (system), a program (binary) or an image (docker)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Annotated[
+        Literal["managed_venv", "system", "binary", "docker"],
+        BeforeValidator(lambda kind: "managed_venv" if kind == "venv" else kind),
+    ]
+    ref: str = ""
+    label: str = ""
+
+
+class Adapter(BaseModel):
+    """A LoRA adapter: the name that clients ask for, and its folder or hub id."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1)
+    path: str = Field(min_length=1)
+
+
+def _adapters(value: Any) -> Any:
+    """Also `name: path` pairs, and vLLM's own `name=path`."""
+    if isinstance(value, Mapping):
+        return [{"name": name, "path": path} for name, path in value.items()]
+    if isinstance(value, list):
+        pairs = [one.partition("=") if isinstance(one, str) else None for one in value]
+        return [{"name": pair[0], "path": pair[2]} if pair else one for pair, one in zip(pairs, value, strict=True)]
+    return value
+
+
+Adapters = Annotated[list[Adapter], BeforeValidator(_adapters)]
+
+
 class Recipe(BaseModel):
     """One model and how to run it.
 
     Unknown top-level keys are folded into `extra_args`, so nothing that was typed is lost. `trust_remote_code`
     is off and `host` is loopback by default: deliberate changes against vLLM Studio.
+
+    `nodes` are the hosts of an engine over several machines, the head first. `sleep_level` lets an engine that can sleep
+    do so after `idle_ttl_s` seconds without a request instead of ending; `pin` keeps it from being sent away for another.
+    `restart` starts a crashed engine again, at most `restart_limit` times with growing pauses. `stop_command` is run,
+    as an argv list, in place of SIGTERM.
     """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, protected_namespaces=(), frozen=True)
@@ -72,11 +112,24 @@ class Recipe(BaseModel):
     extra_args: dict[str, Any] = Field(default_factory=dict)
     max_thinking_tokens: int | None = None
     thinking_mode: str = "conservative"
+    reasoning_effort: str | None = None
+    vision: bool | None = None
     gpus: list[str] | None = None
+    runtime: Runtime | None = None
+    lora_adapters: Adapters = Field(default_factory=list)
+    nodes: list[str] = Field(default_factory=list)
+    sleep_level: int | None = Field(None, ge=1, le=2)
+    idle_ttl_s: float | None = Field(None, gt=0)
+    pin: bool = Field(False, strict=True)
+    restart: Literal["never", "on-failure", "always"] = "never"
+    restart_limit: int = Field(3, ge=0)
     grace_s: float | None = Field(None, gt=0)
     no_progress_s: float | None = Field(None, gt=0)
     start_ceiling_s: float | None = Field(None, gt=0)
+    stop_command: list[str] | None = None
     description: str = ""
+    notes: str = ""
+    tags: list[str] = Field(default_factory=list)
 
     @model_validator(mode="before")
     @classmethod
