@@ -13,6 +13,9 @@ from typing import Any
 
 import msgspec
 
+from studio_core import room
+from studio_core.paths import Places
+
 # A segment is closed when it has this size, or is this old and its writer has nothing to write.
 SEGMENT_BYTES = 4 * 1024 * 1024
 SEGMENT_S = 3600.0
@@ -84,9 +87,10 @@ class Journal:
         return lines, False
 
     def _insist(self, data: bytes) -> bool:
-        """Until there is room for it; meanwhile the queue fills. A writer that is to end tries once more."""
+        """Until there is room for it; meanwhile the queue fills. A writer that is to end takes the reserve and tries once more."""
         while not self._append(data):
             if self._closing.wait(RETRY_S):
+                room.give_up_reserve(Places(self._folder.parent))
                 return self._append(data)
         return True
 

@@ -49,7 +49,8 @@ def test_up_and_down_and_what_is_left(state_dir: Path) -> None:
     assert studio("status").returncode == 3
 
 
-def test_without_a_controller_the_engines_are_still_shown(home: House, studio: Command) -> None:
+def test_without_a_controller_the_engines_are_still_shown(home: House) -> None:
+    studio = Command(home.root, "--port", str(home.port))
     home.recipe("one")
     engine = home.launch("one")
     assert studio.good("down") == "down; engines go on\n"
@@ -65,7 +66,8 @@ def test_without_a_controller_the_engines_are_still_shown(home: House, studio: C
     assert json.loads(studio("ps", "--json").stdout) == []
 
 
-def test_down_just_after_a_crash_ends_the_gateway_too(home: House, studio: Command) -> None:
+def test_down_just_after_a_crash_ends_the_gateway_too(home: House) -> None:
+    studio = Command(home.root, "--port", str(home.port))
     gateway = home.status().gateway.pid or 0
     home.kill_controller()
     assert studio.good("down") == "down; engines go on\n"

@@ -157,6 +157,16 @@ def test_no_usage_is_lost_though_controller_and_disk_fail(busy: House) -> None:
     assert rows(busy) == dict.fromkeys(sent, "ok")
 
 
+def test_usage_outlives_the_gateway_too(busy: House) -> None:
+    """What waits for room when all is ended goes into the reserve."""
+    studio = command(busy)
+    sent = [complete(busy) for _ in range(100)]
+    assert studio.good("down") == "down; engines go on\n"
+    disk.free(busy.root)
+    studio.good("up")
+    wait_until(lambda: rows(busy) == dict.fromkeys(sent, "ok"), 30.0, "every request has a row")
+
+
 def test_a_stop_leaves_its_record_and_its_launch_is_written_down_later(busy: House) -> None:
     one = busy.instance("one")
     busy.client.evict(one.id)
