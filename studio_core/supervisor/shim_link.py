@@ -42,6 +42,9 @@ async def start(places: Places, spec: Spec) -> None:
     except OSError as error:
         if room.is_full(error):
             raise room.full(places.root, "the engine was not started") from error
+        if isinstance(error, PermissionError):
+            hint = f"run: chmod 700 {places.instances}"
+            raise LaunchFailed("the engine's folder cannot be written", f"{folder}: {error.strerror}", hint) from error
         raise LaunchFailed("the engine's parent could not be started", str(error), "see: studio doctor") from error
     if records.read(folder) is None and records.revoke(folder):
         raise LaunchFailed("the engine's parent could not be started", complaint[-500:], "see: studio doctor")

@@ -21,8 +21,11 @@ from tests.command import Command
 from tests.house import House, free_port
 from tests.instance import Instance
 from tests.stranger import Stranger, stranger
+from tests.wait import wait_until
 
 OTHER = 65531
+# What Studio passes to every llama-server.
+FLAGS = ("--model", "--host", "--port", "--alias", "--ctx-size", "--metrics", "--verbosity")
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +129,23 @@ def test_another_users_controller_is_not_driven(theirs: tuple[Command, Places], 
         said = third.command(places.root).bad(*words)
         assert f"uid {second.uid}" in said and f"this is uid {OTHER}" in said, said
     assert studio.data("status")["controller"]["pid"] is not None
+
+
+def test_a_folder_that_is_closed_while_studio_runs(theirs: tuple[Command, Places], second: Stranger) -> None:
+    studio, places = theirs
+    binary, model, recipe = (places.root / name for name in ("engine", "m.gguf", "one.json"))
+    binary.write_text("#!/bin/sh\n" + "".join(f"echo '{flag} N'\n" for flag in FLAGS))
+    binary.chmod(0o755)
+    model.write_bytes(b"GGUF")
+    recipe.write_text(json.dumps({"id": "one", "backend": "llamacpp", "model_path": str(model), "binary": str(binary)}))
+    for path in (binary, model, recipe):
+        os.chown(path, second.uid, second.uid)
+    studio.good("recipes", "add", str(recipe))
+    places.instances.chmod(0o500)
+    said = studio.bad("launch", "one", "--wait")
+    assert "the engine's folder cannot be written" in said and f"chmod 700 {places.instances}" in said
+    places.instances.chmod(0o700)
+    wait_until(lambda: list(places.instances.iterdir()) == [], what="nothing is left")
 
 
 KNOCK = """
