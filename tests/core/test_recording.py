@@ -62,6 +62,7 @@ def test_too_much_is_not_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 # How the front process ended (an exit code, or a signal's name; "" when it had not), and the line by which it is known why.
 DECISIVE = {
     "good": (0, "Application startup complete."),
+    "good_compiled": (0, "Warming up done."),
     "port_taken": (1, "OSError: [Errno 98] Address already in use"),
     "missing_folder": (1, "OSError: Repo id must be in the form 'repo_name' or 'namespace/repo_name': 'SCRATCH/no-such-model'"),
     "missing_folder_offline": (1, "HFValidationError: Repo id must be in the form"),
@@ -85,6 +86,9 @@ DECISIVE = {
     "killed_core_loading": (1, "Engine core initialization failed. See root cause above. Failed core proc(s): {}"),
     "stopped_early": ("SIGINT", "KeyboardInterrupt: terminated"),
     "stopped_loading": ("", "Application startup complete."),
+    "killed_whole": ("SIGKILL", "Application startup complete."),
+    "killed_but_tracker": ("SIGKILL", "leaked shared_memory objects to clean up at shutdown"),
+    "interrupted_compiling": ("", "Warming up model for the compilation..."),
     "interrupted_loading": ("SIGINT", "KeyboardInterrupt"),
     "group_stopped_loading": ("", "WorkerProc initialization failed due to an exception in a background process."),
     "group_stopped_ready": (0, "[shutdown] API server: shutdown triggered"),
@@ -115,6 +119,11 @@ def test_the_decisive_line_is_there_and_the_end_is_the_one_that_was_seen(name: s
     end, line = DECISIVE[name]
     assert [one for one in stored.lines if line in one]
     assert end == ended(**stored.head["exit"])
+
+
+def test_shared_memory_is_left_where_the_tracker_was_killed_too() -> None:
+    left = {name: recording.load(VLLM, name).head["shm_left_mib"] for name in ("good", "killed_whole", "killed_but_tracker")}
+    assert left == {"good": 0, "killed_whole": 400, "killed_but_tracker": 0}
 
 
 def flags() -> list[dict[str, Any]]:

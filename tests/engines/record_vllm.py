@@ -43,7 +43,7 @@ def arguments(case: Case, model: Path) -> list[str]:
     """The ordinary command line of the recordings; a case that names the context gives its own."""
     context = [] if "--max-model-len" in case.flags else ["--max-model-len", "512"]
     return ["serve", str(model), "--host", "127.0.0.1", "--port", str(PORT), "--served-model-name", "smollm2",
-            *context, "--enforce-eager", *case.flags]
+            *context, *(["--enforce-eager"] if case.eager else []), *case.flags]
 
 
 def places(scratch: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.engines.vllm_run import END_S, READY, START_S, Act, Run
+from tests.engines.vllm_run import END_S, READY, START_S, Act, Run, comm_of
 
 # The folder to serve, made from the real model's in a scratch folder.
 Make = Callable[[Path, Path], Path]
@@ -104,6 +104,18 @@ def killed(comm: str, words: str) -> Act:
     return act
 
 
+def swept(spare: str = "") -> Act:
+    """SIGKILL to the whole family when ready, but for processes of this name."""
+    def act(run: Run) -> None:
+        run.until(READY)
+        for one in run.family():
+            if comm_of(one.pid) != spare:
+                one.kill()
+        run.process.wait(END_S)
+
+    return act
+
+
 @contextmanager
 def taken(port: int) -> Iterator[None]:
     """Somebody else listens on the port."""
@@ -122,12 +134,17 @@ class Case:
     env: Mapping[str, str] = field(default_factory=dict)
     act: Act = until_end
     port_taken: bool = False
+    eager: bool = True
 
 
 FIRST, LOADING = "non-default args", "Starting to load model"
+COMPILING = "Warming up model for the compilation"
+# Relative to the run's own folder, so that nothing is there yet.
+COLD = {"VLLM_CACHE_ROOT": "cache", "TORCHINDUCTOR_CACHE_DIR": "inductor"}
 AUTO_MAP = {"AutoConfig": "configuration_own.OwnConfig", "AutoModelForCausalLM": "modeling_own.OwnForCausalLM"}
 CASES = (
     Case("good", "ready, then SIGTERM", act=stopped),
+    Case("good_compiled", "ready with torch.compile, its cache empty; then SIGTERM", env=COLD, act=stopped, eager=False),
     Case("port_taken", "another process listens on the port", port_taken=True),
     Case("missing_folder", "the model's folder does not exist", make=missing, env={"HF_HUB_OFFLINE": "0"}),
     Case("missing_folder_offline", "the model's folder does not exist, and the hub is off", make=missing),
@@ -154,9 +171,13 @@ CASES = (
     Case("killed_worker_loading", "SIGKILL of the worker while it loads", act=killed("VLLM::Worker", LOADING)),
     Case("killed_worker_ready", "SIGKILL of the worker when ready", act=killed("VLLM::Worker", READY)),
     Case("killed_core_loading", "SIGKILL of the engine core while it loads", act=killed("VLLM::EngineCore", LOADING)),
+    Case("killed_whole", "SIGKILL of all its processes when ready", act=swept()),
+    Case("killed_but_tracker", "SIGKILL of all its processes when ready, but the resource tracker", act=swept("python")),
     Case("stopped_early", "SIGTERM before it has an engine process", act=told_to_end(signal.SIGTERM, FIRST)),
     Case("stopped_loading", "SIGTERM while it loads", act=told_to_end(signal.SIGTERM, LOADING)),
     Case("interrupted_loading", "SIGINT while it loads", act=told_to_end(signal.SIGINT, LOADING)),
+    Case("interrupted_compiling", "SIGINT while it compiles for the first time", env=COLD, eager=False,
+         act=told_to_end(signal.SIGINT, COMPILING)),
     Case("group_stopped_loading", "SIGTERM to the process group while it loads", act=told_to_end(signal.SIGTERM, LOADING, True)),
     Case("group_stopped_ready", "SIGTERM to the process group when ready", act=told_to_end(signal.SIGTERM, READY, True)),
     Case("unknown_tool_parser", "a tool call parser that it does not have",
