@@ -12,14 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio_core.engines import flag, llamacpp_table, llamaserver
+from studio_core.engines import catalog, inquiry, llamacpp_table, llamaserver
+from studio_core.engines.argument import Option, arguments
+from studio_core.engines.catalog import Catalog
 from studio_core.engines.engine import Bench, Command, Probe
-from studio_core.engines.flag import Flags, Option
+from studio_core.engines.problem import examine, insist
 from studio_core.errors import BadRecipe
 from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
 
 RUNNER = "studio_core.engines.llamaserver"
+RUNNER_LABEL = "Studio's llama.cpp runner"
 MAGIC = b"GGUF"
 # libllama's own lines (tensors, KV cache, buffers) are printed from this level on; the default is 3.
 VERBOSITY = "4"
@@ -36,7 +39,7 @@ class Launcher:
     """How the server is started: the first words of its command, the flags it takes, and what it needs around it."""
 
     argv: tuple[str, ...]
-    flags: Flags
+    flags: Catalog
     label: str
     env: Mapping[str, str]
 
@@ -60,12 +63,10 @@ class LlamaCpp:
         """The command line. The working directory is the instance's folder, which also hides the user's own
         llama.cpp configuration (read from XDG_CONFIG_HOME before the arguments)."""
         start = launcher(recipe)
-        refuse_owned(recipe, start.flags)
-        own = [option for option in options(recipe, bench) if option[0] not in WISHES or start.flags.knows(option[0])]
-        arguments = flag.merge(own, recipe.extra_args, start.flags)
-        flag.refuse_unknown(arguments, start.flags, start.label)
+        own = [option for option in options(recipe, bench) if option[0] not in WISHES or start.flags.find(option[0])]
+        insist(examine(recipe.extra_args, start.flags, llamacpp_table.OWNED))
         env = {**start.env, "LLAMA_API_KEY": bench.api_key, "XDG_CONFIG_HOME": str(bench.folder / "config")}
-        return Command((*start.argv, *arguments), env, str(bench.folder))
+        return Command((*start.argv, *arguments(own, recipe.extra_args, start.flags)), env, str(bench.folder))
 
 
 def options(recipe: Recipe, bench: Bench) -> list[Option]:
@@ -98,14 +99,14 @@ def launcher(recipe: Recipe) -> Launcher:
     found = shutil.which(str(chosen) if chosen else "llama-server")
     if found:
         path = Path(found).absolute()
-        return Launcher((str(path),), flag.ask(path), str(path), {})
+        return Launcher((str(path),), inquiry.binary(path, "llamacpp"), str(path), {})
     if chosen:
         raise _unusable(str(chosen))
     if importlib.util.find_spec("xllamacpp") is None:
         raise BadRecipe("no llama.cpp server found", "neither llama-server on PATH nor the package xllamacpp",
                         "install llama.cpp, or: pip install 'studio-tui[demo]'")
-    flags = Flags(tuple(frozenset(spellings) for spellings in llamaserver.spellings()))
-    return Launcher((sys.executable, "-m", RUNNER), flags, "Studio's llama.cpp runner", _import_path())
+    flags = catalog.limited(catalog.shipped("llamacpp"), map(frozenset, llamaserver.spellings()), RUNNER_LABEL)
+    return Launcher((sys.executable, "-m", RUNNER), flags, RUNNER_LABEL, _import_path())
 
 
 def _unusable(binary: str) -> BadRecipe:
@@ -123,15 +124,6 @@ def _import_path() -> dict[str, str]:
     """In a checkout that nobody installed, the runner's interpreter has to be told where the code is."""
     root = Path(__file__).parents[2]
     return {"PYTHONPATH": str(root)} if (root / "pyproject.toml").is_file() else {}
-
-
-def refuse_owned(recipe: Recipe, flags: Flags) -> None:
-    """Studio's own flags cannot come from `extra_args`."""
-    for key in recipe.extra_args:
-        group = flags.group(flags.spell(key))
-        for owned, reason in llamacpp_table.OWNED.items():
-            if owned in group:
-                raise BadRecipe(f"extra_args may not set {owned}", reason, f"remove {key} from extra_args")
 
 
 def model_option(model: str) -> Option:

@@ -1,0 +1,133 @@
+"""Asking an installed engine which flags it takes: a binary by its `--help`, a Python package by a probe program.
+
+A package takes seconds to import, so its answer is kept in the cache folder until the package changes.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from studio_core.engines import catalog
+from studio_core.engines.catalog import Catalog
+from studio_core.errors import BadRecipe
+from studio_core.paths import cache_dir
+
+HELP_S, PROBE_S = 20.0, 180.0
+PROBES = Path(__file__).parent / "probe"
+# A help line names its flags first: `-c,    --ctx-size N    size of the context`.
+_SPELLING = re.compile(r"--?[A-Za-z][\w.-]*")
+_SPELLINGS = re.compile(rf"\s*{_SPELLING.pattern}(?:,\s*{_SPELLING.pattern})*")
+# What a dynamic loader, an interpreter and a help text need, and no more.
+_ENVIRONMENT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "CUDA_HOME")
+
+
+def spelled(text: str) -> tuple[frozenset[str], ...]:
+    """The flags that a help text names; each group means the same option."""
+    named = (_SPELLINGS.match(line) for line in text.splitlines())
+    return tuple(frozenset(_SPELLING.findall(match[0])) for match in named if match)
+
+
+# A binary.
+
+
+def binary(path: Path, engine: str) -> Catalog:
+    """The flags of a program, asked once per version of the file; typed as far as the shipped table knows them.
+
+    Raises:
+        BadRecipe: it cannot be run, or prints no flags.
+    """
+    info = path.stat()
+    return catalog.limited(catalog.shipped(engine), _helped(str(path), info.st_mtime_ns, info.st_size), str(path))
+
+
+@lru_cache(maxsize=32)
+def _helped(path: str, mtime_ns: int, size: int) -> tuple[frozenset[str], ...]:
+    hint = "check the file, or choose another binary"
+    try:
+        answer = _run([path, "--help"], HELP_S)
+    except OSError as error:
+        raise _not_run(path, error, hint) from error
+    except subprocess.TimeoutExpired as error:
+        raise BadRecipe(f"{path} cannot be used", f"its --help takes longer than {HELP_S:.0f} s", hint) from error
+    groups = spelled(answer.stdout + "\n" + answer.stderr)
+    if not groups:
+        first = next(iter(answer.stderr.strip().splitlines()), f"exit code {answer.returncode}")
+        raise BadRecipe(f"{path} does not print its flags", first, "run it with --help to see what is wrong")
+    return groups
+
+
+def _not_run(path: str, error: OSError, hint: str) -> BadRecipe:
+    if error.errno == errno.ENOEXEC:
+        hint = f"it is no program for this machine ({os.uname().machine}): install a build for it, or choose another binary"
+    return BadRecipe(f"{path} cannot be run", error.strerror or str(error), hint)
+
+
+# A Python package.
+
+
+def kept(python: Path, engine: str) -> Catalog | None:
+    """What that interpreter's engine answered when it was last asked; None when it never was, or has changed since."""
+    file = _file(python, engine)
+    try:
+        return catalog.of(json.loads(file.read_text(encoding="utf-8")), asked=True) if file else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def package(python: Path, engine: str) -> Catalog:
+    """The flags of an engine in an interpreter's environment; seconds the first time.
+
+    Raises:
+        BadRecipe: the engine is not there, or cannot tell; `detail` has its last line.
+    """
+    found = kept(python, engine)
+    if found is not None:
+        return found
+    answer = _answer(python, engine)
+    file = _file(python, engine)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = file.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps(answer), encoding="utf-8")
+        fresh.replace(file)
+    return catalog.of(answer, asked=True)
+
+
+def _answer(python: Path, engine: str) -> Mapping[str, Any]:
+    title, hint = f"{engine} cannot be asked for its flags", f"see what it says: {python} -c 'import {engine}'"
+    try:
+        done = _run([str(python), str(PROBES / f"{engine}_parser.py")], PROBE_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BadRecipe(title, str(error), hint) from error
+    try:
+        answer: Mapping[str, Any] = json.loads(done.stdout)
+        return answer
+    except ValueError:
+        last = next(reversed(done.stderr.strip().splitlines()), f"exit code {done.returncode}")
+        raise BadRecipe(title, last, hint) from None
+
+
+def _file(python: Path, engine: str) -> Path | None:
+    """Where its answer is kept, by what is installed and by the probe that asked; None where that cannot be told."""
+    folders = sorted(python.parent.parent.glob(f"lib*/python3*/site-packages/{engine}-*.dist-info"))
+    probe = PROBES / f"{engine}_parser.py"
+    if not folders or not probe.is_file():
+        return None
+    told = [str(python), probe.read_text(encoding="utf-8"), *(f"{one.name} {one.stat().st_mtime_ns}" for one in folders)]
+    digest = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+    return cache_dir() / "flags" / f"{engine}-{digest}.json"
+
+
+def _run(argv: Sequence[str], patience: float) -> subprocess.CompletedProcess[str]:
+    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    return subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=patience, env=environment,
+                          stdin=subprocess.DEVNULL, check=False)
