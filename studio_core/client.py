@@ -134,6 +134,11 @@ class Client:
     def recipe(self, recipe_id: str) -> wire.RecipeView:
         return self._get(f"/recipes/{quote(recipe_id, safe='')}", wire.RecipeView)
 
+    def check(self, recipe_id: str, ask: bool = False) -> wire.Check:
+        """What is wrong with a recipe, and its command. `ask` the engine itself: half a minute at worst."""
+        path = f"/recipes/{quote(recipe_id, safe='')}/check?ask={str(ask).lower()}"
+        return self._send("GET", path, wire.Check, endless=True)
+
     def put_recipe(self, data: Mapping[str, Any], version: int | None = None) -> wire.Stored:
         """Store a recipe; with the version that was read, a change made meanwhile is a RecipeChanged error."""
         if version is None:

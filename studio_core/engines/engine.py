@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from studio_core.engines.node import Line
+from studio_core.engines.problem import Problem
 from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
 
@@ -25,11 +27,15 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to execute: an argv list (never a shell), the engine's own environment, and the working directory."""
+    """What to execute: an argv list (never a shell), the engine's own environment, and the working directory.
+
+    `files` are written into the instance's folder (0600) before the start: name → text. They may hold secrets.
+    """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +101,14 @@ class Engine(Protocol):
     def check(self, recipe: Recipe, settings: Settings) -> None:
         """Raise BadRecipe for what cannot work: missing model or binary, unknown flag, wrong type.
 
-        May ask the installed engine for its flags, so it can take a second: call it in a thread.
+        May ask an installed binary for its flags, so it can take a second: call it in a thread.
         """
+
+    def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
+        """Everything that is wrong, also what may still start. `ask`: the engine itself, which can take half a minute."""
+
+    def nodes(self, recipe: Recipe) -> Sequence[Line]:
+        """What a person runs on the recipe's other machines; empty for an engine or a recipe of one."""
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
         """The command line for this recipe.

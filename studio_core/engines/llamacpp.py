@@ -8,7 +8,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from studio_core.engines import catalog, inquiry, llamacpp_table, llamaserver
 from studio_core.engines.argument import Option, arguments
 from studio_core.engines.catalog import Catalog
 from studio_core.engines.engine import Bench, Command, Probe
-from studio_core.engines.problem import examine, insist
+from studio_core.engines.node import Line
+from studio_core.engines.problem import Problem, examine, insist
 from studio_core.errors import BadRecipe
 from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
@@ -58,6 +59,18 @@ class LlamaCpp:
         """Everything that can be known before the start: binary, model file, every flag."""
         bench = Bench("127.0.0.1", 1, "", Path("."), settings)
         self.command(recipe, bench)
+
+    def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
+        try:
+            start = launcher(recipe)
+            model_option(recipe.model_path)
+        except BadRecipe as error:
+            yield Problem("model_path" if "model" in error.title else "binary", str(error), error.hint)
+            return
+        yield from examine(recipe.extra_args, start.flags, llamacpp_table.OWNED)
+
+    def nodes(self, recipe: Recipe) -> Sequence[Line]:
+        return ()
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
         """The command line. The working directory is the instance's folder, which also hides the user's own

@@ -6,14 +6,23 @@ from collections.abc import Mapping
 
 from studio_core.engines.engine import Engine
 from studio_core.engines.llamacpp import LlamaCpp
+from studio_core.engines.sglang import Sglang
+from studio_core.engines.tabbyapi import TabbyApi
+from studio_core.engines.vllm import Vllm
 from studio_core.errors import BadRecipe
 
-_LLAMACPP = LlamaCpp()
-ENGINES: Mapping[str, Engine] = {_LLAMACPP.name: _LLAMACPP}
+ENGINES: Mapping[str, Engine] = {one.name: one for one in (Vllm(), Sglang(), TabbyApi(), LlamaCpp())}
 # Other spellings of the same engine, as recipes of vLLM Studio and of people have them.
-SPELLINGS = {"llama.cpp": "llamacpp", "llama-cpp": "llamacpp", "llama_cpp": "llamacpp", "llama-server": "llamacpp"}
+SPELLINGS = {
+    "llama.cpp": "llamacpp", "llama-cpp": "llamacpp", "llama_cpp": "llamacpp", "llama-server": "llamacpp",
+    "tabby": "tabbyapi", "tabby-api": "tabbyapi", "exllamav3": "tabbyapi", "exllama": "tabbyapi",
+}
 # Backends that a recipe may name although nothing here can start them: such recipes are kept and shown.
-WITHOUT_BUILDER = frozenset({"vllm", "sglang", "tabbyapi", "exllamav3", "transformers", "mlx"})
+WITHOUT_BUILDER: Mapping[str, str] = {
+    "transformers": "it serves no OpenAI API of its own; vLLM runs most of its models (model_impl: transformers)",
+    "mlx": "it runs on Apple's machines only",
+    "exllamav2": "TabbyAPI gave it up for ExLlamaV3: backend tabbyapi, with an EXL3 model",
+}
 
 
 def find(backend: str) -> Engine:
@@ -27,7 +36,7 @@ def find(backend: str) -> Engine:
     if engine is not None:
         return engine
     if name in WITHOUT_BUILDER:
-        raise BadRecipe(f"engine {name} comes with a later version", "the recipe is kept",
-                        f"this version starts: {', '.join(ENGINES)}")
+        raise BadRecipe(f"engine {name} cannot be started here", WITHOUT_BUILDER[name],
+                        f"the recipe is kept; Studio starts: {', '.join(ENGINES)}")
     raise BadRecipe(f"there is no engine {backend!r}", "the recipe is kept",
                     f"set backend to one of: {', '.join(ENGINES)}")

@@ -82,7 +82,10 @@ def archive(places: Places, instance_id: str) -> None:
         return
     records.settle(folder)
     try:
-        specs.write(folder, replace(specs.read(folder), env={}, api_key=""))
+        spec = specs.read(folder)
+        for name in spec.files:
+            (folder / name).unlink(missing_ok=True)
+        specs.write(folder, replace(spec, env={}, api_key="", files={}))
     except (OSError, ValueError):
         (folder / "spec.json").unlink(missing_ok=True)
     target = places.history / instance_id

@@ -35,7 +35,7 @@ def assemble(
     number = _port(recipe, settings, taken)
     key = secrets.token_hex(32)
     command = engine.command(recipe, Bench(LOOPBACK, number, key, folder, settings))
-    environment = compose(os.environ, settings.engine_env, recipe.env_vars, _ours(recipe, instance_id) | dict(command.env))
+    environment = compose(os.environ, settings.engine_env, recipe.env_vars, ours(recipe, instance_id) | dict(command.env))
     return new(
         instance=instance_id,
         recipe_id=recipe.id,
@@ -43,6 +43,7 @@ def assemble(
         argv=list(command.argv),
         env={name: value for name, (value, _) in environment.items()},
         cwd=command.cwd or str(Path("/")),
+        files=dict(command.files),
         host=LOOPBACK,
         port=number,
         api_key=key,
@@ -56,11 +57,12 @@ def assemble(
     )
 
 
-def _ours(recipe: Recipe, instance_id: str) -> dict[str, str]:
-    ours = {MARK: instance_id, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+def ours(recipe: Recipe, instance_id: str) -> dict[str, str]:
+    """The variables that Studio gives every engine."""
+    found = {MARK: instance_id, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     if recipe.gpus is not None:
-        ours["CUDA_VISIBLE_DEVICES"] = ",".join(recipe.gpus)
-    return ours
+        found["CUDA_VISIBLE_DEVICES"] = ",".join(recipe.gpus)
+    return found
 
 
 def _port(recipe: Recipe, settings: Settings, taken: Collection[int]) -> int:

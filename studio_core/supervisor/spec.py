@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class Spec:
     boot: str
     pidns: int
     created_at: str
+    files: dict[str, str] = field(default_factory=dict)
     protocol: int = PROTOCOL
 
 
@@ -49,18 +50,27 @@ def new(**values: Any) -> Spec:
 
 
 def write(folder: Path, spec: Spec) -> None:
-    """Create the instance's folder (0700) and its spec (0600)."""
+    """Create the instance's folder (0700), its files and its spec (0600)."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path, fresh = folder / "spec.json", folder / "spec.json.new"
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(asdict(spec), file)
+        for name, text in spec.files.items():
+            _place(folder / name, text)
         fresh.replace(path)
     except OSError:
         # A part of it would be secrets that nobody knows of.
-        fresh.unlink()
+        for path in (fresh, *(folder / name for name in spec.files)):
+            path.unlink(missing_ok=True)
         raise
+
+
+def _place(path: Path, text: str) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def read(folder: Path) -> Spec:
@@ -68,7 +78,7 @@ def read(folder: Path) -> Spec:
     data = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     if not isinstance(data, dict):
         raise ValueError(f"{folder}/spec.json is not an object")
-    known = {field.name for field in fields(Spec)}
+    known = {one.name for one in fields(Spec)}
     try:
         return Spec(**{name: value for name, value in data.items() if name in known})
     except TypeError as error:

@@ -104,7 +104,7 @@ RECIPES: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "no-flag": ({"extra_args": {"no_such_flag": True}}, 422, "has no flag --no-such-flag", "did you mean"),
     "no-value": ({"extra_args": {"ctx_size": "many"}}, 503, '"--ctx-size"', "correct it in the recipe"),
     "damaged": ({"model_path": "{root}/broken.gguf"}, 503, "failed to read header", "fetch it again"),
-    "no-engine": ({"backend": "vllm"}, 422, "comes with a later version", ""),
+    "no-engine": ({"backend": "mlx"}, 422, "cannot be started here: it runs on Apple's machines", "the recipe is kept"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -9,9 +10,10 @@ from starlette.responses import Response
 
 from studio_core import wire
 from studio_core.controller import view
-from studio_core.controller.endpoint import Call, Endpoint, Table
+from studio_core.controller.endpoint import Call, Endpoint, Query, Table
 from studio_core.errors import BadValue, Conflict, RecipeChanged
 from studio_core.recipes.recipe import Recipe, parse
+from studio_core.supervisor.preview import preview
 
 
 async def every(call: Call) -> list[dict[str, Any]]:
@@ -71,10 +73,18 @@ async def _tell(call: Call, recipe_id: str, version: int | None) -> None:
     call.services.hub.publish("recipe", {"id": recipe_id, "version": version, "deleted": version is None}, recipe_id)
 
 
+async def check(call: Call) -> wire.Check:
+    recipe = await call.services.recipes.usable(call.path["recipe_id"])
+    return await asyncio.to_thread(preview, recipe, call.services.settings, call.query["ask"])
+
+
 ENDPOINTS: Table = {
     ("GET", "/recipes"): Endpoint(every, list[wire.RecipeView]),
     ("GET", "/recipes/{recipe_id}"): Endpoint(one, wire.RecipeView),
     ("POST", "/recipes"): Endpoint(store, wire.Stored, body=dict[str, Any]),
     ("PUT", "/recipes/{recipe_id}"): Endpoint(change, wire.Stored, body=dict[str, Any]),
     ("DELETE", "/recipes/{recipe_id}"): Endpoint(delete, wire.Done),
+    ("GET", "/recipes/{recipe_id}/check"): Endpoint(check, wire.Check, query=(
+        Query("ask", bool, False, "ask the installed engine for its flags, which can take half a minute"),
+    )),
 }

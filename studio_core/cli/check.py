@@ -1,0 +1,34 @@
+"""`studio check RECIPE`: what is wrong with a recipe, and the exact command that a launch would run."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+
+from studio_core import daemon, wire
+from studio_core.cli.table import as_json
+from studio_core.settings import Settings
+from studio_core.text import clean
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="recipe")
+    parser.add_argument("--quick", action="store_true", help="do not ask the installed engine for its flags")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """The exit code is 1 when a launch would be refused."""
+    found = daemon.ensure(settings).check(options.name, ask=not options.quick)
+    print(as_json(found) if options.json else "\n".join(map(clean, _lines(found))))
+    return 1 if any(one.severe for one in found.problems) else 0
+
+
+def _lines(found: wire.Check) -> list[str]:
+    lines = [f"{'wrong' if one.severe else 'note '}  {one.field}: {one.text}" + (f" ({one.hint})" if one.hint else "")
+             for one in found.problems]
+    lines += ["" if lines else "nothing is wrong", shlex.join(found.argv)] if found.argv else []
+    own = [one for one in found.environment if one.origin != "inherited"]
+    lines += ["", *(f"{one.name}={one.value}   from {one.origin}" for one in own)] if own else []
+    lines += ["", f"files: {', '.join(found.files)}"] if found.files else []
+    return lines + [f"on {one.host}: {one.line}" for one in found.nodes]

@@ -1,0 +1,125 @@
+"""TabbyAPI: a checkout's main.py with a folder of its own, in which Studio writes config.yml and api_tokens.yml (0600)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from studio_core.engines import catalog, machine, node, runtime, tabby_table
+from studio_core.engines.argument import internal
+from studio_core.engines.catalog import Flag
+from studio_core.engines.engine import Bench, Command
+from studio_core.engines.problem import Problem, examine, insist
+from studio_core.errors import BadRecipe
+from studio_core.recipes.recipe import Recipe
+from studio_core.settings import Settings
+
+# The interpreters of a checkout that was installed by its own start script.
+INTERPRETERS = ("venv/bin/python", ".venv/bin/python")
+# vLLM Studio's recipes say this when nothing was chosen.
+CACHE_MODES = {"fp16": "FP16", "q8": "Q8", "q6": "Q6", "q4": "Q4"}
+# A cache is made of pages of this many tokens.
+PAGE = 256
+# Wide enough that its console does not wrap a line of log.
+COLUMNS = "500"
+
+
+class TabbyApi:
+    """TabbyAPI of 2026, with ExLlamaV3. It moves to the next port by itself when its own is taken: ours is checked before."""
+
+    name = "tabbyapi"
+    milestones = tabby_table.MILESTONES
+    signatures = tabby_table.SIGNATURES
+    series: Mapping[str, str] = tabby_table.SERIES
+    probes = tabby_table.PROBES
+
+    def check(self, recipe: Recipe, settings: Settings) -> None:
+        insist(self.problems(recipe, settings))
+
+    def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
+        try:
+            program(recipe, settings)
+        except BadRecipe as error:
+            yield Problem("runtime", str(error), error.hint)
+            return
+        path = Path(recipe.model_path).expanduser()
+        if not (path / "config.json").is_file():
+            what = "has no config.json" if path.is_dir() else "is not there"
+            yield Problem("model_path", f"the model folder {path} {what}", "TabbyAPI loads folders; download the model first")
+        if len(recipe.nodes) > 1:
+            yield Problem("nodes", "TabbyAPI runs on one machine", "remove nodes, or choose another engine")
+        yield from machine.problems(recipe)
+        yield from examine(recipe.extra_args, catalog.shipped(self.name), tabby_table.OWNED)
+
+    def command(self, recipe: Recipe, bench: Bench) -> Command:
+        files = {
+            "config.yml": yaml.safe_dump(configuration(recipe, bench), sort_keys=False),
+            "api_tokens.yml": yaml.safe_dump({"api_key": bench.api_key, "admin_key": bench.api_key}),
+        }
+        return Command(program(recipe, bench.settings), {"COLUMNS": COLUMNS}, str(bench.folder), files)
+
+    def nodes(self, recipe: Recipe) -> Sequence[node.Line]:
+        return ()
+
+
+def configuration(recipe: Recipe, bench: Bench) -> dict[str, dict[str, Any]]:
+    """The sections of config.yml; `extra_args` win, by an option's name or by `section.name`."""
+    path = Path(recipe.model_path).expanduser().absolute()
+    found: dict[str, dict[str, Any]] = {
+        "network": {"host": bench.host, "port": bench.port, "disable_auth": False},
+        "model": {
+            "model_dir": str(path.parent), "model_name": path.name, "max_seq_len": recipe.max_model_len,
+            "cache_size": -(-recipe.max_model_len // PAGE) * PAGE,
+        },
+    }
+    if recipe.kv_cache_dtype != "auto":
+        found["model"]["cache_mode"] = CACHE_MODES.get(recipe.kv_cache_dtype.lower(), recipe.kv_cache_dtype)
+    if recipe.tensor_parallel_size > 1:
+        found["model"]["tensor_parallel"] = True
+    if recipe.tool_call_parser and recipe.tool_call_parser != "none":
+        found["model"]["tool_format"] = recipe.tool_call_parser
+    if recipe.vision is not None:
+        found["model"]["vision"] = recipe.vision
+    if recipe.lora_adapters:
+        found["lora"] = {"lora_dir": str(Path(recipe.lora_adapters[0].path).parent),
+                         "loras": [{"name": Path(one.path).name} for one in recipe.lora_adapters]}
+    for key, value in recipe.extra_args.items():
+        option = _option(key)
+        if option is not None and value is not None:
+            found.setdefault(option.section, {})[option.key] = value
+    return found
+
+
+def _option(key: str) -> Flag | None:
+    """An option of the configuration by `name` or `section.name`."""
+    section, dot, name = key.partition(".")
+    if internal(key):
+        return None
+    found = catalog.shipped("tabbyapi").find(catalog.canonical(f"--{(name if dot else section).lstrip('-')}"))
+    return found if found is not None and (not dot or found.section == section) else None
+
+
+def program(recipe: Recipe, settings: Settings) -> tuple[str, ...]:
+    """Interpreter and main.py of the checkout.
+
+    Raises:
+        BadRecipe: no checkout, or no interpreter for it.
+    """
+    place = runtime.binary(recipe) or settings.tabby_api_dir
+    if not place:
+        raise BadRecipe("no TabbyAPI was found", "neither in the recipe nor in the settings",
+                        "set tabby_api_dir to its folder")
+    home = Path(place).expanduser().absolute()
+    home = home.parent if home.name == "main.py" else home
+    if not (home / "main.py").is_file():
+        raise BadRecipe(f"{home} is no TabbyAPI", "it has no main.py", "set tabby_api_dir to the folder of its checkout")
+    python = runtime.interpreter(recipe, "tabbyapi")
+    own = (home / name for name in INTERPRETERS)
+    python = python or next((path for path in own if os.access(path, os.X_OK)), None)
+    if python is None:
+        raise BadRecipe("TabbyAPI has no interpreter", f"{home} has no venv", "run its start.sh once, or set python_path")
+    return (str(python), str(home / "main.py"))

@@ -1,0 +1,63 @@
+"""What a launch of a recipe would run, and what is wrong with it, before anything is started."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from studio_core import wire
+from studio_core.engines.engine import Bench, Engine
+from studio_core.engines.registry import find
+from studio_core.errors import StudioError
+from studio_core.recipes.recipe import Recipe
+from studio_core.settings import Settings
+from studio_core.supervisor.assembly import LOOPBACK, ours
+from studio_core.supervisor.environment import compose
+
+# In place of what only a launch decides.
+PORT, KEY, FOLDER = 0, "KEY", "INSTANCE"
+HIDDEN = "(hidden)"
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW", re.IGNORECASE)
+
+
+def preview(recipe: Recipe, settings: Settings, ask: bool = False) -> wire.Check:
+    """Problems, command, environment and the lines for other machines. `ask` the engine for its flags: half a minute at worst.
+
+    Port and folder of the command are stand-ins; secrets are hidden. Takes as long as the engine: call it in a thread.
+    """
+    try:
+        engine = find(recipe.backend)
+    except StudioError as error:
+        return wire.Check(problems=[_problem("backend", error)])
+    found = wire.Check(problems=[
+        wire.Finding(field=one.field, text=one.text, hint=one.hint, severe=one.severe)
+        for one in engine.problems(recipe, settings, ask)
+    ])
+    try:
+        _show(found, recipe, engine, settings)
+    except StudioError as error:
+        if not any(one.severe for one in found.problems):
+            found.problems.append(_problem("recipe", error))
+    return found
+
+
+def _show(found: wire.Check, recipe: Recipe, engine: Engine, settings: Settings) -> None:
+    """Raises StudioError where the engine cannot express the recipe."""
+    command = engine.command(recipe, Bench(LOOPBACK, PORT, KEY, Path(FOLDER), settings))
+    found.argv = list(command.argv)
+    found.environment = [
+        wire.Variable(name=name, value=HIDDEN if _SECRET.search(name) else value, origin=origin)
+        for name, (value, origin) in sorted(_environment(recipe, settings, command.env).items())
+    ]
+    found.files = sorted(command.files)
+    found.nodes = [wire.NodeLine(host=line.host, line=line.shell) for line in engine.nodes(recipe)]
+
+
+def _environment(recipe: Recipe, settings: Settings, own: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    return compose(os.environ, settings.engine_env, recipe.env_vars, ours(recipe, FOLDER) | dict(own))
+
+
+def _problem(field: str, error: StudioError) -> wire.Finding:
+    return wire.Finding(field=field, text=str(error), hint=error.hint)
