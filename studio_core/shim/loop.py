@@ -198,7 +198,7 @@ class Shim:
         return tree.find(self._traits())
 
     def _end(self) -> None:
-        left = tree.end(self._traits())
+        left = tree.end(self._traits(), meanwhile=self._drain)
         self._reap()
         if left:
             self.record.state, self.record.left = records.STUCK, left[:LEFT]

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from studio_core import wire
+from studio_core.engines import ending
 from studio_core.engines.diagnosis import diagnose
 from studio_core.engines.engine import Engine
 from studio_core.engines.progress import MilestoneReader
@@ -126,10 +127,14 @@ class Keeper:
 
     async def stop(self, grace: float | None = None) -> None:
         """Ask the shim to end the engine and return when nothing is left, or it is stuck."""
+        patience = self._grace() if grace is None else grace
         self.happen("stop")
         await self._followed.wait()
-        await self._ask_to_stop(self.spec.grace_s if grace is None else grace)
+        await self._ask_to_stop(patience)
         await self.bell.until(lambda: not self.life.claims or self.life.state == instance.STUCK)
+
+    def _grace(self) -> float:
+        return ending.grace(self.engine.name, self.spec.grace_s, self.life.coming)
 
     async def _ask_to_stop(self, grace: float) -> None:
         """A shim that lives and does not answer (a frozen one) is killed: the kernel takes its engine, we the rest."""
@@ -275,8 +280,9 @@ class Keeper:
             title="the start made no progress", detail=reason,
             hint="raise no_progress_s or start_ceiling_s in the recipe if this model needs longer", lines=lines,
         )
+        patience = self._grace()
         self.happen("gives up")
-        await self._ask_to_stop(self.spec.grace_s)
+        await self._ask_to_stop(patience)
 
     def view(self) -> wire.Instance:
         """The instance as the API shows it."""

@@ -41,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     "children": 0,  # each in a session of its own, renamed, ignoring SIGTERM
     "daemons": 0,  # the same, but orphaned by a double fork and with an empty environment and no output
     "spawn": [],  # more children, as argv lists
+    "shared": "",  # name of a block of shared memory, which its children keep from being cleaned up as long as they live
     # The log.
     "lines": 0,
     "no_newline_bytes": 0,
@@ -250,13 +251,23 @@ def family(switches: dict[str, Any]) -> None:
         import setproctitle
 
         setproctitle.setproctitle(switches["title"])
+    held = share(switches["shared"]) if switches["shared"] else ()
     for _ in range(switches["children"]):
-        subprocess.Popen([sys.executable, "-c", CHILD, "child"])
+        subprocess.Popen([sys.executable, "-c", CHILD, "child"], pass_fds=held)
     for _ in range(switches["daemons"]):
         null = subprocess.DEVNULL
         subprocess.Popen([sys.executable, "-c", CHILD, "daemon"], env={}, stdin=null, stdout=null, stderr=null).wait()
     for argv in switches["spawn"]:
         subprocess.Popen(argv)
+
+
+def share(name: str) -> tuple[int, ...]:
+    """Make the block, and with it Python's resource tracker; returns the pipe to that, which children inherit."""
+    from multiprocessing import resource_tracker, shared_memory
+
+    shared_memory.SharedMemory(name, create=True, size=MIB)
+    pipe = resource_tracker._resource_tracker._fd  # type: ignore[attr-defined]
+    return (int(pipe),)
 
 
 def main() -> None:
