@@ -134,6 +134,16 @@ class Client:
     def recipe(self, recipe_id: str) -> wire.RecipeView:
         return self._get(f"/recipes/{quote(recipe_id, safe='')}", wire.RecipeView)
 
+    def engines(self) -> wire.Engines:
+        return self._get("/engines", wire.Engines)
+
+    def install(self, engine: str, version: str = "") -> wire.Job:
+        """Begin to build an engine's own environment. Raises Conflict when that is under way."""
+        return self._send("POST", f"/engines/{quote(engine, safe='') or '-'}/install", wire.Job, {"version": version})
+
+    def cancel_install(self, engine: str) -> wire.Job:
+        return self._send("DELETE", f"/engines/{quote(engine, safe='') or '-'}/install", wire.Job)
+
     def check(self, recipe_id: str, ask: bool = False) -> wire.Check:
         """What is wrong with a recipe, and its command. `ask` the engine itself: half a minute at worst."""
         path = f"/recipes/{quote(recipe_id, safe='')}/check?ask={str(ask).lower()}"

@@ -82,6 +82,7 @@ TABLE: tuple[Route, ...] = (
         ("GET", "/openapi.json", "this API, described"),
         ("GET", "/recipes", "the recipes with their state"),
         ("GET", "/recipes/{recipe_id}", "one recipe"),
+        ("GET", "/engines", "the engines of this machine, and what is being installed"),
         ("GET", "/launches/{launch_id}", "one launch"),
         ("GET", "/instances", "what runs, starts, or left something behind"),
         ("GET", "/wait-ready", "wait until a model is ready"),
@@ -109,6 +110,7 @@ TABLE: tuple[Route, ...] = (
         ("POST", "/chats/{chat_id}/messages", "append a message"),
         ("POST", "/chats/{chat_id}/turn", "append a message and stream the answer"),
         ("DELETE", "/chats/{chat_id}/turn", "stop the answer that is being written; what there is of it is stored"),
+        ("DELETE", "/engines/{engine}/install", "cancel an installation"),
         ("POST", "/shutdown", "end the controller, and with ?engines=true the engines"),
     ),
     *_rows(
@@ -118,6 +120,7 @@ TABLE: tuple[Route, ...] = (
     ),
     *_rows(
         CONTROLLER, DEFINE,
+        ("POST", "/engines/{engine}/install", "build an engine's own environment"),
         ("POST", "/recipes", "store a recipe"),
         ("PUT", "/recipes/{recipe_id}", "change a recipe, with the version that was read"),
         ("DELETE", "/recipes/{recipe_id}", "delete a recipe"),

@@ -24,6 +24,7 @@ VERBS = {
     "ps": ("status", "instances, with their processes"),
     "gpus": ("status", "GPUs and host"),
     "recipes": ("recipe", "list, show, add, edit, remove, export, import"),
+    "engines": ("engine", "what is installed where; install, upgrade, cancel"),
     "check": ("check", "what is wrong with a recipe, and its exact command"),
     "import": ("takeover", "take over what vLLM Studio stored"),
     "launch": ("lifecycle", "run a recipe"),

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         for line in page.lines:
             print(clean(line))
     if options.follow:
-        _follow(client, log_id, page.size, options.grep)
+        follow(client, log_id, page.size, options.grep)
     return 0
 
 
@@ -54,7 +54,7 @@ def _find(client: Client, name: str) -> str:
     return max(found, key=lambda one: (one.live, one.modified_at)).id
 
 
-def _follow(client: Client, log_id: str, start: int, wanted: str | None) -> None:
+def follow(client: Client, log_id: str, start: int, wanted: str | None) -> None:
     """Until the log ends, over restarts of the controller.
 
     Raises:

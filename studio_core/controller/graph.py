@@ -39,6 +39,7 @@ from studio_core.store.store import Store
 from studio_core.store.takeover import takeover
 from studio_core.supervisor import identity, launch
 from studio_core.supervisor.attempt import Attempt
+from studio_core.supervisor.job import Jobs
 from studio_core.supervisor.keeper import Keeper, Surroundings
 from studio_core.supervisor.service import Supervisor
 from studio_core.usage.ingest import Ingest
@@ -72,6 +73,7 @@ class Controller:
             settings=settings, places=places, recipes=self.recipes, chats=chats, launches=self.launches,
             supervisor=self.supervisor, hub=Hub(), gpu=self._gpu, turns=self._turns,
             figures=Figures(self._usage, self._peaks, self._lifetime), daemons=self._daemons(), exporter=self._exporter,
+            jobs=Jobs(places),
             models=self._models,
             takeover=partial(takeover, self.store), changed=self._recipes_changed, shutdown=end, notices=self._notices,
         )

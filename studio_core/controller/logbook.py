@@ -11,18 +11,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from studio_core import wire
+from studio_core.engines.install import REQUIREMENTS
 from studio_core.errors import Conflict, NotFound
 from studio_core.logs.reader import LogFolder
 from studio_core.paths import Places
 from studio_core.supervisor import spec as specs
+from studio_core.supervisor.job import Jobs
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")
 DAEMONS = ("controller", "gateway", "probe")
+INSTALLATIONS = tuple(f"install-{engine}" for engine in REQUIREMENTS)
 
 
 def recipe_of(log_id: str) -> str:
     """The recipe of an instance by its id, `<recipe>-<hex>`: an engine that is gone has no spec any more."""
-    return "" if log_id in DAEMONS else log_id.rpartition("-")[0]
+    return "" if log_id in (*DAEMONS, *INSTALLATIONS) else log_id.rpartition("-")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,14 @@ class Logbook:
     def _candidates(self, log_id: str) -> Iterator[Log]:
         if log_id in DAEMONS:
             yield Log(log_id, self._places.logs / f"{log_id}.log", True)
+        if log_id in INSTALLATIONS:
+            yield Log(log_id, self._places.logs / f"{log_id}.log", Jobs(self._places).running(log_id.removeprefix("install-")))
         yield Log(log_id, self._places.instance(log_id) / "log", True)
         yield Log(log_id, self._places.history / log_id / "log", False)
 
     def list(self) -> list[wire.LogFile]:
         """The newest first."""
-        names = [*DAEMONS]
+        names = [*DAEMONS, *INSTALLATIONS]
         for folder in (self._places.instances, self._places.history):
             names += [one.name for one in folder.iterdir() if NAME.match(one.name)]
         found = []
@@ -92,4 +97,7 @@ class Logbook:
         log = self.find(log_id)
         if log.live:
             raise Conflict(f"the log {log_id} is still written", "", "stop the engine first")
-        shutil.rmtree(log.path.parent)
+        if log_id in INSTALLATIONS:
+            log.path.unlink()
+        else:
+            shutil.rmtree(log.path.parent)

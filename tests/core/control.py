@@ -32,6 +32,7 @@ from studio_core.store.launch import LaunchTable
 from studio_core.store.recipe import RecipeTable
 from studio_core.store.store import Store
 from studio_core.store.takeover import takeover
+from studio_core.supervisor.job import Jobs
 from studio_core.supervisor.keeper import Surroundings
 from studio_core.supervisor.service import Supervisor
 from studio_core.usage.sums import lifetime, peaks, sums
@@ -134,6 +135,6 @@ def assemble(settings: Any, places: Places, store: Store, stopped: list[bool], d
         daemons=Daemons(
             lambda: wire.Daemon(pid=os.getpid()), wire.Gateway, wire.Daemon, dict, dict
         ),
-        exporter=Exporter(), models=models,
+        exporter=Exporter(), jobs=Jobs(places), models=models,
         takeover=partial(takeover, store), changed=changed, shutdown=stopped.append, notices=list,
     )

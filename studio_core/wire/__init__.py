@@ -10,9 +10,15 @@ from typing import Any
 
 import msgspec
 
+from studio_core.wire.chat import Chat, ChatMessage, ChatSession
+from studio_core.wire.check import Check, Finding, NodeLine, Variable
+from studio_core.wire.engine import Engines, Installed, Job
+from studio_core.wire.model import Model, to_builtins
 
-class Model(msgspec.Struct, kw_only=True, omit_defaults=False):
-    """Base of all wire models."""
+__all__ = [
+    "Chat", "ChatMessage", "ChatSession", "Check", "Engines", "Finding", "Installed", "Job", "Model", "NodeLine", "Variable",
+    "to_builtins",
+]
 
 
 class Problem(Model):
@@ -228,40 +234,6 @@ class RecipeView(Model):
     last_load_s: float | None = None
 
 
-class Finding(Model):
-    """What is wrong with a recipe: where, what, and what to do. One that is not `severe` does not stop a launch."""
-
-    field: str
-    text: str
-    hint: str = ""
-    severe: bool = True
-
-
-class Variable(Model):
-    """A variable of an engine's environment; `origin` is inherited, engine_env, recipe or studio."""
-
-    name: str
-    value: str
-    origin: str
-
-
-class NodeLine(Model):
-    """What a person runs on another machine of the recipe."""
-
-    host: str
-    line: str
-
-
-class Check(Model):
-    """GET /recipes/{id}/check: what a launch would run; port and folder are stand-ins, secrets hidden."""
-
-    problems: list[Finding] = []
-    argv: list[str] = []
-    environment: list[Variable] = []
-    files: list[str] = []
-    nodes: list[NodeLine] = []
-
-
 class LogFile(Model):
     """One log in GET /logs. `id` is an instance's id, or `controller`, `gateway`, `probe`."""
 
@@ -298,36 +270,6 @@ class LogPage(Model):
     matches: int | None = None
     content: str = ""
     logs: list[str] = []
-
-
-class ChatSession(Model):
-    id: str
-    title: str = "New Chat"
-    model: str | None = None
-    parent_id: str | None = None
-    created_at: str = ""
-    updated_at: str = ""
-    message_count: int = 0
-
-
-class ChatMessage(Model):
-    """One message. `state` is complete, streaming, stopped (by a person) or interrupted."""
-
-    id: str
-    session_id: str
-    role: str
-    content: str | None = None
-    model: str | None = None
-    tool_calls: list[dict[str, Any]] | None = None
-    state: str = "complete"
-    request_prompt_tokens: int | None = None
-    request_completion_tokens: int | None = None
-    created_at: str = ""
-
-
-class Chat(Model):
-    session: ChatSession
-    messages: list[ChatMessage] = []
 
 
 class Stored(Model):
@@ -389,8 +331,3 @@ class Event(Model):
         """Generation and offset of a log's event: from where to go on."""
         generation, _, offset = self.id.partition(":")
         return (int(generation), int(offset)) if generation.isdigit() and offset.isdigit() else None
-
-
-def to_builtins(value: Any) -> Any:
-    """The value as plain dicts, lists and scalars, ready for any JSON encoder."""
-    return msgspec.to_builtins(value)

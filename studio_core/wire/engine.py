@@ -1,0 +1,33 @@
+"""Engines of the machine, and installing one."""
+
+from __future__ import annotations
+
+from studio_core.wire.model import Model
+
+
+class Installed(Model):
+    """An engine on this machine. `place` is an interpreter, a program, a folder or a package; `origin` says who named it."""
+
+    engine: str
+    version: str = ""
+    place: str = ""
+    origin: str = ""
+    usable: bool = False
+    note: str = ""
+
+
+class Job(Model):
+    """Installing an engine. `state` is running, done, failed or none."""
+
+    engine: str
+    version: str = ""
+    state: str = "none"
+    code: int | None = None
+    log_file: str = ""
+
+
+class Engines(Model):
+    """GET /engines."""
+
+    engines: list[Installed] = []
+    jobs: list[Job] = []
