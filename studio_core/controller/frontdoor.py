@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from studio_core.controller.link import GatewayLink
 from studio_core.engines.readiness import running
 from studio_core.gateway.table import Cause, Key, Policy, Route, Upstream
-from studio_core.recipes.recipe import Recipe
+from studio_core.recipes.recipe import Recipe, starts_alike
 from studio_core.settings import Settings
 from studio_core.store.key import KeyTable
 from studio_core.store.recipe import RecipeTable
@@ -66,8 +66,15 @@ class Frontdoor:
         async with self._publishing:
             self._dirty.clear()
             recipes = [stored.recipe for stored in await self._recipes.list() if stored.recipe is not None]
+            self._compare({recipe.id: recipe for recipe in recipes})
             keys = [Key(id=key.id, sha256=key.sha256, scopes=list(key.scopes)) for key in await self._keys.list()]
             return self._link.publish([self._route(recipe) for recipe in recipes], keys, self._policy())
+
+    def _compare(self, recipes: Mapping[str, Recipe]) -> None:
+        """An instance lives by its snapshot: whoever sees it shall see that the recipe says something else by now."""
+        for keeper in self.supervisor.keepers() if self.supervisor is not None else ():
+            recipe = recipes.get(keeper.spec.recipe_id)
+            keeper.recipe_changed = recipe is not None and not starts_alike(keeper.spec.recipe, recipe)
 
     async def known(self) -> None:
         """Publish, and return when the gateways route by it: who stored a recipe may ask for it at once."""

@@ -137,8 +137,8 @@ class Controller:
         self._herald.changed()
 
     async def _recipes_changed(self) -> None:
-        self._herald.changed()
         await self._door.known()
+        self._herald.changed()
 
     def _sampled(self, sample: wire.Gpus) -> None:
         self._herald.sampled(sample)

@@ -23,6 +23,8 @@ from studio_core.errors import BadRecipe
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 # Sent back by vLLM Studio's recipe page although they are not part of a recipe.
 TRANSIENT = frozenset({"status", "crash_loop", "version"})
+# What a person reads and no engine hears of.
+WORDS = frozenset({"name", "description", "notes", "tags"})
 
 
 def _environment(value: Any) -> Any:
@@ -177,6 +179,15 @@ class Recipe(BaseModel):
     def stored(self) -> dict[str, Any]:
         """All fields, JSON-ready, as they are kept in the database and in an instance's snapshot."""
         return self.model_dump(mode="json")
+
+
+def starts_alike(snapshot: Mapping[str, Any], recipe: Recipe) -> bool:
+    """Whether what an instance was started from would be started so again; older snapshots lack newer fields."""
+    try:
+        before = Recipe.model_validate(snapshot).model_dump(exclude=set(WORDS))
+    except ValidationError:
+        return False
+    return before == recipe.model_dump(exclude=set(WORDS))
 
 
 def _known() -> frozenset[str]:

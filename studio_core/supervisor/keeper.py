@@ -65,6 +65,7 @@ class Keeper:
         self.failure: wire.Failure | None = None
         self.record: Record | None = None
         self.ready_at: str | None = None
+        self.recipe_changed = False
         self._around = around
         self._folder = around.places.instance(spec.instance)
         self._moved = self._born = time.monotonic()
@@ -307,6 +308,7 @@ class Keeper:
             progress=self.progress,
             failure=self.failure,
             exit=exit_of(record) if record else None,
+            recipe_changed=self.recipe_changed,
             memory_bytes=memory.usage(record.seen).resident or None if record else None,
         )
 

@@ -63,6 +63,24 @@ def test_the_family(home: House) -> None:
     assert int(shim[1]) != home.status().controller.pid
 
 
+def test_a_recipe_that_was_changed_since_the_start_is_said_to_be(home: House) -> None:
+    """By any controller; words for people and the way back do not count."""
+    home.recipe("one")
+    home.launch("one")
+    recipe = home.client.recipe("one").recipe
+
+    def said(**change: Any) -> bool:
+        home.client.put_recipe({**recipe, **change})
+        return home.instance("one").recipe_changed
+
+    assert not said()
+    assert not said(name="Another", notes="read this", tags=["new"])
+    assert said(max_model_len=512)
+    home.kill_controller()
+    wait_until(lambda: home.instance("one").recipe_changed, what="the next controller says so too")
+    assert not said()
+
+
 def test_the_status_says_how_long_each_daemon_has_run(home: House) -> None:
     first, second = home.status(), wait_until(lambda: found if (found := home.status()).probe.pid else None)
     assert second is not None
