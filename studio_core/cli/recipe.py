@@ -69,7 +69,15 @@ def _import(client: Client, options: argparse.Namespace) -> int:
                        "--replace, or change the stored one: studio recipes edit NAME")
     stored = [client.put_recipe(recipe) for recipe in recipes]
     print(as_json(stored) if options.json else "\n".join(f"{one.id} stored, version {one.version}" for one in stored))
+    _warn(client, *(one.id for one in stored))
     return 0
+
+
+def _warn(client: Client, *names: str) -> None:
+    """What a launch would stumble over, on standard error: the recipes are stored all the same."""
+    for name in names:
+        for one in client.check(name).problems:
+            print(clean(f"{name}: {one.field}: {one.text}" + (f" ({one.hint})" if one.hint else "")), file=sys.stderr)
 
 
 def _edit(client: Client, options: argparse.Namespace) -> int:
@@ -95,6 +103,7 @@ def _edit(client: Client, options: argparse.Namespace) -> int:
         raise
     path.unlink()
     print(f"{stored.id} stored, version {stored.version}")
+    _warn(client, stored.id)
     return 0
 
 

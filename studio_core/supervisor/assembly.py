@@ -65,6 +65,12 @@ def ours(recipe: Recipe, instance_id: str) -> dict[str, str]:
     return found
 
 
+def refuse_stranger(recipe: Recipe, settings: Settings, own: Collection[int]) -> None:
+    """Whether the recipe insists on a port that a stranger holds, known before anybody leaves for it. Raises PortTaken."""
+    if recipe.port not in (None, settings.inference_port, *own):
+        _port(recipe, settings, ())
+
+
 def _port(recipe: Recipe, settings: Settings, taken: Collection[int]) -> int:
     """The inference port or the next free one; a port of the recipe's own is a demand, not a wish."""
     first: int = settings.inference_port

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from studio_core import wire
 from studio_core.engines.engine import Bench, Engine
 from studio_core.engines.registry import find
-from studio_core.errors import StudioError
+from studio_core.errors import PortTaken, StudioError
 from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
-from studio_core.supervisor.assembly import LOOPBACK, ours
+from studio_core.supervisor.assembly import LOOPBACK, ours, refuse_stranger
 from studio_core.supervisor.environment import compose
 
 # In place of what only a launch decides.
@@ -22,10 +22,11 @@ HIDDEN = "(hidden)"
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW", re.IGNORECASE)
 
 
-def preview(recipe: Recipe, settings: Settings, ask: bool = False) -> wire.Check:
+def preview(recipe: Recipe, settings: Settings, ask: bool = False, own_ports: Collection[int] = ()) -> wire.Check:
     """Problems, command, environment and the lines for other machines. `ask` the engine for its flags: half a minute at worst.
 
-    Port and folder of the command are stand-ins; secrets are hidden. Takes as long as the engine: call it in a thread.
+    `own_ports` are held by engines of ours, which can leave. Port and folder of the command are stand-ins; secrets are
+    hidden. Takes as long as the engine: call it in a thread.
     """
     try:
         engine = find(recipe.backend)
@@ -35,6 +36,10 @@ def preview(recipe: Recipe, settings: Settings, ask: bool = False) -> wire.Check
         wire.Finding(field=one.field, text=one.text, hint=one.hint, severe=one.severe)
         for one in engine.problems(recipe, settings, ask)
     ])
+    try:
+        refuse_stranger(recipe, settings, own_ports)
+    except PortTaken as error:
+        found.problems.append(_problem("port", error))
     try:
         _show(found, recipe, engine, settings)
     except StudioError as error:

@@ -14,7 +14,7 @@ from studio_core.logs import cap
 from studio_core.recipes.recipe import Recipe
 from studio_core.supervisor import instance, launch, planner
 from studio_core.supervisor.adoption import adopt, archive
-from studio_core.supervisor.assembly import assemble
+from studio_core.supervisor.assembly import assemble, refuse_stranger
 from studio_core.supervisor.attempt import Attempt
 from studio_core.supervisor.bell import Bell
 from studio_core.supervisor.keeper import Keeper, Surroundings
@@ -212,6 +212,8 @@ class Supervisor:
     async def _run(self, attempt: Attempt) -> None:
         keeper: Keeper | None = None
         try:
+            own = {keeper.spec.port for keeper in self.keepers() if keeper.life.claims}
+            await asyncio.to_thread(refuse_stranger, attempt.recipe, self._around.settings, own)
             await self._make_room(attempt)
             keeper = await self._bring_up(attempt)
             await keeper.bell.until(lambda: not keeper.life.coming)

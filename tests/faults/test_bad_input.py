@@ -102,7 +102,7 @@ RECIPES: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "other-machine": ({"binary": "{root}/foreign"}, 422, "foreign cannot be run: Exec format error", "a build for it"),
     "no-program": ({"binary": "{root}/words"}, 422, "words cannot be run: Exec format error", "a build for it"),
     "no-flag": ({"extra_args": {"no_such_flag": True}}, 422, "has no flag --no-such-flag", "did you mean"),
-    "no-value": ({"extra_args": {"ctx_size": "many"}}, 503, '"--ctx-size"', "correct it in the recipe"),
+    "no-value": ({"extra_args": {"ctx_size": "many"}}, 422, "--ctx-size takes a whole number, got 'many'", ""),
     "damaged": ({"model_path": "{root}/broken.gguf"}, 503, "failed to read header", "fetch it again"),
     "no-engine": ({"backend": "mlx"}, 422, "cannot be started here: it runs on Apple's machines", "the recipe is kept"),
 }
@@ -143,12 +143,15 @@ def test_a_refused_switch_leaves_what_runs(home: House, studio: Command) -> None
 def test_a_port_that_the_recipe_insists_on_is_taken(home: House, studio: Command) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
+        before = home.launch("fine")
         home.recipe("insists")
         home.client.put_recipe({**home.client.recipe("insists").recipe, "port": number})
         with pytest.raises(LaunchFailed) as caught:
             raise_failure(home, "insists")
         assert f"port {number}" in caught.value.title and f"(pid {os.getpid()})" in caught.value.detail
         assert "free is " in caught.value.hint
+        assert (home.instance("fine").engine_pid, home.instance("fine").state) == (before.engine_pid, "ready")
+        home.client.evict(before.id)
         assert f"port {number}" in studio.bad("launch", "insists", "--wait")
         code, found = ask(home, "/v1/completions", {"model": "insists"})
         assert code == 503 and f"port {number}" in openai(found)["message"]

@@ -75,7 +75,8 @@ async def _tell(call: Call, recipe_id: str, version: int | None) -> None:
 
 async def check(call: Call) -> wire.Check:
     recipe = await call.services.recipes.usable(call.path["recipe_id"])
-    return await asyncio.to_thread(preview, recipe, call.services.settings, call.query["ask"])
+    ports = {keeper.spec.port for keeper in call.services.supervisor.keepers() if keeper.life.claims}
+    return await asyncio.to_thread(preview, recipe, call.services.settings, call.query["ask"], ports)
 
 
 ENDPOINTS: Table = {
