@@ -57,7 +57,7 @@ def examine(extra: Mapping[str, Any], catalog: Catalog, owned: Mapping[str, str]
             hint = f"use {flag.replacement}" if flag.replacement else flag.help or "remove it"
             yield Problem(field, f"{flag.name} is {'gone' if flag.removed else 'deprecated'}", hint, severe=flag.removed)
         if flag is not None and own is None and not catalog.inside(spelling) and (wrong := problem(flag, value)):
-            yield Problem(field, f"{flag.name} {wrong}", "")
+            yield Problem(field, f"{flag.name} {wrong}", "correct it in the recipe")
 
 
 def _unknown(field: str, spelling: str, catalog: Catalog) -> Problem:
