@@ -102,7 +102,7 @@ RECIPES: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "other-machine": ({"binary": "{root}/foreign"}, 422, "foreign cannot be run: Exec format error", "a build for it"),
     "no-program": ({"binary": "{root}/words"}, 422, "words cannot be run: Exec format error", "a build for it"),
     "no-flag": ({"extra_args": {"no_such_flag": True}}, 422, "has no flag --no-such-flag", "did you mean"),
-    "no-value": ({"extra_args": {"ctx_size": "many"}}, 422, "--ctx-size takes a whole number, got 'many'", "correct it in the recipe"),
+    "no-value": ({"extra_args": {"ctx_size": "many"}}, 422, "takes a whole number, got 'many'", "correct it in the recipe"),
     "damaged": ({"model_path": "{root}/broken.gguf"}, 503, "failed to read header", "fetch it again"),
     "no-engine": ({"backend": "mlx"}, 422, "cannot be started here: it runs on Apple's machines", "the recipe is kept"),
 }
