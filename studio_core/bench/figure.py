@@ -13,17 +13,23 @@ TOLERANCE = 1.1
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. `aim` is the most that the value may be, in the same unit; None where it is shown only."""
+    """One line of the table.
+
+    `aim` is the most that the value may be, in the same unit, or with `least` the least; None where it is shown only.
+    """
 
     name: str
     value: float
     unit: str
     aim: float | None = None
     note: str = ""
+    least: bool = False
 
     @property
     def met(self) -> bool:
-        return self.aim is None or self.value <= self.aim * TOLERANCE
+        if self.aim is None:
+            return True
+        return self.value >= self.aim / TOLERANCE if self.least else self.value <= self.aim * TOLERANCE
 
 
 def interleaved(*measures: Callable[[], float], rounds: int = ROUNDS) -> list[float]:

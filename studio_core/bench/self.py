@@ -26,6 +26,7 @@ FIGURES = {
     "survival": ("studio_core.bench.survival", "how soon all is whole after a daemon was killed"),
     "cli": ("studio_core.bench.command", "studio status over an interpreter that does nothing"),
     "paint": ("studio_core.bench.paint", "first paint of the app over a minimal Textual app"),
+    "proxy": ("studio_core.bench.proxy", "the gateway beside nginx: requests, chunks, streams, memory"),
     "suite": ("studio_core.bench.suite", "duration of the default test run, as its runner tells it"),
 }
 PACKAGES = ("textual", "msgspec", "httptools", "uvicorn", "starlette", "pydantic", "xllamacpp", "psutil", "nvidia-ml-py")
@@ -65,7 +66,7 @@ def report(names: Sequence[str]) -> int:
 
 
 def _cells(row: Row) -> list[str]:
-    aim = "" if row.aim is None else f"at most {row.aim:g}"
+    aim = "" if row.aim is None else f"at {'least' if row.least else 'most'} {row.aim:g}"
     return [row.name, f"{row.value:.2f}", row.unit, aim, "" if row.aim is None else "met" if row.met else "MISSED", row.note]
 
 
