@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 from studio_core.engines.node import Line
 from studio_core.engines.problem import Problem
+from studio_core.engines.remedy import Fix
 from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
 
@@ -56,7 +57,10 @@ class Milestone:
 class Signature:
     """A log line that names a cause: in words, with a remedy. Named groups of the pattern may be used in the texts.
 
-    `weak` lines are consequences ("exiting due to ..."): used only where no other line says more.
+    `weak` lines are consequences ("exiting due to ..."): used only where no other line says more. `when` the line counts:
+    at an engine's `end`; when a start makes no progress and the line is among the last (`stall`); or at once, because the
+    engine goes on but this start can never become ready (`lost`). A pattern over `lines` lines has line breaks in it.
+    `fix` is the change of the recipe that the cause calls for.
     """
 
     id: str
@@ -64,6 +68,14 @@ class Signature:
     title: str
     hint: str
     weak: bool = False
+    fix: Fix | None = None
+    when: Literal["end", "stall", "lost"] = "end"
+    lines: int = 1
+
+
+def cause(name: str, pattern: str, title: str, hint: str, fix: Fix | None = None, **more: Any) -> Signature:
+    """A signature as a row of a table; `more` are its other fields."""
+    return Signature(name, re.compile(pattern), title, hint, fix=fix, **more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +107,8 @@ class Engine(Protocol):
         """Our name of a gauge or counter → the engine's series, for the exporter and the drain's check.
 
         Our names: running, waiting (requests), prompt_tokens, cached_tokens, generated_tokens (counters),
-        prompt_tokens_per_second, generated_tokens_per_second.
+        prompt_tokens_per_second, generated_tokens_per_second, kv_usage (0 to 1; several data-parallel engines add up),
+        ttft_seconds and ttft_count (sum and number of the times to the first token), preemptions, sleeping.
         """
 
     def check(self, recipe: Recipe, settings: Settings) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from studio_core.engines.engine import Milestone, Signature
+from studio_core.engines import remedy
+from studio_core.engines.engine import Milestone, Signature, cause
 
 MILESTONES = tuple(Milestone(name, re.compile(pattern), percent, stage) for name, percent, stage, pattern in (
     ("init", 2, "starting", r"srv +\S+: initializing \.\.\."),
@@ -28,42 +29,56 @@ MILESTONES = tuple(Milestone(name, re.compile(pattern), percent, stage) for name
     ("listening", 100, "listening", r": listening on http"),
 ))
 
+_SMALLER = remedy.halve("max_model_len", 2048)
+# Signature → the change of the recipe that it calls for.
+FIXES = {
+    "port_in_use": remedy.put("let Studio choose a free port", port=None),
+    "bad_flag": remedy.unknown_flags,
+    "bad_value": remedy.bad_value,
+    "gpu_memory": _SMALLER,
+    "memory": _SMALLER,
+    "bad_template": remedy.first(remedy.drop("--chat-template-file"), remedy.drop("--chat-template")),
+}
 # The first signature in this order that matches any line names the cause; so the specific come first.
-SIGNATURES = tuple(Signature(name, re.compile(pattern), title, hint, weak) for name, weak, title, hint, pattern in (
-    ("port_in_use", False, "port {port} on {host} cannot be bound",
-     "another process holds it, or the address is not of this machine: choose another port",
-     r"couldn't bind HTTP server socket, hostname: (?P<host>\S+), port: (?P<port>\d+)"),
-    ("bad_flag", False, "llama-server does not know {flag}", "remove it from extra_args, or update llama.cpp",
-     r"error: invalid argument: (?P<flag>\S+)"),
-    ("bad_value", False, "llama-server refuses the value of a flag", "correct it in the recipe",
-     r"error while handling argument \"(?P<flag>[^\"]+)\""),
-    ("unknown_arch", False, "this llama.cpp does not know the architecture {arch}", "update llama.cpp",
-     r"un(?:known|supported) model architecture: '(?P<arch>[^']+)'"),
-    ("model_missing", False, "the model file {path} is not there", "correct model_path",
-     r"failed to open GGUF file '(?P<path>[^']+)' \(No such file"),
-    ("model_unreadable", False, "the model file {path} cannot be read", "check the permissions of the file",
-     r"failed to open GGUF file '(?P<path>[^']+)' \(Permission"),
-    ("gguf_broken", False, "the model file is damaged or incomplete", "fetch it again, and check that all parts are there",
-     r"failed to read key-value pairs|failed to read header|invalid magic|tensor '[^']+' not found"
-     r"|data is not within the file bounds|wrong number of tensors; expected"
-     r"|has invalid data|error loading model (?:hyperparameters|vocabulary)"),
-    ("gpu_memory", False, "the GPU has too little free memory",
-     "lower max_model_len, set n_gpu_layers lower, or cache_type_k and cache_type_v to q8_0",
-     r"allocating [\d.]+ MiB on device \d+: cudaMalloc failed|failed to fit params to free device memory"
-     r"|failed to allocate buffer for kv cache|failed to allocate compute (?:pp|tg) buffers"),
-    ("memory", False, "there is too little memory for the model",
-     "lower max_model_len or max_num_seqs, or use a smaller quantization",
-     r"failed to allocate (?:\S+ )?buffer|std::bad_alloc|[Cc]annot allocate memory"),
-    ("no_gpu", False, "this llama-server cannot use the GPU", "install a build for your GPU, or drop the device flags",
-     r"no usable GPU found|ggml_cuda_init: failed to initialize CUDA|invalid device: \S+"),
-    ("bad_template", False, "the chat template cannot be parsed", "correct chat_template or chat_template_file",
-     r"chat template parsing error|[Ff]ailed to parse chat template"),
-    ("runner_missing", False, "xllamacpp is not installed",
-     "install the demo extra (pip install 'studio-tui[demo]') or a llama-server",
-     r"No module named 'xllamacpp'"),
-    ("load_failed", True, "the model could not be loaded", "read the last lines of its log", r"exiting due to model loading error"),
-    ("http_failed", True, "the HTTP server could not start", "read the last lines of its log", r"exiting due to HTTP server error"),
-))
+SIGNATURES: tuple[Signature, ...] = tuple(
+    cause(name, pattern, title, hint, FIXES.get(name), weak=weak) for name, weak, title, hint, pattern in (
+        ("port_in_use", False, "port {port} on {host} cannot be bound",
+         "another process holds it, or the address is not of this machine: choose another port",
+         r"couldn't bind HTTP server socket, hostname: (?P<host>\S+), port: (?P<port>\d+)"),
+        ("bad_flag", False, "llama-server does not know {flag}", "remove it from extra_args, or update llama.cpp",
+         r"error: invalid argument: (?P<flag>\S+)"),
+        ("bad_value", False, "llama-server refuses the value of a flag", "correct it in the recipe",
+         r"error while handling argument \"(?P<flag>[^\"]+)\""),
+        ("unknown_arch", False, "this llama.cpp does not know the architecture {arch}", "update llama.cpp",
+         r"un(?:known|supported) model architecture: '(?P<arch>[^']+)'"),
+        ("model_missing", False, "the model file {path} is not there", "correct model_path",
+         r"failed to open GGUF file '(?P<path>[^']+)' \(No such file"),
+        ("model_unreadable", False, "the model file {path} cannot be read", "check the permissions of the file",
+         r"failed to open GGUF file '(?P<path>[^']+)' \(Permission"),
+        ("gguf_broken", False, "the model file is damaged or incomplete", "fetch it again, and check that all parts are there",
+         r"failed to read key-value pairs|failed to read header|invalid magic|tensor '[^']+' not found"
+         r"|data is not within the file bounds|wrong number of tensors; expected"
+         r"|has invalid data|error loading model (?:hyperparameters|vocabulary)"),
+        ("gpu_memory", False, "the GPU has too little free memory",
+         "lower max_model_len, set n_gpu_layers lower, or cache_type_k and cache_type_v to q8_0",
+         r"allocating [\d.]+ MiB on device \d+: cudaMalloc failed|failed to fit params to free device memory"
+         r"|failed to allocate buffer for kv cache|failed to allocate compute (?:pp|tg) buffers"),
+        ("memory", False, "there is too little memory for the model",
+         "lower max_model_len or max_num_seqs, or use a smaller quantization",
+         r"failed to allocate (?:\S+ )?buffer|std::bad_alloc|[Cc]annot allocate memory"),
+        ("no_gpu", False, "this llama-server cannot use the GPU", "install a build for your GPU, or drop the device flags",
+         r"no usable GPU found|ggml_cuda_init: failed to initialize CUDA|invalid device: \S+"),
+        ("bad_template", False, "the chat template cannot be parsed", "correct chat_template or chat_template_file",
+         r"chat template parsing error|[Ff]ailed to parse chat template"),
+        ("runner_missing", False, "xllamacpp is not installed",
+         "install the demo extra (pip install 'studio-tui[demo]') or a llama-server",
+         r"No module named 'xllamacpp'"),
+        ("load_failed", True, "the model could not be loaded", "read the last lines of its log",
+         r"exiting due to model loading error"),
+        ("http_failed", True, "the HTTP server could not start", "read the last lines of its log",
+         r"exiting due to HTTP server error"),
+    )
+)
 
 SERIES = {
     "running": "llamacpp:requests_processing",

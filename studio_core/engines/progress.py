@@ -21,11 +21,18 @@ def plain(line: str) -> str:
 
 
 class MilestoneReader:
-    """Reads one start's output in pieces of any size; a bar redrawn with carriage returns counts as lines."""
+    """Reads one start's output in pieces of any size; a bar redrawn with carriage returns counts as lines.
+
+    `passed` are the marks that were reached, in their order and each once: a milestone's id, and of one that counts the
+    id with each tenth of it (`shards.3`). `lost` is a line that says that this start can never become ready.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.milestones = engine.milestones
         self.progress = Progress()
+        self.passed: list[str] = []
+        self.lost: str | None = None
+        self._losses = tuple(one.pattern for one in engine.signatures if one.when == "lost")
         self._rest = bytearray()
 
     def feed(self, data: bytes) -> Progress | None:
@@ -41,18 +48,32 @@ class MilestoneReader:
         self._append(rest)
         return self.progress if self.progress is not before else None
 
+    def _pass(self, name: str) -> None:
+        if name not in self.passed:
+            self.passed.append(name)
+
     def _append(self, data: bytes) -> None:
         self._rest += data[: LINE_LIMIT - len(self._rest)]
 
     def _judge(self, line: str) -> None:
+        if self.lost is None and any(pattern.search(line) for pattern in self._losses):
+            self.lost = line
         for milestone in self.milestones:
             match = milestone.pattern.search(line)
             if match is None:
                 continue
+            self._pass(mark(milestone, match))
             percent = reached(milestone, match)
             if self.progress.percent is None or percent > self.progress.percent:
                 self.progress = Progress(stage=milestone.stage, percent=percent, message=line.strip()[:MESSAGE_LIMIT])
             return
+
+
+def mark(milestone: Milestone, match: re.Match[str]) -> str:
+    """The name under which the time of this line is remembered."""
+    if milestone.upto is None:
+        return milestone.id
+    return f"{milestone.id}.{min(int(match['pct']), 100) // 10}"
 
 
 def reached(milestone: Milestone, match: re.Match[str]) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 
 from studio_core import wire
 from studio_core.engines import ending
-from studio_core.engines.diagnosis import diagnose
+from studio_core.engines.diagnosis import diagnose, stalled
 from studio_core.engines.engine import Engine
 from studio_core.engines.progress import MilestoneReader
 from studio_core.engines.readiness import ready
@@ -32,7 +32,8 @@ from studio_core.supervisor.record import Record
 from studio_core.supervisor.shim_link import ShimLink, start
 from studio_core.supervisor.spec import Spec
 
-LAST_LINES = 200
+# Each of an engine's many processes tells its own stack before the last one ends.
+LAST_LINES = 500
 # A scan that found processes which no signal ends is repeated this often, never faster.
 STUCK_SCAN_S = 5.0
 # How often a coming engine is asked whether it is ready: often at first and after each milestone, then less and less.
@@ -179,7 +180,7 @@ class Keeper:
     def _exited(self, record: Record) -> None:
         if self.life.alive and self.failure is None:
             lines = LogFolder(self._folder / "log").tail(LAST_LINES)
-            self.failure = diagnose(self.engine, lines, exit_of(record))
+            self.failure = diagnose(self.engine, lines, exit_of(record), self.spec.recipe)
 
     async def _sweep(self) -> None:
         """The shim is dead. End what is left of the tree, wait for the port and the memory, release the claims."""
@@ -214,6 +215,8 @@ class Keeper:
             found = reader.feed(chunk.data)
             if found is not None and self.life.coming:
                 self._advance(found)
+            if reader.lost is not None and self.life.coming:
+                await self._end_start(diagnose(self.engine, [reader.lost], None, self.spec.recipe))
 
     def _advance(self, found: wire.Progress) -> None:
         self._moved = time.monotonic()
@@ -277,10 +280,11 @@ class Keeper:
 
     async def _give_up(self, reason: str) -> None:
         lines = LogFolder(self._folder / "log").tail(LAST_LINES)
-        self.failure = wire.Failure(
-            title="the start made no progress", detail=reason,
-            hint="raise no_progress_s or start_ceiling_s in the recipe if this model needs longer", lines=lines,
-        )
+        await self._end_start(stalled(self.engine, lines, reason, self.spec.recipe))
+
+    async def _end_start(self, why: wire.Failure) -> None:
+        """The engine lives, but this start leads nowhere."""
+        self.failure = why
         patience = self._grace()
         self.happen("gives up")
         await self._ask_to_stop(patience)

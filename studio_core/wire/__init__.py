@@ -30,14 +30,26 @@ class Problem(Model):
     code: str = ""
 
 
+class Fix(Model):
+    """A remedy that needs no person to type it: `change` is a merge patch (RFC 7396) of the recipe's stored fields."""
+
+    title: str
+    change: dict[str, Any] = {}
+
+
 class Failure(Model):
-    """Why an instance or a launch failed: cause in words, remedy, the error's code, and the last lines of its log."""
+    """Why an instance or a launch failed: cause in words, remedy, the error's code, and the last lines of its log.
+
+    `evidence` are the lines that told the cause (also in `detail`), `fix` a change of the recipe that removes it.
+    """
 
     title: str
     detail: str = ""
     hint: str = ""
     code: str = "launch_failed"
     lines: list[str] = []
+    evidence: list[str] = []
+    fix: Fix | None = None
 
 
 class Exit(Model):

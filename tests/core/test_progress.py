@@ -36,6 +36,7 @@ PERCENTS = [2, 5, 10, 15, 25, 30, 72, 82, 88, 90, 95, 99, 100]
 class Bars:
     """Only what the reader looks at: the shape of an engine whose loader draws bars (vLLM)."""
 
+    signatures = ()
     milestones = (
         Milestone("start", re.compile(r"Starting to load model"), 12, "loading"),
         Milestone("shards", re.compile(r"Loading shards: +(?P<pct>\d+)% Completed"), 12, "loading shards", 60),
