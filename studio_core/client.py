@@ -156,6 +156,10 @@ class Client:
         path = f"/recipes/{quote(str(data.get('id', '')), safe='')}"
         return self._send("PUT", path, wire.Stored, {**data, "version": version})
 
+    def read_recipes(self, text: str, kind: str = "") -> wire.Import:
+        """A command or another tool's file as recipes; nothing is stored."""
+        return self._send("POST", "/recipes/import", wire.Import, {"text": text, "kind": kind})
+
     def delete_recipe(self, recipe_id: str) -> None:
         self._send("DELETE", f"/recipes/{quote(recipe_id, safe='')}", Any)
 

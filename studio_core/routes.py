@@ -122,6 +122,7 @@ TABLE: tuple[Route, ...] = (
         CONTROLLER, DEFINE,
         ("POST", "/engines/{engine}/install", "build an engine's own environment"),
         ("POST", "/recipes", "store a recipe"),
+        ("POST", "/recipes/import", "read a command or another tool's file as recipes; stores nothing"),
         ("PUT", "/recipes/{recipe_id}", "change a recipe, with the version that was read"),
         ("DELETE", "/recipes/{recipe_id}", "delete a recipe"),
         ("POST", "/import/vllm-studio", "take over a database of vLLM Studio that lies on this machine"),

@@ -11,9 +11,10 @@ import tempfile
 from pathlib import Path
 
 from studio_core import daemon
+from studio_core.cli import recipe_import
 from studio_core.cli.table import as_json, table
 from studio_core.client import Client
-from studio_core.errors import BadInput, Conflict, StudioError
+from studio_core.errors import BadInput, StudioError
 from studio_core.settings import Settings
 from studio_core.text import clean, line
 
@@ -22,11 +23,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     for name, what in (
         ("list", "all recipes"), ("show", "one as YAML"), ("add", "from a YAML file, or - for stdin"), ("edit", "in $EDITOR"),
-        ("remove", "delete one"), ("export", "all or one as YAML"), ("import", "many from a YAML file"),
+        ("remove", "delete one"), ("export", "all or one as YAML"),
+        ("import", "from a file of recipes, a command, a systemd unit, or another tool's files"),
     ):
         action = actions.add_parser(name, help=what)
-        if name not in ("list", "export"):
-            action.add_argument("name", help="file" if name in ("add", "import") else "recipe")
+        if name == "import":
+            recipe_import.arguments(action)
+        elif name not in ("list", "export"):
+            action.add_argument("name", help="file" if name == "add" else "recipe")
         elif name == "export":
             action.add_argument("name", nargs="?", help="recipe")
         if name in ("add", "import"):
@@ -36,8 +40,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
+    if options.action == "import":
+        return recipe_import.run(options, settings)
     client = daemon.ensure(settings)
-    actions = {"show": _export, "export": _export, "add": _import, "import": _import, "edit": _edit, "remove": _remove}
+    actions = {"show": _export, "export": _export, "add": _add, "edit": _edit, "remove": _remove}
     return actions.get(options.action, _list)(client, options)
 
 
@@ -61,12 +67,9 @@ def _export(client: Client, options: argparse.Namespace) -> int:
     return 0
 
 
-def _import(client: Client, options: argparse.Namespace) -> int:
+def _add(client: Client, options: argparse.Namespace) -> int:
     recipes = _read(options.name)
-    taken = {one.id for one in client.recipes()} & {str(recipe["id"]) for recipe in recipes}
-    if taken and not options.replace:
-        raise Conflict(f"there is {', '.join(sorted(taken))} already", "nothing was stored",
-                       "--replace, or change the stored one: studio recipes edit NAME")
+    recipe_import.refuse_taken(client, recipes, options.replace)
     stored = [client.put_recipe(recipe) for recipe in recipes]
     print(as_json(stored) if options.json else "\n".join(f"{one.id} stored, version {one.version}" for one in stored))
     _warn(client, *(one.id for one in stored))

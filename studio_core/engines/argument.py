@@ -18,9 +18,10 @@ Option = tuple[str, ...]
 
 
 def arguments(base: Sequence[Option], extra: Mapping[str, Any], catalog: Catalog) -> list[str]:
-    """The words of a recipe: its structured fields, then `extra_args`, which win over them."""
+    """The words of a recipe: its structured fields, then `extra_args`, which win over them; null takes a field's flag away."""
     options = [option for key, value in extra.items() if internal(key) is False for option in expand(key, value, catalog)]
-    taken = {_name(option[0], catalog) for option in options}
+    nothing = {catalog.spell(key) for key, value in extra.items() if value is None}
+    taken = {_name(spelling, catalog) for spelling in (*nothing, *(option[0] for option in options))}
     kept = [option for option in base if _name(option[0], catalog) not in taken]
     return [word for option in (*kept, *options) for word in option]
 

@@ -114,7 +114,9 @@ class Catalog:
         return flag is not None and "." in spelling and spelling.replace("_", "-") not in flag.spellings
 
     def spell(self, key: str) -> str:
-        """The flag of an `extra_args` key: `ctx_size` is `--ctx-size`; `ngl` is `-ngl` where only that exists."""
+        """The flag of an `extra_args` key: `ctx_size` is `--ctx-size`; `ngl` is `-ngl` where only that exists; `-x` is itself."""
+        if key.startswith("-") and not key.startswith("--"):
+            return key
         bare = key.lstrip("-")
         name, short = canonical(f"--{bare}"), f"-{bare}"
         if self.find(name) is None and short in self._by_spelling:

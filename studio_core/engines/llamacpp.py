@@ -83,7 +83,12 @@ class LlamaCpp:
 
 
 def options(recipe: Recipe, bench: Bench) -> list[Option]:
-    """The structured fields as flags.
+    """The structured fields as flags, the model's first."""
+    return [model_option(recipe.model_path), *served(recipe, bench)]
+
+
+def served(recipe: Recipe, bench: Bench) -> list[Option]:
+    """All but the model.
 
     `max_model_len` is the longest request, as in vLLM: several sequences share one unified cache of that size.
     """
@@ -91,7 +96,6 @@ def options(recipe: Recipe, bench: Bench) -> list[Option]:
     if recipe.max_num_seqs != UNCHOSEN_SEQS:
         shared = [("--parallel", str(recipe.max_num_seqs)), ("--kv-unified",)]
     return [
-        model_option(recipe.model_path),
         ("--host", bench.host),
         ("--port", str(bench.port)),
         ("--alias", recipe.public_names[0]),

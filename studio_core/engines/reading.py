@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from studio_core.engines.argument import internal
 from studio_core.engines.catalog import Catalog, Flag, canonical
 
+_SHORT = re.compile(r"-[A-Za-z]")
 _CONVERT: Mapping[str, Callable[[str], Any]] = {"int": int, "float": float, "json": json.loads}
 
 
@@ -45,8 +47,8 @@ def read(words: Sequence[str], catalog: Catalog) -> Reading:
 
 
 def _is_flag(word: str, catalog: Catalog) -> bool:
-    """A negative number is none, a short flag only where it is known."""
-    return (word.startswith("--") and len(word) > 2) or (
+    """A negative number is none, unless a flag is called so."""
+    return (word.startswith("--") and len(word) > 2) or bool(_SHORT.match(word)) or (
         word.startswith("-") and catalog.find(word.partition("=")[0]) is not None
     )
 
@@ -83,11 +85,20 @@ def _scalar(kind: str, word: str) -> Any:
 
 
 def _store(values: dict[str, Any], name: str, flag: Flag, value: Any) -> None:
+    key = _key(name, flag)
+    before = values.get(key)
+    if isinstance(before, list) and isinstance(value, list) and flag.style != "words":
+        value = [*before, *value]
+    elif key in values and flag.kind == "any":
+        # What an unknown flag means that is given twice is not known either: both stay.
+        value = [*(before if isinstance(before, list) else [before]), value]
+    values[key] = value
+
+
+def _key(name: str, flag: Flag) -> str:
+    """As `extra_args` have it. A flag keeps its dashes that is short, or called like one of Studio's own keys."""
+    if not name.startswith("--") and name.startswith("-"):
+        return name if flag.kind == "any" else name.lstrip("-").replace("-", "_")
     head, dot, tail = name.lstrip("-").partition(".")
     key = head.replace("-", "_") + dot + tail
-    # A flag that is called like one of Studio's own keys keeps its dashes.
-    key = name if internal(key) else key
-    before = values.get(key)
-    if isinstance(before, list) and isinstance(value, list) and flag.style == "repeat":
-        value = [*before, *value]
-    values[key] = value
+    return name if internal(key) else key

@@ -67,7 +67,7 @@ class TabbyApi:
 
 
 def configuration(recipe: Recipe, bench: Bench) -> dict[str, dict[str, Any]]:
-    """The sections of config.yml; `extra_args` win, by an option's name or by `section.name`."""
+    """The sections of config.yml; `extra_args` win, by an option's name or by `section.name`; null is Tabby's default."""
     path = Path(recipe.model_path).expanduser().absolute()
     found: dict[str, dict[str, Any]] = {
         "network": {"host": bench.host, "port": bench.port, "disable_auth": False},
@@ -91,6 +91,8 @@ def configuration(recipe: Recipe, bench: Bench) -> dict[str, dict[str, Any]]:
         option = _option(key)
         if option is not None and value is not None:
             found.setdefault(option.section, {})[option.key] = value
+        elif option is not None:
+            found.get(option.section, {}).pop(option.key, None)
     return found
 
 

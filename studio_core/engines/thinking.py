@@ -57,9 +57,14 @@ def _budget(recipe: Recipe, family: str, base: int) -> int:
 
 
 def extra(recipe: Recipe) -> dict[str, Any]:
-    """`extra_args`, with what the thinking fields add to the chat template's arguments; the person's own win, key by key."""
+    """`extra_args`, with what the thinking fields add to the chat template's arguments; the person's own win, key by key.
+
+    Null there means that nothing is added.
+    """
     found = dict(recipe.extra_args)
     key = next((name for name in found if name.lstrip("-").replace("-", "_") == TEMPLATE_ARGUMENTS), TEMPLATE_ARGUMENTS)
+    if key in found and found[key] is None:
+        return found
     given = found.get(key) or {}
     if isinstance(given, str):
         try:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import yaml
 
-from studio_core.errors import BadRecipe
+from studio_core.errors import BadInput, BadRecipe
 from studio_core.recipes.recipe import Recipe, parse
 from studio_core.text import yaml_problem
 
@@ -86,10 +87,37 @@ def from_yaml(text: str) -> list[Recipe]:
     return found
 
 
-def _entries(text: str) -> Iterator[tuple[int, Any]]:
-    """(line, plain data) of each recipe."""
+def plain(text: str) -> Any:
+    """The first document of somebody's YAML as plain data; None where there is none.
+
+    Raises:
+        BadInput: not YAML, or more than anybody writes, with the line.
+    """
+    try:
+        with _opened(text[:TEXT_LIMIT]) as loader:
+            document = loader.get_node() if loader.check_node() else None
+            if document is None:
+                return None
+            _inspect(document, {})
+            return loader.construct_document(document)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        said = yaml_problem(error) if isinstance(error, yaml.YAMLError) else "nested too deeply, or a value out of range"
+        raise BadInput("the text is not valid YAML", said, "correct that line") from error
+
+
+@contextmanager
+def _opened(text: str) -> Iterator[_Loader]:
+    """Raises YAMLError at once for characters that no YAML may have."""
     loader = _Loader(text)
     try:
+        yield loader
+    finally:
+        loader.dispose()
+
+
+def _entries(text: str) -> Iterator[tuple[int, Any]]:
+    """(line, plain data) of each recipe."""
+    with _opened(text) as loader:
         while loader.check_node():
             document = loader.get_node()
             if document is None:
@@ -97,8 +125,6 @@ def _entries(text: str) -> Iterator[tuple[int, Any]]:
             _inspect(document, {})
             for node in _recipe_nodes(document):
                 yield node.start_mark.line + 1, loader.construct_document(node)
-    finally:
-        loader.dispose()
 
 
 def _recipe_nodes(document: yaml.Node) -> list[yaml.Node]:

@@ -13,11 +13,12 @@ import msgspec
 from studio_core.wire.chat import Chat, ChatMessage, ChatSession
 from studio_core.wire.check import Check, Finding, NodeLine, Variable
 from studio_core.wire.engine import Engines, Installed, Job
+from studio_core.wire.importing import Import, Imported, ShellLine
 from studio_core.wire.model import Model, to_builtins
 
 __all__ = [
-    "Chat", "ChatMessage", "ChatSession", "Check", "Engines", "Finding", "Installed", "Job", "Model", "NodeLine", "Variable",
-    "to_builtins",
+    "Chat", "ChatMessage", "ChatSession", "Check", "Engines", "Finding", "Import", "Imported", "Installed", "Job", "Model",
+    "NodeLine", "ShellLine", "Variable", "to_builtins",
 ]
 
 
