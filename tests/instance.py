@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,10 @@ FIRST_PORT, PORTS = 12000, 8000
 class Instance:
     """The scripted engine with `switches`, or whatever `argv` is. Its id is its own: others run tests on this machine."""
 
-    def __init__(self, places: Places, argv: list[str] | None = None, log_bytes: int = 4096, **switches: Any) -> None:
+    def __init__(
+        self, places: Places, argv: list[str] | None = None, log_bytes: int = 4096, stop_command: Sequence[str] = (),
+        **switches: Any,
+    ) -> None:
         self.id = f"one-{secrets.token_hex(4)}"
         self.folder = places.instance(self.id)
         self.log = LogFolder(self.folder / "log")
@@ -36,7 +40,7 @@ class Instance:
             argv=argv or [sys.executable, str(SCRIPT), "--port", str(self.port)],
             env={"PATH": os.environ["PATH"], tree.MARK: self.id, "SCRIPT": json.dumps(switches), "LLAMA_API_KEY": "k"},
             cwd="/", host="127.0.0.1", port=self.port, api_key="k", grace_s=1.0, engine="llamacpp", served_names=["one"],
-            recipe={}, log_head_bytes=log_bytes, log_segment_bytes=log_bytes, log_segments=2,
+            recipe={}, stop_command=list(stop_command), log_head_bytes=log_bytes, log_segment_bytes=log_bytes, log_segments=2,
         )
         self._places = places
 

@@ -8,6 +8,7 @@ import os
 import selectors
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class Shim:
         self._pipe = -1
         self._kill_at: float | None = None
         self._terminated = False
+        self._stopper: int | None = None
         self._scan_at, self._scan_gap = 0.0, SCAN_S
 
     def announce(self) -> None:
@@ -89,7 +91,7 @@ class Shim:
         with contextlib.suppress(OSError):
             fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self.record.log_pipe = os.fstat(output).st_ino
-        pid, error = process.spawn(self.spec, output)
+        pid, error = process.spawn(self.spec.argv, self.spec, output)
         os.close(output)
         os.set_blocking(self._pipe, False)
         self._selector.register(self._pipe, selectors.EVENT_READ, lambda _: self._read_log())
@@ -144,15 +146,36 @@ class Shim:
             identity.signal(record.engine_pid, record.engine_ticks or 0, number)
 
     def _stop(self, grace: float) -> None:
-        """SIGTERM to the first process only, engines clean up their own; after the grace the whole tree is killed."""
+        """SIGTERM to the first process only, engines clean up their own; after the grace the whole tree is killed.
+
+        The recipe's own command comes in place of SIGTERM, which follows where that command fails.
+        """
         if not 0.0 <= grace < float("inf"):
             raise ValueError(f"a grace of {grace} s")
         if self.record.state == records.RUNNING:
-            self.record.state = records.STOPPING
-            self._signal(signal.SIGTERM)
+            self.record.state, self.record.asked = records.STOPPING, True
+            self._stopper = self._run_stop_command()
+            if self._stopper is None:
+                self._signal(signal.SIGTERM)
             self._note()
         at = time.monotonic() + grace
         self._kill_at = at if self._kill_at is None else min(self._kill_at, at)
+
+    def _run_stop_command(self) -> int | None:
+        """The pid of the recipe's own command, its output in the log; None where there is none to wait for."""
+        if not self.spec.stop_command:
+            return None
+        places = {"{pid}": str(self.record.engine_pid), "{port}": str(self.spec.port)}
+        argv = [_filled(word, places) for word in self.spec.stop_command]
+        log = f"/proc/self/fd/{self._pipe}" if self._pipe >= 0 else os.devnull
+        output = os.open(log, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            pid, error = process.spawn(argv, self.spec, output)
+        finally:
+            os.close(output)
+        if error:
+            self._write_log(f"cannot execute the stop command {argv[0]}: {error}\n".encode())
+        return pid
 
     # What happens.
 
@@ -170,6 +193,9 @@ class Shim:
             if pid == self.record.engine_pid and self.record.exit is None:
                 code = os.waitstatus_to_exitcode(status)
                 self._exited(Exit(code=code) if code >= 0 else Exit(signal=-code))
+            elif pid == self._stopper and status:
+                self._write_log(f"the stop command failed with {os.waitstatus_to_exitcode(status)}: SIGTERM follows\n".encode())
+                self._signal(signal.SIGTERM)
 
     def _exited(self, ending: Exit) -> None:
         self._drain()
@@ -239,3 +265,10 @@ class Shim:
         self._log.close()
         self._note()
         self._desk.close()
+
+
+def _filled(word: str, places: Mapping[str, str]) -> str:
+    """The word with its placeholders filled in; other braces are its own."""
+    for name, value in places.items():
+        word = word.replace(name, value)
+    return word

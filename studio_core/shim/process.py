@@ -1,4 +1,4 @@
-"""The engine's first process: forked and exec'ed so that it dies with the shim, and told apart from a failed exec."""
+"""The engine's first process, and the one that stops it: forked and exec'ed to die with the shim, a failed exec told apart."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def become_subreaper() -> None:
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def spawn(spec: Spec, output: int) -> tuple[int, str]:
-    """Start the engine with `output` as stdout and stderr, in a session of its own.
+def spawn(argv: list[str], spec: Spec, output: int) -> tuple[int, str]:
+    """Start a program in the engine's environment, with `output` as stdout and stderr, in a session of its own.
 
     Returns its pid and, when it could not be executed, why; it then ends with 127.
     """
@@ -35,7 +35,7 @@ def spawn(spec: Spec, output: int) -> tuple[int, str]:
     pid = os.fork()
     if pid == 0:
         try:
-            _become(spec, output, shim)
+            _become(argv, spec, output, shim)
         except (OSError, ValueError) as error:
             os.write(tell, str(getattr(error, "strerror", None) or error).encode())
         finally:
@@ -45,7 +45,7 @@ def spawn(spec: Spec, output: int) -> tuple[int, str]:
         return pid, pipe.read().decode()
 
 
-def _become(spec: Spec, output: int, shim: int) -> None:
+def _become(argv: list[str], spec: Spec, output: int, shim: int) -> None:
     os.setsid()
     # The kernel ends the engine when we die, unless we died before it knew.
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -57,7 +57,7 @@ def _become(spec: Spec, output: int, shim: int) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     _enter(spec.cwd)
-    os.execvpe(spec.argv[0], spec.argv, spec.env)
+    os.execvpe(argv[0], argv, spec.env)
 
 
 def _enter(folder: str) -> None:

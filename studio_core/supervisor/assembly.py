@@ -48,6 +48,7 @@ def assemble(
         port=number,
         api_key=key,
         grace_s=recipe.grace_s or settings.grace_s,
+        stop_command=list(recipe.stop_command or ()),
         engine=engine.name,
         served_names=list(recipe.public_names),
         recipe=recipe.stored(),

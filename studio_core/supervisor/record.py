@@ -31,7 +31,8 @@ class Exit:
 @dataclass
 class Record:
     """`seen` are the pids of the tree with their start ticks; `log_pipe` the inode of the engine's output pipe;
-    `session` the engine's session id; `left` some of those that no signal ends; `serial` counts the writes.
+    `session` the engine's session id; `left` some of those that no signal ends; `asked` whether somebody stopped it;
+    `serial` counts the writes.
     """
 
     instance: str
@@ -49,6 +50,7 @@ class Record:
     left: list[int] = field(default_factory=list)
     error: str = ""
     last_lines: list[str] = field(default_factory=list)
+    asked: bool = False
     started_at: float = 0.0
     exited_at: float | None = None
     serial: int = 0

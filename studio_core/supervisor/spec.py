@@ -39,6 +39,7 @@ class Spec:
     pidns: int
     created_at: str
     files: dict[str, str] = field(default_factory=dict)
+    stop_command: list[str] = field(default_factory=list)
     protocol: int = PROTOCOL
 
 
