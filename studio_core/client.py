@@ -18,8 +18,9 @@ from urllib.parse import SplitResult, quote, urlencode, urlsplit
 import msgspec
 
 from studio_core import wire
-from studio_core.errors import BadSetting, Daemonless, Denied, StudioError, by_code
+from studio_core.errors import BadSetting, Conflict, Daemonless, Denied, NotFound, StudioError, by_code
 from studio_core.paths import connect, peer_uid
+from studio_core.recipes.patch import merged
 
 T = TypeVar("T")
 TIMEOUT_S = 30.0
@@ -159,6 +160,35 @@ class Client:
     def read_recipes(self, text: str, kind: str = "") -> wire.Import:
         """A command or another tool's file as recipes; nothing is stored."""
         return self._send("POST", "/recipes/import", wire.Import, {"text": text, "kind": kind})
+
+    def failure(self, recipe_id: str) -> wire.Failure | None:
+        """Why the newest start of a recipe failed; None where it did not, or nobody remembers."""
+        status = self.status()
+        mine = [one for one in status.instances if one.recipe_id == recipe_id]
+        if mine:
+            return next((one.failure for one in mine if one.failure is not None), None)
+        tried = [one for one in status.launches if one.recipe_id == recipe_id]
+        return max(tried, key=lambda one: one.created_at).failure if tried else None
+
+    def remedy(self, recipe_id: str) -> wire.Fix:
+        """The change that its failure calls for. Raises NotFound."""
+        failure = self.failure(recipe_id)
+        if failure is None:
+            raise NotFound(f"{recipe_id} has not failed", "", f"start it: studio launch {recipe_id}")
+        if failure.fix is None:
+            raise NotFound(f"no change of the recipe is known against: {failure.title}", failure.detail, failure.hint)
+        return failure.fix
+
+    def fix_recipe(self, recipe_id: str, expected: str = "") -> wire.Stored:
+        """Make that change, on the recipe as it is stored now.
+
+        Raises:
+            NotFound: nothing failed, or no change is known. Conflict: the change is no longer the one `expected` by its title.
+        """
+        fix, found = self.remedy(recipe_id), self.recipe(recipe_id)
+        if expected and fix.title != expected:
+            raise Conflict(f"{recipe_id} has failed in another way since", fix.title, "look again")
+        return self.put_recipe({**merged(found.recipe, fix.change), "id": found.id}, found.version)
 
     def delete_recipe(self, recipe_id: str) -> None:
         self._send("DELETE", f"/recipes/{quote(recipe_id, safe='')}", Any)

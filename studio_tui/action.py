@@ -39,6 +39,7 @@ TABLE: tuple[Action, ...] = (
     Action("dashboard.log", "Log", "show the log of the selected model", footer=True),
     Action("recipes.launch", "Launch", "launch the selected recipe", footer=True),
     Action("recipes.stop", "Stop", "stop its model or cancel its launch; asks", footer=True),
+    Action("recipes.fix", "Fix", "make the change that its failure calls for; shows it and asks", footer=True),
     Action("recipes.logs", "Log", "show the log of its newest start", footer=True),
     Action("logs.open", "Open", "open the selected log", footer=True),
     Action("logs.back", "List", "close the search, the filter or the log"),

@@ -147,6 +147,18 @@ class StudioApp(App[None]):
 
         self.push_screen(Confirm(f"Stop {name}", text, "Stop" if stops else "Cancel it"), decided)
 
+    def on_fix(self, wish: message.Fix) -> None:
+        from studio_tui.screens.confirm import Confirm
+
+        name = line(wish.name)
+
+        def decided(yes: bool | None) -> None:
+            if yes:
+                self._bridge.fix(wish.recipe_id, wish.title)
+
+        text = "\n".join([f"{line(wish.title)}:", "", *map(line, wish.lines)])
+        self.push_screen(Confirm(f"Change the recipe {name}", text, "Store it"), decided)
+
     async def on_open_log(self, wish: message.OpenLog) -> None:
         from studio_tui.screens.logs import Logs
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from textual.message import Message
 
-from studio_core.errors import StudioError
+from studio_core.errors import Conflict, StudioError
 from studio_tui import message
 from studio_tui.boundary import safe, safe_error
 
@@ -72,6 +72,17 @@ class Bridge:
                 client.cancel(recipe_id)
             else:
                 client.evict(instance_id)
+
+        self._ask(self._app, job)
+
+    def fix(self, recipe_id: str, title: str) -> None:
+        """Make the change of that title. What is stored comes from Studio anew: what was shown had been made safe to show."""
+        def job(client: Client) -> Message:
+            fix = client.remedy(recipe_id)
+            if safe(fix.title) != title:
+                raise Conflict(f"{recipe_id} has failed in another way since", fix.title, "look again")
+            stored = client.fix_recipe(recipe_id)
+            return message.Said(f"{stored.id} stored, version {stored.version}: launch it again")
 
         self._ask(self._app, job)
 

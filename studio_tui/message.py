@@ -102,6 +102,16 @@ class Stop(Message):
 
 
 @dataclass
+class Fix(Message):
+    """Make the change that a failure calls for. Shown as it will be, and asked, before it is stored."""
+
+    recipe_id: str
+    name: str
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass
 class OpenLog(Message):
     """Show this log on the log screen."""
 

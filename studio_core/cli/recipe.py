@@ -1,4 +1,4 @@
-"""`studio recipes`: list, show, add, edit, remove, export, import; YAML in and out."""
+"""`studio recipes`: list, show, add, edit, fix, remove, export, import; YAML in and out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     for name, what in (
         ("list", "all recipes"), ("show", "one as YAML"), ("add", "from a YAML file, or - for stdin"), ("edit", "in $EDITOR"),
-        ("remove", "delete one"), ("export", "all or one as YAML"),
+        ("fix", "make the change that its failure calls for"), ("remove", "delete one"), ("export", "all or one as YAML"),
         ("import", "from a file of recipes, a command, a systemd unit, or another tool's files"),
     ):
         action = actions.add_parser(name, help=what)
@@ -35,6 +35,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             action.add_argument("name", nargs="?", help="recipe")
         if name in ("add", "import"):
             action.add_argument("--replace", action="store_true", help="also what is stored under the same name")
+        if name == "fix":
+            action.add_argument("--dry-run", action="store_true", help="only show the change")
         action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="as JSON")
     parser.add_argument("--json", action="store_true", help="as JSON")
 
@@ -43,7 +45,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.action == "import":
         return recipe_import.run(options, settings)
     client = daemon.ensure(settings)
-    actions = {"show": _export, "export": _export, "add": _add, "edit": _edit, "remove": _remove}
+    actions = {"show": _export, "export": _export, "add": _add, "edit": _edit, "fix": _fix, "remove": _remove}
     return actions.get(options.action, _list)(client, options)
 
 
@@ -107,6 +109,22 @@ def _edit(client: Client, options: argparse.Namespace) -> int:
     path.unlink()
     print(f"{stored.id} stored, version {stored.version}")
     _warn(client, stored.id)
+    return 0
+
+
+def _fix(client: Client, options: argparse.Namespace) -> int:
+    from studio_core.recipes.patch import difference
+
+    fix, found = client.remedy(options.name), client.recipe(options.name)
+    changes = list(difference(found.recipe, fix.change))
+    stored = None if options.dry_run or not changes else client.fix_recipe(found.id, fix.title)
+    if options.json:
+        version = stored.version if stored else found.version
+        print(as_json({"title": fix.title, "change": fix.change, "stored": stored is not None, "version": version}))
+        return 0
+    print("\n".join([line(fix.title), *map(line, changes)]))
+    done = f"{stored.id} stored, version {stored.version}; start it: studio launch {stored.id}" if stored else "not stored"
+    print(line(done if changes else "the recipe is so already"))
     return 0
 
 

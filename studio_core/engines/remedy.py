@@ -179,7 +179,8 @@ def _instead(case: Case, flag: str) -> str | None:
     if advice is not None:
         match = _SUCCESSOR.match(advice)
         return match[1] if match else None
-    near = case.catalog.nearest(flag)
+    # A flag that our table knows and the engine does not is of another version: there is nothing to correct.
+    near = case.catalog.nearest(flag) if case.catalog.find(flag) is None else None
     if near is not None and difflib.SequenceMatcher(None, canonical(flag).lstrip("-"), near.lstrip("-")).ratio() < ALIKE:
         near = None
     name = near.lstrip("-").replace("-", "_") if near else None

@@ -6,9 +6,10 @@ from textual.app import ComposeResult
 from textual.containers import Container
 
 from studio_core import wire
+from studio_core.recipes.patch import difference
 from studio_tui import status, unit
 from studio_tui.keymap import bindings
-from studio_tui.message import Launch, OpenLog, Said, Stop
+from studio_tui.message import Fix, Launch, OpenLog, Said, Stop
 from studio_tui.screens.place import STYLES, Place
 from studio_tui.view import STOPPABLE, View
 from studio_tui.widgets.panel import Panel
@@ -79,6 +80,20 @@ class Recipes(Place):
             self.post_message(Said(f"{recipe.name} does not run"))
         else:
             self.post_message(Stop(recipe.id, recipe.name, life.instance.id if life.instance else None))
+
+    def action_fix(self) -> None:
+        recipe = self._chosen()
+        life = self.view.life(recipe.id) if recipe else None
+        if recipe is None:
+            return
+        fix = life.failure.fix if life and life.failure else None
+        lines = tuple(difference(recipe.recipe, fix.change)) if fix else ()
+        if fix and lines:
+            self.post_message(Fix(recipe.id, recipe.name, fix.title, lines))
+        elif fix:
+            self.post_message(Said(f"{recipe.name} is changed so already: {fix.title}"))
+        else:
+            self.post_message(Said(f"no change of {recipe.name} is known that would help"))
 
     def action_logs(self) -> None:
         recipe = self._chosen()

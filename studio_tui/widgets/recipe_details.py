@@ -86,6 +86,8 @@ def failure(why: wire.Failure) -> Iterator[Pair]:
     yield "cause", "\n".join(part for part in (why.title, why.detail) if part), "$text-error"
     if why.hint:
         yield "remedy", why.hint, "$text-warning"
+    if why.fix:
+        yield "fix", why.fix.title, "$text-warning"
     if why.lines:
         yield "last lines", "\n".join(why.lines), ""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from studio_core.client import Client
-from studio_core.errors import NoKey
+from studio_core.errors import Conflict, NoKey
 from tests.command import Command
 from tests.house import SCRIPT, House, house
 from tests.terminal import Window
@@ -208,3 +208,42 @@ def test_the_admin_key_opens_the_front_door(studio: Command, home: House) -> Non
     assert far.data("status")["controller"]["pid"] == home.status().controller.pid
     assert os.path.exists(home.root / "elsewhere") is False
     assert key not in studio.good("status", "--json") + studio.good("logs", "controller")
+
+
+def picky(home: House, name: str) -> None:
+    """A recipe whose engine says of a flag in its help that it does not know it."""
+    binary = home.root / name
+    binary.write_text(
+        f'#!/bin/sh\n[ "$1" = --help ] && exec {sys.executable} {SCRIPT} --help\n'
+        f'for word; do [ "$word" = --parallel ] && echo "error: invalid argument: --parallel" && exit 1; done\n'
+        f'exec {sys.executable} {SCRIPT} "$@"\n'
+    )
+    binary.chmod(0o755)
+    recipe = home.client.recipe("one").recipe
+    home.client.put_recipe({**recipe, "id": name, "binary": str(binary), "extra_args": {"parallel": 2, "metrics": True}})
+
+
+def test_the_remedy_of_a_failure_is_shown_stored_and_helps(home: House, studio: Command) -> None:
+    picky(home, "picky")
+    assert "has not failed" in studio.bad("recipes", "fix", "picky")
+    studio.bad("launch", "picky", "--wait")
+    shown = studio.good("recipes", "fix", "picky", "--dry-run")
+    assert shown.splitlines() == ["remove parallel", "- extra_args.parallel: 2", "not stored"]
+    assert home.client.recipe("picky").version == 1
+    assert studio.data("recipes", "fix", "picky")["stored"] is True
+    assert home.client.recipe("picky").recipe["extra_args"] == {"metrics": True}
+    assert "is so already" in studio.good("recipes", "fix", "picky")
+    studio.good("launch", "picky", "--wait")
+
+
+def test_a_failure_without_a_known_change_says_so(home: House, studio: Command) -> None:
+    studio.bad("launch", "broken", "--wait")
+    assert "no change of the recipe is known" in studio.bad("recipes", "fix", "broken")
+
+
+def test_a_change_that_was_not_the_expected_one_is_not_made(home: House, studio: Command) -> None:
+    picky(home, "moved")
+    studio.bad("launch", "moved", "--wait")
+    with pytest.raises(Conflict):
+        home.client.fix_recipe("moved", "raise the ceiling")
+    assert home.client.fix_recipe("moved", "remove parallel").version == 2

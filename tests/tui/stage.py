@@ -87,6 +87,8 @@ class Stage:
                  "/config": self.config, "/logs": wire.Logs(sessions=self.files)}
         if path in plain:
             return plain[path]
+        if path.startswith("/recipes/"):
+            return self._recipe(method, path.split("/")[2], body)
         if path.startswith("/logs/"):
             return self._page(path.split("/")[2], query)
         if path.startswith("/launches/"):
@@ -99,6 +101,13 @@ class Stage:
         if path.endswith("/cancel"):
             return wire.Launch(id="l", recipe_id="r", state="cancelled")
         return wire.Evicted() if path == "/evict" else wire.LaunchAnswer(success=True, launch_id="l")
+
+    def _recipe(self, method: str, recipe_id: str, body: Any) -> Answer:
+        one = next(one for one in self.recipes if one.id == recipe_id)
+        if method == "GET":
+            return one
+        one.recipe, one.version = {name: value for name, value in body.items() if name != "version"}, one.version + 1
+        return wire.Stored(success=True, id=recipe_id, version=one.version)
 
     def _page(self, log_id: str, query: Mapping[str, str]) -> Answer:
         lines = [one for one in self.logs[log_id] if query.get("filter", "") in one]
@@ -202,6 +211,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self._serve("POST")
+
+    def do_PUT(self) -> None:
+        self._serve("PUT")
 
     def do_DELETE(self) -> None:
         self._serve("DELETE")

@@ -161,3 +161,51 @@ async def test_leaving_says_that_engines_go_on(tmp_path: Path) -> None:
         await shown.press("q")
         await eventually(lambda: bool(shown.app._exit_renderables))
         assert "engines go on: SmolLM2 135M (ready)" in str(shown.app._exit_renderables[0])
+
+
+async def test_the_remedy_is_shown_as_a_change_asked_and_stored(tmp_path: Path) -> None:
+    stage = stage_in(tmp_path)
+    scene.busy(stage)
+    fix = wire.Fix(title="lower max_model_len to 4096, which fits", change={"max_model_len": 4096, "port": None})
+    stage.status.instances[3].failure = wire.Failure(title="the model does not fit", fix=fix)
+    async with opened(stage, (120, 40), recipe="mistral") as shown:
+        await shown.shows("lower max_model_len to 4096")
+        await shown.press("f")
+        await shown.shows("Change the recipe Mistral Small", "- max_model_len: 8192", "+ max_model_len: 4096", "- port: 8000")
+        await shown.press("n")
+        await shown.hides("Change the recipe")
+        assert stage.wanted("PUT", "/recipes") == []
+        await shown.press("f")
+        await shown.shows("Change the recipe")
+        await shown.press("y")
+        await shown.shows("mistral stored, version 2")
+    (stored,) = [body for verb, path, body in stage.asked if verb == "PUT"]
+    assert stored == {"id": "mistral", "version": 1, "max_model_len": 4096, "gpu_memory_utilization": 0.9}
+
+
+async def test_without_a_known_change_there_is_nothing_to_store(tmp_path: Path) -> None:
+    stage = stage_in(tmp_path)
+    scene.busy(stage)
+    async with opened(stage, (120, 40), recipe="mistral") as shown:
+        await shown.shows("the model does not fit")
+        await shown.press("f")
+        await shown.shows("no change of Mistral Small is known")
+        stage.status.instances[3].failure = wire.Failure(title="taken", fix=wire.Fix(title="port", change={"port": 8000}))
+        stage.publish("status")
+        await shown.shows("taken")
+        await shown.press("f")
+        await shown.shows("is changed so already")
+
+
+async def test_a_remedy_that_is_another_meanwhile_is_not_stored(tmp_path: Path) -> None:
+    stage = stage_in(tmp_path)
+    scene.busy(stage)
+    stage.status.instances[3].failure = wire.Failure(title="taken", fix=wire.Fix(title="choose a port", change={"port": None}))
+    async with opened(stage, (120, 40), recipe="mistral") as shown:
+        await shown.shows("choose a port")
+        await shown.press("f")
+        await shown.shows("Change the recipe")
+        stage.status.instances[3].failure = wire.Failure(title="full", fix=wire.Fix(title="lower", change={"max_num_seqs": 1}))
+        await shown.press("y")
+        await shown.shows("failed in another way since")
+    assert stage.wanted("PUT", "/recipes") == []
