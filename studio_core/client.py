@@ -157,6 +157,10 @@ class Client:
         path = f"/recipes/{quote(str(data.get('id', '')), safe='')}"
         return self._send("PUT", path, wire.Stored, {**data, "version": version})
 
+    def shell_line(self, recipe_id: str) -> wire.ShellLine:
+        """A recipe as a line for a shell, without its secrets."""
+        return self._get(f"/recipes/{quote(recipe_id, safe='')}/shell", wire.ShellLine)
+
     def read_recipes(self, text: str, kind: str = "") -> wire.Import:
         """A command or another tool's file as recipes; nothing is stored."""
         return self._send("POST", "/recipes/import", wire.Import, {"text": text, "kind": kind})

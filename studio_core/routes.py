@@ -94,6 +94,7 @@ TABLE: tuple[Route, ...] = (
     *_rows(CONTROLLER, METRICS, ("GET", "/metrics", "everything above as Prometheus text")),
     *_rows(
         CONTROLLER, ADMIN,
+        ("GET", "/recipes/{recipe_id}/shell", "a recipe as a line for a shell, without its secrets"),
         ("GET", "/recipes/{recipe_id}/check", "what is wrong with a recipe, and the command that a launch would run"),
         ("POST", "/launch/{recipe_id}", "run a recipe"),
         ("POST", "/launch/{recipe_id}/cancel", "cancel its launch"),

@@ -27,6 +27,7 @@ FIGURES = {
     "cli": ("studio_core.bench.command", "studio status over an interpreter that does nothing"),
     "paint": ("studio_core.bench.paint", "first paint of the app over a minimal Textual app"),
     "proxy": ("studio_core.bench.proxy", "the gateway beside nginx: requests, chunks, streams, memory"),
+    "flags": ("studio_core.bench.flags", "flags that a recipe expresses, checks and gives back, per engine"),
     "diagnosis": ("studio_core.bench.diagnosis", "provoked failures with the right cause and remedy"),
     "suite": ("studio_core.bench.suite", "duration of the default test run, as its runner tells it"),
 }

@@ -33,6 +33,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             action.add_argument("name", help="file" if name == "add" else "recipe")
         elif name == "export":
             action.add_argument("name", nargs="?", help="recipe")
+        if name == "show":
+            action.add_argument("--shell", action="store_true", help="as a line for a shell, without secrets")
         if name in ("add", "import"):
             action.add_argument("--replace", action="store_true", help="also what is stored under the same name")
         if name == "fix":
@@ -45,7 +47,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.action == "import":
         return recipe_import.run(options, settings)
     client = daemon.ensure(settings)
-    actions = {"show": _export, "export": _export, "add": _add, "edit": _edit, "fix": _fix, "remove": _remove}
+    actions = {"show": _show, "export": _export, "add": _add, "edit": _edit, "fix": _fix, "remove": _remove}
     return actions.get(options.action, _list)(client, options)
 
 
@@ -66,6 +68,16 @@ def _export(client: Client, options: argparse.Namespace) -> int:
     text = as_json([one.recipe for one in found]) + "\n" if options.json else _yaml(*(one.recipe for one in found))
     # To a file it goes as it is, so that it comes back the same.
     print(clean(text) if sys.stdout.isatty() else text, end="")
+    return 0
+
+
+def _show(client: Client, options: argparse.Namespace) -> int:
+    if not options.shell:
+        return _export(client, options)
+    found = client.shell_line(options.name)
+    print(as_json(found) if options.json else clean(found.line) if sys.stdout.isatty() else found.line)
+    for note in found.notes:
+        print(f"note: {clean(note)}", file=sys.stderr)
     return 0
 
 

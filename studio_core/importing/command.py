@@ -47,7 +47,6 @@ def recipe_of(program: Program, one: Invocation, files: Files) -> Found:
     _environment(env, found)
     found.data["extra_args"] = values
     exact(engine, found, frozenset(given.values))
-    _marked(one.comments, found)
     found.recipe()
     return found
 
@@ -170,9 +169,9 @@ def exact(engine: str, found: Found, given: frozenset[str]) -> None:
         found.note(f"left to the engine, as in the command: {unsaid} (null in extra_args; remove it to use the field)")
 
 
-def _marked(comments: list[str], found: Found) -> None:
-    """What Studio wrote beside a line of its own."""
-    for text in comments:
+def marked(one: Invocation, found: Found) -> Found:
+    """With what Studio wrote beside a line of its own. Raises BadRecipe where somebody changed that for the worse."""
+    for text in one.comments:
         if text.startswith(MARK):
             try:
                 told = json.loads(text.removeprefix(MARK))
@@ -180,3 +179,5 @@ def _marked(comments: list[str], found: Found) -> None:
                 continue
             if isinstance(told, dict):
                 found.data.update({name: value for name, value in told.items() if name in Recipe.model_fields})
+    found.recipe()
+    return found

@@ -122,10 +122,15 @@ def _option(rest: list[str]) -> tuple[str, str]:
 def _command(run: Run) -> list[str]:
     if "--entrypoint" in run.options:
         return [*shlex.split(run.one("--entrypoint")), *run.words]
-    entry = next((words for pattern, words in ENTRY_POINTS if pattern.match(run.image)), ())
+    entry = entry_of(run.image)
     # Some write the entry point's words again, which older images without it needed.
     words = run.words[len(entry):] if entry and run.words[:len(entry)] == list(entry) else run.words
     return [*entry, *words]
+
+
+def entry_of(image: str) -> tuple[str, ...]:
+    """The words that an image's entry point already has, as far as that is known here."""
+    return next((words for pattern, words in ENTRY_POINTS if pattern.match(image)), ())
 
 
 def _environment(run: Run, one: Invocation, files: Files) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from studio_core.errors import BadRecipe, StudioError
 from studio_core.importing import container
-from studio_core.importing.command import recipe_of
+from studio_core.importing.command import marked, recipe_of
 from studio_core.importing.found import Files, Found, Harvest
 from studio_core.importing.program import recognise
 from studio_core.importing.wrapper import Invocation, invocations
@@ -46,8 +46,8 @@ def harvest(text: str, files: Files) -> Harvest:
 def engine_of(one: Invocation, files: Files) -> Found | None:
     """The recipe of one program; None where it is no engine."""
     if container.runs(one):
-        return container.recipe_of(one, files)
+        return marked(one, container.recipe_of(one, files))
     program = recognise(one)
-    return recipe_of(program, one, files) if program is not None else None
+    return marked(one, recipe_of(program, one, files)) if program is not None else None
 
 

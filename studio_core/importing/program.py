@@ -10,8 +10,8 @@ from typing import Any
 
 from studio_core.importing.wrapper import Invocation, within
 
-_PYTHON = re.compile(r"(?:python|pypy)[\d.]*(?:\.exe)?\Z")
-_LLAMA = re.compile(r"llama-server[\w.-]*\Z")
+PYTHON = re.compile(r"(?:python|pypy)[\d.]*(?:\.exe)?\Z")
+LLAMA_SERVER = re.compile(r"llama-server[\w.-]*\Z")
 # Options of the interpreter that take a word.
 _PYTHON_TAKES = frozenset({"-X", "-W", "--check-hash-based-pycs"})
 # Module → engine, and the words of its own that come before the arguments.
@@ -51,9 +51,9 @@ def recognise(one: Invocation) -> Program | None:
         return None
     head, rest = one.argv[0], one.argv[1:]
     name = PurePosixPath(head).name
-    if _PYTHON.match(name):
+    if PYTHON.match(name):
         return _python(one, head, rest)
-    if _LLAMA.match(name):
+    if LLAMA_SERVER.match(name):
         return Program("llamacpp", rest, {} if head == "llama-server" else {"binary": within(one.cwd, head)})
     if name == "start.sh" and _is_tabby(one, rest):
         return Program("tabbyapi", rest)

@@ -16,6 +16,8 @@ _OPERATOR = re.compile(r"&&|\|\||;;|\|&|[;&|()]")
 _REDIRECTION = re.compile(r"(?:\d+|&)?(?:>>|>\||<<<|<<-?|>&|<&|<>|>|<)(?:\d+|-)?")
 # A line that goes on: also with blanks after the backslash, as pasted texts often have.
 _CONTINUED = re.compile(r"\\[ \t]*\n")
+# Chosen by whoever starts the engine: a value that a line has only in case of need is none of a recipe's.
+PORT = "PORT"
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v"}
 
 
@@ -157,7 +159,7 @@ class Shell:
             self._at = _closing(self.text, start + 1)
         elif match := _BRACED.match(self.text, start + 1):
             self._at = match.end()
-            if match[1] in self.variables or match[2] is not None:
+            if match[1] in self.variables or (match[2] is not None and match[1] != PORT):
                 return self.variables.get(match[1]) or match[2] or ""
         elif match := _NAME.match(self.text, start + 1):
             self._at = match.end()

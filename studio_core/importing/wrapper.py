@@ -70,7 +70,8 @@ WRAPPERS: Mapping[str, Wrapper] = {
     **{name: Wrapper(_takes("-n --name -p --prefix --cwd"), ("run",)) for name in ("conda", "mamba", "micromamba")},
 }
 # What a line of Studio's, or of another tool that chooses ports, has in place of one.
-PORTS = ("$PORT", "${PORT}")
+PORT_WORD = "${PORT:-8000}"
+PORTS = ("$PORT", "${PORT}", PORT_WORD)
 SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ksh"})
 
 
@@ -113,7 +114,8 @@ class _Walk:
         one.notes += [f"{text} is kept as it is written: nothing was executed or looked up"
                       for text in self._shell.kept if text not in PORTS]
         self._shell.kept.clear()
-        one.comments = self._shell.comments
+        one.comments = list(self._shell.comments)
+        self._shell.comments.clear()
         yield from script_of(one)
 
     # Commands of the shell itself.

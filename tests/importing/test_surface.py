@@ -85,3 +85,14 @@ def test_on_the_command_line(home: House, tmp_path: Path) -> None:
 ])
 def test_what_the_command_line_refuses(home: House, words: tuple[str, ...], says: str) -> None:
     assert says in Command(home.root).bad("recipes", "import", *words)
+
+
+def test_a_recipe_as_a_line_and_back(home: House) -> None:
+    studio = Command(home.root)
+    good(studio, "--replace", "--command", "CUDA_VISIBLE_DEVICES=1 llama-server -m /m/back.gguf -c 512 --mystery 'a b'")
+    line = studio.good("recipes", "show", "back", "--shell")
+    assert line.startswith("CUDA_VISIBLE_DEVICES=1 llama-server -m /m/back.gguf --port ${PORT:-8000} --alias back")
+    before = home.client.recipe("back").recipe
+    assert studio("recipes", "import", "--replace", "--command", "-", said=line).stdout == "back stored, version 2\n"
+    assert home.client.recipe("back").recipe == before
+    assert studio.data("recipes", "show", "back", "--shell") == {"line": line.rstrip("\n"), "notes": []}

@@ -1,4 +1,4 @@
-"""Reading commands and other tools' files as recipes. Nothing is stored: whoever asked does that."""
+"""Reading commands and other tools' files as recipes, which stores nothing, and a recipe as a line for a shell."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from studio_core.controller.endpoint import Call, Endpoint, Table
 from studio_core.importing.answer import answer
 from studio_core.importing.found import local, nothing
 from studio_core.importing.kind import read_text
+from studio_core.importing.written import written
 
 
 class Given(wire.Model):
@@ -28,4 +29,12 @@ async def read(call: Call) -> wire.Import:
     return answer(kind, found)
 
 
-ENDPOINTS: Table = {("POST", "/recipes/import"): Endpoint(read, wire.Import, body=Given)}
+async def shell(call: Call) -> wire.ShellLine:
+    line = written(await call.services.recipes.usable(call.path["recipe_id"]))
+    return wire.ShellLine(line.text, list(line.notes))
+
+
+ENDPOINTS: Table = {
+    ("POST", "/recipes/import"): Endpoint(read, wire.Import, body=Given),
+    ("GET", "/recipes/{recipe_id}/shell"): Endpoint(shell, wire.ShellLine),
+}
