@@ -238,6 +238,21 @@ class Client:
         query = {"force": str(force).lower(), **({"instance": instance_id} if instance_id else {})}
         return self._send("POST", f"/evict?{urlencode(query)}", wire.Evicted, endless=True)
 
+    def foreign(self) -> list[wire.Foreign]:
+        return self._get("/foreign", list[wire.Foreign])
+
+    def attach(self, pid: int, name: str = "", key: str = "", ticks: int | None = None) -> wire.Foreign:
+        """Serve a foreign engine under a name, until it ends or is detached."""
+        return self._send("POST", f"/foreign/{pid}/attach", wire.Foreign, {"name": name, "key": key, "ticks": ticks})
+
+    def detach(self, pid: int) -> None:
+        self._send("POST", f"/foreign/{pid}/detach", Any)
+
+    def stop_foreign(self, pid: int, ticks: int, confirm: str, force: bool = False) -> None:
+        """End a foreign engine; `ticks` as it was shown, `confirm` its name. Waits until it is gone."""
+        body = {"ticks": ticks, "confirm": confirm, "force": force}
+        self._send("POST", f"/foreign/{pid}/stop", Any, body, endless=True)
+
     # Logs and chats.
 
     def logs(self) -> list[wire.LogFile]:

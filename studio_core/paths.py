@@ -104,6 +104,11 @@ class Places:
         return self.root / "admin.key"
 
     @property
+    def attached(self) -> Path:
+        """Foreign engines that the gateway serves, with their keys."""
+        return self.root / "attached.json"
+
+    @property
     def instances(self) -> Path:
         """One folder per engine that runs or left something behind."""
         return self.root / "instances"

@@ -34,6 +34,8 @@ MARKS: dict[str, Mark] = {
     "stuck": Mark("\u25b2", "stuck", BAD),
     "held": Mark("\u2016", "on hold", QUIET),
     "stopped": Mark("\u25cb", "stopped", QUIET),
+    "foreign": Mark("\u25c7", "foreign", QUIET),
+    "attached": Mark("\u25c6", "attached", QUIET),
     "broken": Mark("\u2716", "broken", BAD),
 }
 

@@ -29,6 +29,8 @@ VERBS = {
     "import": ("takeover", "take over what vLLM Studio stored"),
     "launch": ("lifecycle", "run a recipe"),
     "stop": ("lifecycle", "stop what a recipe runs"),
+    "attach": ("foreign", "serve an engine that somebody else started"),
+    "detach": ("foreign", "serve it no more; it goes on"),
     "switch": ("lifecycle", "run another recipe in place of what runs"),
     "logs": ("log", "read or follow a log"),
     "chat": ("chat", "talk to a model"),

@@ -7,6 +7,7 @@ import os
 import sys
 
 from studio_core import daemon, wire
+from studio_core.cli import foreign
 from studio_core.cli.picker import pick
 from studio_core.cli.table import as_json, progress
 from studio_core.client import Client
@@ -17,7 +18,13 @@ from studio_core.text import line
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     verb = parser.get_default("verb")
-    parser.add_argument("name", nargs="?" if verb == "switch" else None, help="the recipe")
+    if verb == "stop":
+        which = parser.add_mutually_exclusive_group(required=True)
+        which.add_argument("name", nargs="?", help="the recipe")
+        which.add_argument("--foreign", type=int, metavar="PID", help="an engine that Studio did not start; asks for its name")
+        parser.add_argument("--yes-stop", metavar="NAME", help="its name, for scripts: nobody is asked")
+    else:
+        parser.add_argument("name", nargs="?" if verb == "switch" else None, help="the recipe")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("--force", action="store_true", help="do not wait for requests in flight")
     if verb == "launch":
@@ -50,6 +57,9 @@ def _choose(client: Client) -> str | None:
 
 
 def _stop(client: Client, options: argparse.Namespace) -> int:
+    if options.foreign is not None:
+        foreign.stop(client, options.foreign, options.yes_stop, options.force)
+        return 0
     mine = [one for one in client.instances() if options.name in (one.recipe_id, one.id)]
     coming = [one for one in client.status().launches if one.recipe_id == options.name and one.state in ("planned", "waiting")]
     if not mine and not coming:

@@ -67,6 +67,25 @@ def _status(found: wire.Status) -> str:
 
 
 def _ps(found: wire.Status) -> str:
+    return "\n\n".join(filter(None, [_instances(found), _foreign(found.foreign)]))
+
+
+def _foreign(found: list[wire.Foreign]) -> str:
+    """Engines that Studio did not start. A port with a question mark is only known to be its user's."""
+    if not found:
+        return ""
+    rows = [
+        [
+            one.name, one.state, one.engine, "-" if one.port is None else f"{one.port}{'' if one.proof == 'tree' else '?'}",
+            str(one.pid), one.owner, size(one.memory_bytes), age(one.age_s),
+            f"as {one.attached}, {one.running or 0} running" if one.attached else one.note or "not attached",
+        ]
+        for one in found
+    ]
+    return table(["FOREIGN", "STATE", "ENGINE", "PORT", "PID", "OWNER", "GPU MEMORY", "AGE", "SERVED"], rows)
+
+
+def _instances(found: wire.Status) -> str:
     if not found.instances:
         return "nothing runs; see: studio recipes"
     rows = [

@@ -13,11 +13,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from studio_core import routes
 from studio_core.controller.endpoint import Call, Caller, Endpoint, Table, read_body, read_query
-from studio_core.controller.routes import chat, engine, event, importing, lifecycle, log, model, recipe, system, takeover, usage
+from studio_core.controller.routes import (
+    chat,
+    engine,
+    event,
+    foreign,
+    importing,
+    lifecycle,
+    log,
+    model,
+    recipe,
+    system,
+    takeover,
+    usage,
+)
 from studio_core.controller.services import Services
 from studio_core.errors import Denied, NoKey, NotFound, StudioError, WrongMethod
 
-GROUPS = (chat, engine, event, importing, lifecycle, log, model, recipe, system, takeover, usage)
+GROUPS = (chat, engine, event, foreign, importing, lifecycle, log, model, recipe, system, takeover, usage)
 OWNER = Caller("owner", owner=True)
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from studio_core.controller.link import GatewayLink
 from studio_core.engines.readiness import running
@@ -14,6 +14,7 @@ from studio_core.settings import Settings
 from studio_core.store.key import KeyTable
 from studio_core.store.recipe import RecipeTable
 from studio_core.supervisor import instance
+from studio_core.supervisor.attachment import Attachment
 from studio_core.supervisor.keeper import Keeper
 from studio_core.supervisor.service import Supervisor
 
@@ -35,6 +36,7 @@ class Frontdoor:
 
     def __init__(self, settings: Settings, link: GatewayLink, recipes: RecipeTable, keys: KeyTable) -> None:
         self.supervisor: Supervisor | None = None
+        self.attached: Callable[[], Sequence[tuple[Attachment, bool]]] = tuple
         self._settings = settings
         self._link = link
         self._recipes = recipes
@@ -68,7 +70,9 @@ class Frontdoor:
             recipes = [stored.recipe for stored in await self._recipes.list() if stored.recipe is not None]
             self._compare({recipe.id: recipe for recipe in recipes})
             keys = [Key(id=key.id, sha256=key.sha256, scopes=list(key.scopes)) for key in await self._keys.list()]
-            return self._link.publish([self._route(recipe) for recipe in recipes], keys, self._policy())
+            # A recipe's name goes before an attached engine's: the first route with a name counts.
+            routes = [*map(self._route, recipes), *(_foreign(*one) for one in self.attached())]
+            return self._link.publish(routes, keys, self._policy())
 
     def _compare(self, recipes: Mapping[str, Recipe]) -> None:
         """An instance lives by its snapshot: whoever sees it shall see that the recipe says something else by now."""
@@ -141,6 +145,19 @@ class Frontdoor:
             host=keeper.spec.host, port=keeper.spec.port, key=keeper.spec.api_key, model=keeper.spec.served_names[0]
         )
         return route
+
+
+def _foreign(one: Attachment, proven: bool) -> Route:
+    """The route of an attached engine. Without proof that the port is still its own nobody's prompt goes there."""
+    route = Route(recipe=one.instance, names=[one.name], state="ready", instance=one.instance, engine=one.engine)
+    if proven:
+        route.upstream = Upstream(host=one.host, port=one.port, key=one.key, model=one.model)
+    else:
+        route.state, route.cause = "failed", Cause(
+            title=f"{one.name} does not listen on port {one.port} any more", detail=f"pid {one.process.pid} still runs",
+            hint=f"see: studio ps; or: studio detach {one.process.pid}",
+        )
+    return route
 
 
 def _union(first: Sequence[str], second: Sequence[str]) -> list[str]:

@@ -39,8 +39,10 @@ from studio_core.store.store import Store
 from studio_core.store.takeover import takeover
 from studio_core.supervisor import identity, launch
 from studio_core.supervisor.attempt import Attempt
+from studio_core.supervisor.foreign import Foreigners
 from studio_core.supervisor.job import Jobs
 from studio_core.supervisor.keeper import Keeper, Surroundings
+from studio_core.supervisor.kin import kin
 from studio_core.supervisor.service import Supervisor
 from studio_core.usage.ingest import Ingest
 from studio_core.usage.sums import lifetime, peaks, sums
@@ -67,13 +69,17 @@ class Controller:
         self._gpu = GpuWatch(settings, places, self._sampled, self._owner)
         around = Surroundings(places, settings, self._changed, self._gpu.held)
         self.supervisor = self._door.supervisor = Supervisor(around, self.recipes.usable, self._door, self._over)
+        self._foreign = Foreigners(
+            places.attached, lambda found: kin(found, self.supervisor.keepers()), self._names, self._changed
+        )
+        self._door.attached = self._foreign.attached
         self._ingest = Ingest(self.store, places)
         self._turns = Turns(chats, lambda: self._gatekeeper.address, self._key)
         self._services = Services(
             settings=settings, places=places, recipes=self.recipes, chats=chats, launches=self.launches,
             supervisor=self.supervisor, hub=Hub(), gpu=self._gpu, turns=self._turns,
             figures=Figures(self._usage, self._peaks, self._lifetime), daemons=self._daemons(), exporter=self._exporter,
-            jobs=Jobs(places),
+            jobs=Jobs(places), foreign=self._foreign,
             models=self._models,
             takeover=partial(takeover, self.store), changed=self._recipes_changed, shutdown=end, notices=self._notices,
         )
@@ -105,6 +111,7 @@ class Controller:
             await self.keys.add(self._settings.api_key, "api_key of the settings", ("admin",))
         await self._later.do(self._turns.start)
         await self.supervisor.start()
+        await self._foreign.start()
         await self._door.start()
         await self.link.start()
         await self._ingest.start()
@@ -124,6 +131,7 @@ class Controller:
         await self._herald.stop()
         await self._gpu.stop()
         await self._door.stop()
+        await self._foreign.stop()
         await self.link.stop(shutdown=gateway)
         await self._ingest.stop()
         await self.supervisor.stop()
@@ -142,6 +150,9 @@ class Controller:
 
     def _sampled(self, sample: wire.Gpus) -> None:
         self._herald.sampled(sample)
+
+    async def _names(self) -> list[str]:
+        return [name for one in await self.recipes.list() if one.recipe is not None for name in one.recipe.public_names]
 
     async def _acquire(self, recipe_id: str) -> None:
         await self.supervisor.acquire(recipe_id)

@@ -50,6 +50,8 @@ class Herald:
 
     def _tell(self) -> None:
         hub = self._services.hub
+        if hub.stats()["total_subscribers"]:
+            self._services.foreign.glance()
         now = view.status(self._services)
         for launch in now.launches:
             mark = f"{launch.state} {launch.stage} {launch.message} {launch.progress}"

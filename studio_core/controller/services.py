@@ -17,6 +17,7 @@ from studio_core.settings import Settings
 from studio_core.store.chat import ChatTable
 from studio_core.store.launch import LaunchTable
 from studio_core.store.recipe import RecipeTable
+from studio_core.supervisor.foreign import Foreigners
 from studio_core.supervisor.job import Jobs
 from studio_core.supervisor.service import Supervisor
 
@@ -63,6 +64,7 @@ class Services:
     daemons: Daemons
     exporter: Exporter
     jobs: Jobs
+    foreign: Foreigners
     models: Callable[[], Awaitable[Mapping[str, Any]]]
     takeover: Callable[[Path], Awaitable[wire.Takeover]]
     changed: Callable[[], Awaitable[None]]

@@ -34,7 +34,7 @@ def status(services: Services) -> wire.Status:
         launching=under_way[-1] if under_way else None,
         controller=daemons.controller(), gateway=daemons.gateway(), probe=daemons.probe(),
         instances=instances, launches=launches, holds=sorted(supervisor.holds),
-        notices=services.notices(), state_dir=str(services.places.root),
+        notices=services.notices(), foreign=services.foreign.view(services.gpu.latest()), state_dir=str(services.places.root),
     )
 
 

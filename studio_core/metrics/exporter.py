@@ -41,6 +41,7 @@ class Exporter:
         self._instances = self._gauge("instances", "instances by state", "state")
         self._inflight = self._gauge("requests_in_flight", "requests that an engine answers now", "recipe_id")
         self._waiting = self._gauge("requests_waiting", "requests that wait for a model", "recipe_id")
+        self._foreign = self._gauge("foreign_engine_requests", "what an attached engine says of itself", "name", "state")
         self._gateway = self._gauge("gateway_connected", "1 while a gateway holds its link")
         self._uptime = self._gauge("controller_uptime_seconds", "age of the controller")
 
@@ -63,6 +64,7 @@ class Exporter:
         """The exposition of this moment."""
         self._set_models(status)
         self._set_gpus(gpus)
+        self._set_foreign(status)
         self._listeners.labels("default").set(events["total_subscribers"])
         self._events.set(events["total_events_published"])
         self._gateway.set(status.gateway.connected)
@@ -81,6 +83,14 @@ class Exporter:
         for one in status.instances[:LABEL_LIMIT]:
             self._inflight.labels(one.recipe_id).set(one.running)
             self._waiting.labels(one.recipe_id).set(one.waiting)
+
+    def _set_foreign(self, status: wire.Status) -> None:
+        """Attached engines only, and what they do not tell has no sample."""
+        self._foreign.clear()
+        for one in status.foreign[:LABEL_LIMIT]:
+            for state, count in (("running", one.running), ("waiting", one.waiting)):
+                if one.attached and count is not None:
+                    self._foreign.labels(one.attached, state).set(count)
 
     def _set_gpus(self, gpus: wire.Gpus) -> None:
         """What the driver does not give has no sample."""

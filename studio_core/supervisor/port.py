@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
 import socket
 import sys
@@ -35,10 +36,25 @@ class Listener:
     address: str
     uid: int
     inode: str
+    port: int = 0
+
+    @property
+    def host(self) -> str:
+        """Where a client of this machine reaches it: loopback for what listens on any address."""
+        packed = b"".join(
+            bytes.fromhex(self.address[at : at + 8])[:: -1 if sys.byteorder == "little" else 1]
+            for at in range(0, len(self.address), 8)
+        )
+        found = ipaddress.ip_address(packed)
+        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+            found = found.ipv4_mapped
+        if not found.is_unspecified:
+            return str(found)
+        return "127.0.0.1" if found.version == 4 or accepts("127.0.0.1", self.port) else "::1"
 
 
-def _listeners(port: int) -> Iterator[Listener]:
-    """Every listening socket on the port."""
+def _listeners(port: int | None = None) -> Iterator[Listener]:
+    """Every listening socket on the port, or on any."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
             with open(table, encoding="ascii") as file:
@@ -48,8 +64,30 @@ def _listeners(port: int) -> Iterator[Listener]:
         for row in rows:
             fields = row.split()
             address, _, number = fields[1].rpartition(":")
-            if fields[3] == LISTEN and int(number, 16) == port:
-                yield Listener(address, int(fields[7]), fields[9])
+            if fields[3] == LISTEN and (port is None or int(number, 16) == port):
+                yield Listener(address, int(fields[7]), fields[9], int(number, 16))
+
+
+def listeners() -> dict[str, Listener]:
+    """Every listening socket of this network namespace by its inode."""
+    return {one.inode: one for one in _listeners()}
+
+
+def sockets(pid: int) -> set[str] | None:
+    """The inodes of the sockets that a process holds; None where the kernel does not let us see them."""
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return None
+    found = set()
+    for name in names:
+        try:
+            target = os.readlink(f"/proc/{pid}/fd/{name}")
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            found.add(target[8:-1])
+    return found
 
 
 def _owns(pid: int, inodes: Collection[str]) -> bool:

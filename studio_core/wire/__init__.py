@@ -13,12 +13,13 @@ import msgspec
 from studio_core.wire.chat import Chat, ChatMessage, ChatSession
 from studio_core.wire.check import Check, Finding, NodeLine, Variable
 from studio_core.wire.engine import Engines, Installed, Job
+from studio_core.wire.foreign import Attach, Foreign, ForeignStop
 from studio_core.wire.importing import Import, Imported, ShellLine
 from studio_core.wire.model import Model, to_builtins
 
 __all__ = [
-    "Chat", "ChatMessage", "ChatSession", "Check", "Engines", "Finding", "Import", "Imported", "Installed", "Job", "Model",
-    "NodeLine", "ShellLine", "Variable", "to_builtins",
+    "Attach", "Chat", "ChatMessage", "ChatSession", "Check", "Engines", "Finding", "Foreign", "ForeignStop", "Import", "Imported",
+    "Installed", "Job", "Model", "NodeLine", "ShellLine", "Variable", "to_builtins",
 ]
 
 
@@ -174,6 +175,7 @@ class Status(Model):
     launches: list[Launch] = []
     holds: list[str] = []
     notices: list[str] = []
+    foreign: list[Foreign] = []
     state_dir: str = ""
 
 

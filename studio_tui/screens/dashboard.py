@@ -56,7 +56,8 @@ class Dashboard(Place):
             self._host(view.gpus.host)
             self._gpus.fill(view.gpus)
         empty = EMPTY if view.status is not None else view.link.why or status.LINKS[view.link.state].word
-        self._models.fill([row(view, life) for life in view.lives()], empty)
+        foreign = view.status.foreign if view.status is not None else []
+        self._models.fill([*(row(view, life) for life in view.lives()), *(stranger(view, one) for one in foreign)], empty)
 
     def _host(self, host: wire.Host) -> None:
         load = "" if host.load_1m is None else f"load {host.load_1m:.1f} \u00b7 "
@@ -84,6 +85,23 @@ def row(view: View, life: Life) -> Row:
         Cell(str(one.engine_pid) if one and one.engine_pid else unit.NOTHING),
         Cell(unit.age(view.age(one.age_s if one else life.launch.age_s if life.launch else 0.0))),
         Cell(f"{one.running} + {one.waiting}" if one else unit.NOTHING),
+    ))
+
+
+def stranger(view: View, one: wire.Foreign) -> Row:
+    """An engine that Studio did not start; its sign and word say so, and it has no log."""
+    mark = status.mark("attached" if one.attached else "foreign")
+    memory = f" \u00b7 {unit.size(one.memory_bytes)} GPU" if one.memory_bytes is not None else ""
+    words = one.note or ("" if one.state == "ready" else one.state)
+    running = unit.NOTHING if one.running is None else f"{one.running} + {one.waiting or 0}"
+    return Row(f"foreign-{one.pid}", (
+        Cell(one.name),
+        Cell(str(mark), mark.tone),
+        Cell(f"{one.engine} of {one.owner}{memory}" + (f" \u00b7 {words}" if words else "")),
+        Cell(str(one.port) if one.port else unit.NOTHING),
+        Cell(str(one.pid)),
+        Cell(unit.age(view.age(one.age_s))),
+        Cell(running),
     ))
 
 

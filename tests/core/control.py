@@ -32,6 +32,7 @@ from studio_core.store.launch import LaunchTable
 from studio_core.store.recipe import RecipeTable
 from studio_core.store.store import Store
 from studio_core.store.takeover import takeover
+from studio_core.supervisor.foreign import Foreigners
 from studio_core.supervisor.job import Jobs
 from studio_core.supervisor.keeper import Surroundings
 from studio_core.supervisor.service import Supervisor
@@ -125,6 +126,10 @@ def assemble(settings: Any, places: Places, store: Store, stopped: list[bool], d
     async def models() -> Mapping[str, Any]:
         return await asyncio.to_thread(studio_models, settings.models_dir, [])
 
+    async def names() -> list[str]:
+        return []
+
+    foreign = Foreigners(places.attached, set, names, dirty.set)
     around = Surroundings(places=places, settings=settings, changed=dirty.set, memory_held=lambda _: False)
     return Services(
         settings=settings, places=places, recipes=recipes, chats=chats, launches=LaunchTable(store),
@@ -135,6 +140,6 @@ def assemble(settings: Any, places: Places, store: Store, stopped: list[bool], d
         daemons=Daemons(
             lambda: wire.Daemon(pid=os.getpid()), wire.Gateway, wire.Daemon, dict, dict
         ),
-        exporter=Exporter(), jobs=Jobs(places), models=models,
+        exporter=Exporter(), jobs=Jobs(places), models=models, foreign=foreign,
         takeover=partial(takeover, store), changed=changed, shutdown=stopped.append, notices=list,
     )

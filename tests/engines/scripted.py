@@ -36,6 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "exit_after_s": None,  # after it was ready
     "exit_code": 0,
     "ignore_term": False,
+    "record_signals": "",  # a file in which every signal that can be caught leaves its number
     # The family.
     "title": "",  # renames itself, which wipes its environment
     "children": 0,  # each in a session of its own, renamed, ignoring SIGTERM
@@ -270,6 +271,17 @@ def share(name: str) -> tuple[int, ...]:
     return (int(pipe),)
 
 
+def record_signals(switches: dict[str, Any]) -> None:
+    def note(number: int, _: Any) -> None:
+        with open(switches["record_signals"], "a", encoding="ascii") as file:
+            file.write(f"{number}\n")
+        if number == signal.SIGTERM and not switches["ignore_term"]:
+            os._exit(0)
+
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE}:
+        signal.signal(number, note)
+
+
 def main() -> None:
     if "--help" in sys.argv:
         sys.stdout.write("\n".join(FLAGS) + "\n")
@@ -286,6 +298,8 @@ def main() -> None:
     else:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     switches = engine.switches
+    if switches["record_signals"]:
+        record_signals(switches)
     if switches["refuse"]:
         sys.exit(f"error: invalid argument: {switches['refuse']}")
     family(switches)

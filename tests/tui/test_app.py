@@ -39,6 +39,25 @@ async def test_a_bar_moves_only_with_milestones(tmp_path: Path) -> None:
         await shown.hides("no progress yet")
 
 
+async def test_what_studio_did_not_start_is_marked_by_sign_and_word(tmp_path: Path) -> None:
+    stage = stage_in(tmp_path)
+    scene.busy(stage)
+    stage.status.foreign = [
+        wire.Foreign(
+            pid=7001, ticks=1, name="by hand", engine="vllm", state="ready", port=9001, owner="ada", memory_bytes=12 * scene.GIB
+        ),
+        wire.Foreign(
+            pid=7002, ticks=2, name="served", engine="llamacpp", state="keyed", owner="bob\x1b[2J", attached="s", running=3
+        ),
+    ]
+    async with opened(stage, (140, 40)) as shown:
+        await shown.shows("\u25c7 foreign", "vllm of ada \u00b7 12.0 GiB GPU", "9001", "7001")
+        await shown.shows("\u25c6 attached", "llamacpp of bob", "keyed", "3 + 0")
+        assert "\x1b" not in shown.text
+        await shown.press("end", "enter")
+        assert not stage.wanted("GET", "/logs/foreign-7002")
+
+
 async def test_enter_launches_the_selected_recipe(tmp_path: Path) -> None:
     stage = stage_in(tmp_path)
     scene.busy(stage)

@@ -17,6 +17,7 @@ _PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 async def status(call: Call) -> wire.Status:
+    await call.services.foreign.look()
     return view.status(call.services)
 
 
@@ -78,6 +79,7 @@ def shown(setting: table.Setting, settings: Settings) -> Any:
 
 async def metrics(call: Call) -> Response:
     services = call.services
+    await services.foreign.look()
     text = services.exporter.text(view.status(services), services.gpu.latest(), services.hub.stats())
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
