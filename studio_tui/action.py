@@ -41,6 +41,7 @@ TABLE: tuple[Action, ...] = (
     Action("recipes.stop", "Stop", "stop its model or cancel its launch; asks", footer=True),
     Action("recipes.fix", "Fix", "make the change that its failure calls for; shows it and asks", footer=True),
     Action("recipes.logs", "Log", "show the log of its newest start", footer=True),
+    Action("recipes.paste", "Import", "make a recipe of a pasted command or another tool's file", footer=True),
     Action("logs.open", "Open", "open the selected log", footer=True),
     Action("logs.back", "List", "close the search, the filter or the log"),
     Action("logs.find", "Find", "search; n and N go to the next and previous match", footer=True),
@@ -71,6 +72,7 @@ TABLE: tuple[Action, ...] = (
     Action("view.page_up", "Page up", "one page up"),
     Action("view.page_down", "Page down", "one page down"),
     Action("help.close", "Close", "close this page"),
+    Action("paste.close", "Leave", "leave without storing"),
     Action("dialog.accept", "Yes", "do it"),
     Action("dialog.refuse", "No", "leave it"),
 )

@@ -86,6 +86,34 @@ class Bridge:
 
         self._ask(self._app, job)
 
+    def read_recipes(self, target: Target, text: str) -> None:
+        """A pasted text as recipes. That it is none is no failure: somebody is still writing."""
+        def job(client: Client) -> Message:
+            try:
+                return message.RecipesRead(text, client.read_recipes(text))
+            except StudioError as error:
+                return message.RecipesRead(text, None, error.line())
+
+        self._ask(target, job)
+
+    def store_recipes(self, target: Target, text: str) -> None:
+        """Store a pasted text's recipes, none over another. They are read anew: what was shown had been made safe to show."""
+        def job(client: Client) -> Message:
+            try:
+                recipes = [one.recipe for one in client.read_recipes(text).recipes]
+                taken = {one.id for one in client.recipes()} & {str(one["id"]) for one in recipes}
+                if taken:
+                    raise Conflict(f"there is {', '.join(sorted(taken))} already", "nothing was stored",
+                                   "give the model another name, or remove the stored recipe: studio recipes remove NAME")
+                names = [client.put_recipe(one).id for one in recipes]
+            except StudioError:
+                target.post_message(message.RecipesStored(False))
+                raise
+            self._post(message.Said(f"{', '.join(map(safe, names))} stored"))
+            return message.RecipesStored(True)
+
+        self._ask(target, job)
+
     # Logs.
 
     def logs(self, target: Target) -> None:

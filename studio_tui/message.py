@@ -87,6 +87,22 @@ class ConfigCame(Newest):
 
 
 @dataclass
+class RecipesRead(Message):
+    """What a pasted text became, or why nothing; `text` is the one that was asked about."""
+
+    text: str
+    found: wire.Import | None = None
+    problem: str = ""
+
+
+@dataclass
+class RecipesStored(Message):
+    """Whether the recipes of a pasted text were stored; why not is told as a failure."""
+
+    done: bool
+
+
+@dataclass
 class Launch(Message):
     recipe_id: str
     name: str

@@ -62,7 +62,8 @@ def _model(engine: str, given: Reading, values: dict[str, Any], cwd: str, found:
     if engine == "tabbyapi":
         model = f"{str(values.pop('model_dir', 'models')).rstrip('/')}/{model}"
     for word in given.words:
-        found.note(f"{word[:80]!r} belongs to no flag and is left out")
+        # What follows an assignment may be a secret.
+        found.note(f"{word.partition('=')[0][:80]!r} belongs to no flag and is left out")
     found.data["model_path"] = placed(model, cwd, found, folder=engine == "tabbyapi" or model.endswith(".gguf"))
     if named in ("model_url", "docker_repo"):
         found.note("download the model first and write its file into model_path: Studio starts local files and hub ids")

@@ -95,6 +95,11 @@ class Recipes(Place):
         else:
             self.post_message(Said(f"no change of {recipe.name} is known that would help"))
 
+    def action_paste(self) -> None:
+        from studio_tui.screens.paste import Paste
+
+        self.app.push_screen(Paste(self.bridge))
+
     def action_logs(self) -> None:
         recipe = self._chosen()
         life = self.view.life(recipe.id) if recipe else None

@@ -1,4 +1,4 @@
-"""Where a person writes to a model: Enter sends, ctrl+j or alt+Enter makes a new line."""
+"""Where a person writes: Enter sends, ctrl+j or alt+Enter makes a new line."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from textual import events
 from textual.message import Message
 from textual.widgets import TextArea
 
+HINT = "write, Enter sends, ctrl+j: new line"
 NEWLINES = frozenset({"ctrl+j", "alt+enter", "shift+enter"})
 
 
@@ -16,8 +17,8 @@ class Prompt(TextArea):
     class Sent(Message):
         text: str
 
-    def __init__(self, ident: str | None = None) -> None:
-        super().__init__(id=ident, compact=True, highlight_cursor_line=False, placeholder="write, Enter sends, ctrl+j: new line")
+    def __init__(self, ident: str | None = None, hint: str = HINT) -> None:
+        super().__init__(id=ident, compact=True, highlight_cursor_line=False, placeholder=hint)
         self.cursor_blink = False
 
     async def _on_key(self, event: events.Key) -> None:

@@ -138,12 +138,13 @@ SECRET = "s3cr3t-value"
     f"llama-server -m /x.gguf --api-key {SECRET} -hft {SECRET}", f"sglang serve --model-path m --admin-api-key {SECRET}",
     f"sglang serve --model-path m --ssl-keyfile-password {SECRET}", f"vllm serve m --mystery-api-key {SECRET}",
     f"docker run -e HUGGING_FACE_HUB_TOKEN={SECRET} vllm/vllm-openai m --api-key {SECRET}",
-    f"curl -H 'Authorization: {SECRET}' x; vllm serve m",
+    f"vllm serve m HF_TOKEN={SECRET}", f"curl -H 'Authorization: {SECRET}' x; vllm serve m",
 ])
 def test_no_secret_comes_through(text: str) -> None:
     found = harvest(text, nothing)
     assert SECRET not in f"{[each.data for each in found.recipes]} {[each.notes for each in found.recipes]} {found.notes}"
-    assert found.notes or any("secrets are never stored" in note for each in found.recipes for note in each.notes)
+    said = [*found.notes, *(note for each in found.recipes for note in each.notes)]
+    assert any("secrets are never stored" in note or "left out" in note for note in said)
 
 
 @pytest.mark.parametrize(("text", "says"), [

@@ -40,7 +40,7 @@ def read(text: str) -> Recipe:
 
 
 @pytest.mark.parametrize(("engine", "flag"), ROWS, ids=[f"{engine} {flag.name}" for engine, flag in ROWS])
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(data=st.data())
 def test_a_flag_of_a_recipe_comes_back(engine: str, flag: Flag, data: st.DataObject) -> None:
     name, value = key_of(flag), data.draw(values(engine, flag))
