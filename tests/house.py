@@ -10,7 +10,7 @@ import socket
 import stat
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,8 @@ class House:
         assert found is not None
         return found
 
-    def recipe(self, name: str, **switches: Any) -> None:
-        """A recipe that runs the scripted engine with these switches."""
+    def recipe(self, name: str, fields: Mapping[str, Any] | None = None, **switches: Any) -> None:
+        """A recipe that runs the scripted engine with these switches, and these fields."""
         binary = self.root / "engine"
         if not binary.exists():
             binary.write_text(f"#!/bin/sh\nexec {sys.executable} {SCRIPT} \"$@\"\n")
@@ -70,7 +70,7 @@ class House:
         model.write_bytes(b"GGUF and nothing else")
         self.client.put_recipe({
             "id": name, "backend": "llamacpp", "model_path": str(model), "binary": str(binary), "grace_s": 2.0,
-            "env_vars": {"SCRIPT": json.dumps(switches)},
+            "env_vars": {"SCRIPT": json.dumps(switches)}, **(fields or {}),
         })
 
     def launch(self, name: str) -> wire.Instance:
@@ -81,6 +81,11 @@ class House:
 
     def instance(self, name: str) -> wire.Instance:
         return next(one for one in self.status().instances if one.recipe_id == name)
+
+    def route(self, name: str) -> dict[str, Any]:
+        """What the gateway was last told of a recipe."""
+        table = json.loads(self.places.table.read_text(encoding="utf-8"))
+        return next(dict(route) for route in table["routes"] if route["recipe"] == name)
 
     def ask(self, model: str, stream: bool = False, **fields: Any) -> Any:
         """An open answer of the gateway, to be read."""

@@ -62,6 +62,7 @@ def _status(found: wire.Status) -> str:
         f"state       {found.state_dir}",
     ]
     lines += [f"on hold     {name}: stopped by hand" for name in found.holds]
+    lines += [f"restart     {one.recipe_id}: {one.message}" for one in found.launches if one.next_try_s is not None]
     lines += [f"notice      {notice}" for notice in found.notices]
     return "\n".join([*lines, "", _ps(found)])
 

@@ -130,10 +130,11 @@ class Frontdoor:
             route.state, route.cause = "held", Cause(
                 title=f"{recipe.title} was stopped by hand", hint=f"launch it: studio launch {recipe.id}"
             )
+        elif any(one.recipe_id == recipe.id and one.state in ("planned", "waiting") for one in supervisor.launches()):
+            # Also after a crash, while it is about to be started again.
+            route.state = "loading"
         elif (failure := supervisor.failure(recipe.id)) is not None:
             route.state, route.cause = "failed", Cause(title=failure.title, detail=failure.detail, hint=failure.hint)
-        elif any(one.recipe_id == recipe.id and one.state in ("planned", "waiting") for one in supervisor.launches()):
-            route.state = "loading"
         return route
 
     def _served(self, route: Route, keeper: Keeper) -> Route:

@@ -68,7 +68,9 @@ class Controller:
         self._door = Frontdoor(settings, self.link, self.recipes, self.keys)
         self._gpu = GpuWatch(settings, places, self._sampled, self._owner)
         around = Surroundings(places, settings, self._changed, self._gpu.held)
-        self.supervisor = self._door.supervisor = Supervisor(around, self.recipes.usable, self._door, self._over)
+        self.supervisor = self._door.supervisor = Supervisor(
+            around, self.recipes.usable, self._door, self._over, self.launches.last
+        )
         self._foreign = Foreigners(
             places.attached, lambda found: kin(found, self.supervisor.keepers()), self._names, self._changed
         )

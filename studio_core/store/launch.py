@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from studio_core.store.store import Store
 
@@ -40,6 +40,16 @@ class LaunchTable:
             connection.execute("INSERT OR REPLACE INTO launches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
         await self._store.write(work)
+
+    async def last(self) -> dict[str, LaunchRow]:
+        """The newest launch of each recipe."""
+        rows = await self._store.read(
+            "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY recipe ORDER BY created_at DESC) AS n FROM launches)"
+            " WHERE n = 1"
+        )
+        names = [field.name for field in fields(LaunchRow)]
+        found = [LaunchRow(**{name: row[name] for name in names} | {"marks": json.loads(row["marks"])}) for row in rows]
+        return {one.recipe: one for one in found}
 
     async def last_ready(self) -> dict[str, tuple[str, float]]:
         """Recipe → (when, seconds) of its last start that became ready."""

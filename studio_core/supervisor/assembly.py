@@ -22,7 +22,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def assemble(
-    recipe: Recipe, engine: Engine, launch_id: str, places: Places, settings: Settings, taken: Collection[int]
+    recipe: Recipe, engine: Engine, launch_id: str, places: Places, settings: Settings, taken: Collection[int], restarts: int = 0
 ) -> Spec:
     """The spec of a new instance. Engines listen on loopback with a random key; nothing is written yet.
 
@@ -49,6 +49,7 @@ def assemble(
         api_key=key,
         grace_s=recipe.grace_s or settings.grace_s,
         stop_command=list(recipe.stop_command or ()),
+        restarts=restarts,
         engine=engine.name,
         served_names=list(recipe.public_names),
         recipe=recipe.stored(),

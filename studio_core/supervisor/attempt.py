@@ -1,17 +1,23 @@
-"""One launch as the supervisor keeps it."""
+"""The launches as the supervisor keeps them."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from studio_core import wire
+from studio_core.errors import NotFound
 from studio_core.recipes.recipe import Recipe
-from studio_core.supervisor import launch
+from studio_core.supervisor import launch, planner
 from studio_core.supervisor.keeper import Keeper
+from studio_core.supervisor.restart import Turn
+
+KEPT = 20
 
 _MESSAGES = {
     launch.PLANNED: "planned",
@@ -26,7 +32,10 @@ _MESSAGES = {
 
 @dataclass(slots=True)
 class Attempt:
-    """A launch with its task. `marks` are seconds since its creation at which each state was entered."""
+    """A launch with its task. `marks` are seconds since its creation at which each state was entered.
+
+    A restart has its `turn`, and while it pauses the moment (monotonic) until which it does.
+    """
 
     id: str
     recipe: Recipe
@@ -40,6 +49,8 @@ class Attempt:
     leaving: list[str] = field(default_factory=list)
     marks: dict[str, float] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
+    turn: Turn | None = None
+    due: float | None = None
     _began: float = field(default_factory=time.monotonic)
 
     @classmethod
@@ -51,8 +62,21 @@ class Attempt:
         self.state = launch.step(self.state, target)
         self.marks.setdefault(self.state, time.monotonic() - self._began)
 
+    async def pause(self) -> None:
+        """Until a restart's time has come."""
+        if self.due is not None:
+            await asyncio.sleep(max(0.0, self.due - time.monotonic()))
+            self.due = None
+
+    def _words(self) -> str:
+        if self.due is not None and self.turn is not None and self.state not in launch.OVER:
+            left = math.ceil(max(0.0, self.due - time.monotonic()))
+            return f"next restart in {left} s, attempt {self.turn.number} of {self.turn.limit}"
+        return self.message or (self.failure.title if self.failure else _MESSAGES[self.state])
+
     def view(self, keeper: Keeper | None) -> wire.Launch:
         """The launch as the API shows it."""
+        pausing = self.due is not None and self.state not in launch.OVER
         return wire.Launch(
             id=self.id,
             recipe_id=self.recipe.id,
@@ -60,7 +84,10 @@ class Attempt:
             stage="launching" if self.state == launch.STARTING and keeper is None else launch.STAGES[self.state],
             origin=self.origin,
             instance_id=self.instance_id,
-            message=self.message or (self.failure.title if self.failure else _MESSAGES[self.state]),
+            restart=self.turn.number if self.turn else 0,
+            restart_limit=self.turn.limit if self.turn else 0,
+            next_try_s=max(0.0, self.due - time.monotonic()) if pausing and self.due is not None else None,
+            message=self._words(),
             progress=keeper.progress if keeper is not None else wire.Progress(),
             leaving=list(self.leaving),
             failure=self.failure,
@@ -68,3 +95,36 @@ class Attempt:
             created_at=self.created_at,
             age_s=time.monotonic() - self._began,
         )
+
+
+class Attempts:
+    """The launches under way, and the newest of those that are over: the rest is in the database."""
+
+    def __init__(self) -> None:
+        self._all: dict[str, Attempt] = {}
+
+    def __iter__(self) -> Iterator[Attempt]:
+        return iter(tuple(self._all.values()))
+
+    def find(self, launch_id: str) -> Attempt | None:
+        return self._all.get(launch_id)
+
+    def get(self, launch_id: str) -> Attempt:
+        """Raises NotFound."""
+        if launch_id not in self._all:
+            raise NotFound(f"no launch {launch_id}", "", "see: studio status")
+        return self._all[launch_id]
+
+    def active(self) -> list[Attempt]:
+        return [one for one in self if one.state not in launch.OVER]
+
+    def planned(self) -> list[planner.Attempt]:
+        """Those under way, as the planner sees them."""
+        return [planner.Attempt(one.id, one.recipe.id, one.origin, one.due is not None) for one in self.active()]
+
+    def remember(self, attempt: Attempt) -> Attempt:
+        self._all[attempt.id] = attempt
+        over = [one.id for one in self if one.state in launch.OVER and one is not attempt]
+        for name in over[:-KEPT]:
+            del self._all[name]
+        return attempt

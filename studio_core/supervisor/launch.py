@@ -11,8 +11,9 @@ PLANNED, WAITING, STARTING = "planned", "waiting", "starting"
 READY, FAILED, CANCELLED, SUPERSEDED = "ready", "failed", "cancelled", "superseded"
 OVER = frozenset({READY, FAILED, CANCELLED, SUPERSEDED})
 
-# Who asked: a person may displace, the gateway's acquire queues, joins or is refused.
-PERSON, ACQUIRE = "person", "acquire"
+# Who asked: a person may displace, the gateway's acquire queues, joins or is refused. A restart of what crashed displaces nobody,
+# and while it pauses everybody goes before it.
+PERSON, ACQUIRE, RESTART = "person", "acquire", "restart"
 
 STEPS: Mapping[str, frozenset[str]] = {
     PLANNED: frozenset({WAITING, STARTING, FAILED, CANCELLED, SUPERSEDED}),

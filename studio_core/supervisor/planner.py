@@ -21,11 +21,12 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A launch that is not over."""
+    """A launch that is not over. `pausing`: a restart whose time has not come."""
 
     launch_id: str
     recipe_id: str
     origin: str
+    pausing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +48,25 @@ def plan(
     recipe_id: str, origin: str, *, force: bool, exclusive: bool, held: bool,
     holdings: Iterable[Holding], attempts: Iterable[Attempt],
 ) -> Plan:
-    """What becomes of a request. Only a person supersedes; an acquire joins, queues or is refused."""
+    """What becomes of a request. Only a person supersedes; an acquire joins, queues or is refused.
+
+    A restart that pauses gives way to any launch of another recipe, and to a person's of its own; a request joins it, so that
+    requests cannot hurry an engine that crashes again and again.
+    """
     attempts = tuple(attempts)
     same = next((attempt for attempt in attempts if attempt.recipe_id == recipe_id), None)
     person = origin == launch.PERSON
     if not person and held:
         return Plan(refused=True)
-    if same and not force:
+    if same and not force and not (same.pausing and person):
         return Plan(joined=same.launch_id)
     serving = next((one for one in holdings if one.recipe_id == recipe_id and one.serving), None)
     if serving and not force:
         return Plan(serving=serving.instance_id)
-    rivals = tuple(one.launch_id for one in attempts if exclusive or one.recipe_id == recipe_id)
-    if rivals and not person:
+    rivals = tuple(one for one in attempts if exclusive or one.recipe_id == recipe_id)
+    if not person and not all(one.pausing for one in rivals):
         return Plan(queued=True)
-    return Plan(supersedes=rivals)
+    return Plan(supersedes=tuple(one.launch_id for one in rivals))
 
 
 def leaving(recipe_id: str, gpus: frozenset[str], exclusive: bool, holdings: Sequence[Holding]) -> tuple[str, ...]:

@@ -15,13 +15,14 @@ from studio_core.recipes.recipe import Recipe
 from studio_core.supervisor import instance, launch, planner
 from studio_core.supervisor.adoption import adopt, archive
 from studio_core.supervisor.assembly import assemble, refuse_stranger
-from studio_core.supervisor.attempt import Attempt
+from studio_core.supervisor.attempt import Attempt, Attempts
 from studio_core.supervisor.bell import Bell
 from studio_core.supervisor.keeper import Keeper, Surroundings
+from studio_core.supervisor.restart import Turn
+from studio_core.supervisor.revival import Past, Revival, none
 
 # After a failed start the gateway's requests get the cause for this long before one may try again.
 RETRY_S = 10.0
-LAUNCHES_KEPT = 20
 
 
 class Door(Protocol):
@@ -39,9 +40,12 @@ Over = Callable[[Attempt, Keeper | None], Awaitable[None]]
 
 
 class Supervisor:
-    """Runs recipes. `recipes(id)` gives a recipe or raises NotFound; `over` is told of every launch that ended."""
+    """Runs recipes. `recipes(id)` gives a recipe or raises NotFound; `over` is told of every launch that ended.
 
-    def __init__(self, around: Surroundings, recipes: RecipeSource, door: Door, over: Over) -> None:
+    `past` gives the last launch of each recipe, as earlier controllers wrote it down.
+    """
+
+    def __init__(self, around: Surroundings, recipes: RecipeSource, door: Door, over: Over, past: Past = none) -> None:
         self.holds: set[str] = set()
         self.notices: list[str] = []
         self._around = around
@@ -50,15 +54,19 @@ class Supervisor:
         self._over = over
         self._bell = Bell()
         self._keepers: dict[str, Keeper] = {}
-        self._attempts: dict[str, Attempt] = {}
+        self._attempts = Attempts()
+        self._revival = Revival(around, past, self._restart)
         self._failed: dict[str, tuple[float, wire.Failure]] = {}
         self._acquiring: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Adopt what earlier controllers left."""
+        await self._revival.remember()
         for keeper in await adopt(self._around, self.notices):
+            self._revival.recognise(keeper)
             self._keep(keeper)
+        self._revival.resume({keeper.spec.recipe_id for keeper in self.keepers()})
         await self._prune_logs()
 
     async def stop(self) -> None:
@@ -77,11 +85,11 @@ class Supervisor:
         return [keeper.view() for keeper in self._keepers.values()]
 
     def launches(self) -> list[wire.Launch]:
-        return [attempt.view(self._keepers.get(attempt.instance_id or "")) for attempt in self._attempts.values()]
+        return [attempt.view(self._keepers.get(attempt.instance_id or "")) for attempt in self._attempts]
 
     def launch_state(self, launch_id: str) -> wire.Launch:
         """Raises NotFound."""
-        attempt = self._attempt(launch_id)
+        attempt = self._attempts.get(launch_id)
         return attempt.view(self._keepers.get(attempt.instance_id or ""))
 
     def failure(self, recipe_id: str) -> wire.Failure | None:
@@ -108,7 +116,7 @@ class Supervisor:
         # From here to the registered attempt nothing is awaited: two requests cannot both find the house empty.
         plan = planner.plan(
             recipe_id, origin, force=force, exclusive=self._around.settings.exclusive, held=recipe_id in self.holds,
-            holdings=self._holdings(), attempts=self._active(),
+            holdings=self._holdings(), attempts=self._attempts.planned(),
         )
         if plan.refused:
             raise OnHold(f"{recipe.title} was stopped by hand", "", f"launch it: studio launch {recipe_id}")
@@ -120,16 +128,31 @@ class Supervisor:
             raise room.full(self._around.places.root, f"{recipe.id} was not started")
         if plan.queued:
             raise Conflict("another launch is under way", "", "the request waits for it to end")
-        for rival in plan.supersedes:
-            self._move(self._attempts[rival], launch.SUPERSEDED)
-            self._spawn(self._end(self._attempts[rival], launch.SUPERSEDED))
+        for rival in map(self._attempts.get, plan.supersedes):
+            self._move(rival, launch.SUPERSEDED)
+            self._spawn(self._end(rival, launch.SUPERSEDED))
         if origin == launch.PERSON:
             self.holds.discard(recipe_id)
         self._forget_failure(recipe_id)
-        attempt = self._remember(Attempt.new(recipe, origin, force))
+        return self._begin(Attempt.new(recipe, origin, force)).view(None)
+
+    def _begin(self, attempt: Attempt) -> Attempt:
+        self._attempts.remember(attempt)
         attempt.task = self._spawn(self._run(attempt))
         self._changed()
-        return attempt.view(None)
+        return attempt
+
+    def _restart(self, recipe: Recipe, turn: Turn, pause_s: float) -> None:
+        """Begin the launch that starts a crashed engine again when its pause is over. Whoever else is on the way goes first."""
+        plan = planner.plan(
+            recipe.id, launch.RESTART, force=False, exclusive=self._around.settings.exclusive, held=recipe.id in self.holds,
+            holdings=self._holdings(), attempts=self._attempts.planned(),
+        )
+        if plan != planner.Plan():
+            return
+        attempt = Attempt.new(recipe, launch.RESTART, False)
+        attempt.turn, attempt.due = turn, time.monotonic() + pause_s
+        self._begin(attempt)
 
     async def acquire(self, recipe_id: str) -> None:
         """Requests wait for a recipe: start it, join its launch, or try again when the launch under way is over."""
@@ -138,7 +161,7 @@ class Supervisor:
         self._acquiring.add(recipe_id)
         try:
             while not await self._acquired(recipe_id):
-                await self._bell.until(lambda: not self._active())
+                await self._bell.until(lambda: not self._attempts.active())
         finally:
             self._acquiring.discard(recipe_id)
 
@@ -156,7 +179,7 @@ class Supervisor:
 
     async def over(self, launch_id: str) -> wire.Launch:
         """Wait until a launch has ended, however."""
-        attempt = self._attempt(launch_id)
+        attempt = self._attempts.get(launch_id)
         await self._bell.until(lambda: attempt.state in launch.OVER)
         return self.launch_state(launch_id)
 
@@ -168,10 +191,10 @@ class Supervisor:
         Raises:
             NotFound: none is under way.
         """
-        found = [one for one in self._active() if one.launch_id == launch_id or one.recipe_id == recipe_id]
+        found = [one for one in self._attempts.active() if one.id == launch_id or one.recipe.id == recipe_id]
         if not found:
             raise NotFound("no launch is under way", f"for {launch_id or recipe_id}", "see: studio status")
-        attempt = self._attempts[found[0].launch_id]
+        attempt = found[0]
         self.holds.add(attempt.recipe.id)
         await self._end(attempt, launch.CANCELLED)
         return self.launch_state(attempt.id)
@@ -179,20 +202,22 @@ class Supervisor:
     async def evict(self, instance_id: str | None = None, force: bool = False) -> list[wire.Instance]:
         """Stop one instance or all, after their requests in flight; the recipes are on hold afterwards.
 
-        All includes what is only about to start: its launch is cancelled.
+        All includes what is only about to start: its launch is cancelled. One that crashed is not started again.
 
         Raises:
             NotFound: no such instance. Conflict: requests were still in flight at the drain's deadline (not with `force`).
         """
         if instance_id is not None and instance_id not in self._keepers:
             raise NotFound(f"no instance {instance_id}", "", "see: studio ps")
-        for coming in self._active() if instance_id is None else ():
-            self.holds.add(coming.recipe_id)
-            await self._end(self._attempts[coming.launch_id], launch.CANCELLED)
+        crashed = self._keepers[instance_id].spec.recipe_id if instance_id is not None else ""
+        for coming in self._attempts.active():
+            if instance_id is None or (coming.due is not None and coming.recipe.id == crashed):
+                self.holds.add(coming.recipe.id)
+                await self._end(coming, launch.CANCELLED)
         chosen = [keeper for keeper in self.keepers() if instance_id in (None, keeper.id) and keeper.life.claims]
         for keeper in chosen:
             self.holds.add(keeper.spec.recipe_id)
-            if (attempt := self._attempts.get(keeper.spec.launch_id)) is not None:
+            if (attempt := self._attempts.find(keeper.spec.launch_id)) is not None:
                 await self._end(attempt, launch.CANCELLED)
         await asyncio.gather(*(self._dismiss(keeper, force) for keeper in chosen))
         return [keeper.view() for keeper in chosen]
@@ -212,6 +237,8 @@ class Supervisor:
     async def _run(self, attempt: Attempt) -> None:
         keeper: Keeper | None = None
         try:
+            if attempt.due is not None:
+                await self._pause(attempt)
             own = {keeper.spec.port for keeper in self.keepers() if keeper.life.claims}
             await asyncio.to_thread(refuse_stranger, attempt.recipe, self._around.settings, own)
             await self._make_room(attempt)
@@ -226,10 +253,22 @@ class Supervisor:
             self._move(attempt, launch.FAILED)
         await self._over(attempt, keeper)
 
+    async def _pause(self, attempt: Attempt) -> None:
+        """What is started after it is the recipe as it then is, and only where it could have been launched."""
+        self._move(attempt, launch.WAITING)
+        await attempt.pause()
+        attempt.recipe = await self._recipes(attempt.recipe.id)
+        await asyncio.to_thread(find(attempt.recipe.backend).check, attempt.recipe, self._around.settings)
+        self._forget_failure(attempt.recipe.id)
+        self._changed()
+
     async def _make_room(self, attempt: Attempt) -> None:
-        """Send away who must leave; wait for what is leaving already."""
+        """Send away who must leave; wait for what is leaving already. A restart displaces nobody: raises Conflict."""
         gpus = frozenset(attempt.recipe.gpus or ())
         names = planner.leaving(attempt.recipe.id, gpus, self._around.settings.exclusive, self._holdings())
+        others = [name for name in names if self._keepers[name].spec.recipe_id != attempt.recipe.id]
+        if others and attempt.origin == launch.RESTART:
+            raise Conflict(f"{attempt.recipe.title} was not restarted", f"{', '.join(others)} took its place", "launch it by hand")
         if names:
             attempt.leaving = list(names)
             self._move(attempt, launch.WAITING)
@@ -240,7 +279,8 @@ class Supervisor:
         around = self._around
         taken = {keeper.spec.port for keeper in self.keepers() if keeper.life.claims}
         spec = await asyncio.to_thread(
-            assemble, attempt.recipe, find(attempt.recipe.backend), attempt.id, around.places, around.settings, taken
+            assemble, attempt.recipe, find(attempt.recipe.backend), attempt.id, around.places, around.settings, taken,
+            attempt.turn.number if attempt.turn else 0,
         )
         keeper = Keeper(spec, find(attempt.recipe.backend), around)
         self._keep(keeper)
@@ -281,12 +321,22 @@ class Supervisor:
     def _keep(self, keeper: Keeper) -> None:
         self._keepers[keeper.id] = keeper
         self._spawn(self._archive_when_gone(keeper))
+        self._spawn(self._revive_when_crashed(keeper))
+
+    async def _revive_when_crashed(self, keeper: Keeper) -> None:
+        await keeper.bell.until(lambda: not keeper.life.alive)
+        if keeper.life.state == instance.FAILED and not keeper.life.asked:
+            self._revival.ended(keeper)
 
     async def _archive_when_gone(self, keeper: Keeper) -> None:
         await keeper.bell.until(lambda: not keeper.life.claims)
         await keeper.close()
         archive(self._around.places, keeper.id)
-        if keeper.life.state == instance.FAILED and keeper.failure is not None and not keeper.life.asked:
+        begun = any(
+            one.recipe.id == keeper.spec.recipe_id and one.id != keeper.spec.launch_id and one.due is None
+            for one in self._attempts.active()
+        )
+        if keeper.life.state == instance.FAILED and keeper.failure is not None and not keeper.life.asked and not begun:
             # It stays in sight with its last lines until the recipe is launched again or a person releases it.
             self._fail(keeper.spec.recipe_id, keeper.failure)
         else:
@@ -323,17 +373,6 @@ class Supervisor:
         self._bell.ring()
         self._around.changed()
 
-    def _attempt(self, launch_id: str) -> Attempt:
-        if launch_id not in self._attempts:
-            raise NotFound(f"no launch {launch_id}", "", "see: studio status")
-        return self._attempts[launch_id]
-
-    def _active(self) -> list[planner.Attempt]:
-        return [
-            planner.Attempt(one.id, one.recipe.id, one.origin)
-            for one in self._attempts.values() if one.state not in launch.OVER
-        ]
-
     def _holdings(self) -> list[planner.Holding]:
         return [
             planner.Holding(
@@ -347,15 +386,7 @@ class Supervisor:
         """A launch of what serves already: over at once."""
         attempt = Attempt.new(recipe, launch.PERSON, False)
         attempt.state, attempt.instance_id, attempt.message = launch.READY, keeper.id, "already running"
-        return self._remember(attempt).view(keeper)
-
-    def _remember(self, attempt: Attempt) -> Attempt:
-        """Keep it, and of those that are over only the newest: the rest is in the database."""
-        self._attempts[attempt.id] = attempt
-        over = [name for name, one in self._attempts.items() if one.state in launch.OVER and one is not attempt]
-        for name in over[:-LAUNCHES_KEPT]:
-            del self._attempts[name]
-        return attempt
+        return self._attempts.remember(attempt).view(keeper)
 
 
 def failure_of(error: StudioError) -> wire.Failure:

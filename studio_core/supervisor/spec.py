@@ -16,7 +16,10 @@ PROTOCOL = 1
 
 @dataclass(frozen=True)
 class Spec:
-    """One start of one recipe. `recipe` is its snapshot: a running instance lives by it, whatever becomes of the recipe."""
+    """One start of one recipe. `recipe` is its snapshot: a running instance lives by it, whatever becomes of the recipe.
+
+    So many `restarts` in a row, each after a crash, led to it.
+    """
 
     instance: str
     recipe_id: str
@@ -40,6 +43,7 @@ class Spec:
     created_at: str
     files: dict[str, str] = field(default_factory=dict)
     stop_command: list[str] = field(default_factory=list)
+    restarts: int = 0
     protocol: int = PROTOCOL
 
 

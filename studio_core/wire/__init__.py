@@ -106,6 +106,8 @@ class Launch(Model):
 
     `state` is one of: planned, waiting, starting, ready, failed, cancelled, superseded.
     `stage` is the same in vLLM Studio's words: preempting, evicting, launching, waiting, ready, error, cancelled.
+    `origin` is person, acquire (requests waited) or restart: then it is the `restart`th of at most `restart_limit` in a row,
+    and while it pauses, `next_try_s` seconds are left.
     """
 
     id: str
@@ -113,6 +115,9 @@ class Launch(Model):
     state: str
     stage: str = ""
     origin: str = "person"
+    restart: int = 0
+    restart_limit: int = 0
+    next_try_s: float | None = None
     instance_id: str | None = None
     message: str = ""
     progress: Progress = msgspec.field(default_factory=Progress)

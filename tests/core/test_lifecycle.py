@@ -6,10 +6,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from studio_core.supervisor import instance, launch, planner
+from studio_core.supervisor import instance, launch, planner, restart
 from studio_core.supervisor.instance import Life
+from studio_core.supervisor.restart import Ending, Policy
 
 RECIPES = st.sampled_from(["a", "b", "c"])
+# One that is never started again, one that is when it crashed, one that always is.
+POLICIES = {"a": Policy(), "b": Policy(restart.ON_FAILURE, 2), "c": Policy(restart.ALWAYS, 3)}
 
 
 class House(RuleBasedStateMachine):
@@ -24,6 +27,8 @@ class House(RuleBasedStateMachine):
         self.origin: dict[str, str] = {}
         self.lives: dict[str, Life] = {}
         self.holds: set[str] = set()
+        self.pausing: set[str] = set()
+        self.restarts: dict[str, int] = {}
 
     def holdings(self) -> list[planner.Holding]:
         return [
@@ -33,7 +38,7 @@ class House(RuleBasedStateMachine):
 
     def attempts(self) -> list[planner.Attempt]:
         return [
-            planner.Attempt(name, self.recipe[name], self.origin[name])
+            planner.Attempt(name, self.recipe[name], self.origin[name], name in self.pausing)
             for name, state in self.state.items() if state not in launch.OVER
         ]
 
@@ -58,7 +63,7 @@ class House(RuleBasedStateMachine):
             recipe, origin, force=force, exclusive=True, held=held, holdings=self.holdings(), attempts=self.attempts()
         )
         if origin == launch.ACQUIRE:
-            assert not result.supersedes, "the gateway displaced somebody's launch"
+            assert self.pausing.issuperset(result.supersedes), "the gateway displaced somebody's launch"
             assert not (held and not result.refused), "a held recipe was started by the gateway"
         for rival in result.supersedes:
             self.move(rival, launch.SUPERSEDED)
@@ -66,16 +71,47 @@ class House(RuleBasedStateMachine):
             return result.joined or ""
         if origin == launch.PERSON:
             self.holds.discard(recipe)
+        return self.begin(recipe, origin)
+
+    def begin(self, recipe: str, origin: str, restarts: int = 0) -> str:
         name = f"l{len(self.state)}"
         self.state[name], self.recipe[name], self.origin[name] = launch.PLANNED, recipe, origin
+        self.restarts[name] = restarts
         return name
+
+    @rule(target=launches, name=launches, served=st.sampled_from([1.0, 700.0]), code=st.sampled_from([0, 1, None]))
+    def crash(self, name: str, served: float, code: int | None) -> str:
+        """A ready engine, or a restarted one that comes, ends by itself; what follows waits."""
+        life, recipe = self.lives.get(name, Life(instance.GONE)), self.recipe.get(name, "")
+        if life.state != instance.READY and not (life.coming and self.restarts[name]):
+            return ""
+        ready = life.state == instance.READY
+        self.happen(name, "exits")
+        self.move(name, launch.FAILED)
+        turn = restart.decide(POLICIES[recipe], Ending(self.restarts[name], served if ready else None, code))
+        plan = planner.plan(recipe, launch.RESTART, force=False, exclusive=True, held=recipe in self.holds,
+                            holdings=self.holdings(), attempts=self.attempts())
+        if turn is None or plan != planner.Plan():
+            return ""
+        begun = self.begin(recipe, launch.RESTART, turn.number)
+        self.pausing.add(begun)
+        return begun
+
+    @rule(name=launches)
+    def pause_is_over(self, name: str) -> None:
+        self.pausing.discard(name)
 
     @rule(name=launches)
     def advance(self, name: str) -> None:
         """One step of the service: send away who must leave, start when nobody claims, ready."""
         state = self.state.get(name, launch.READY)
+        if name in self.pausing:
+            return
         if state in (launch.PLANNED, launch.WAITING):
             rest = planner.leaving(self.recipe[name], frozenset(), True, self.holdings())
+            if self.origin[name] == launch.RESTART and any(self.recipe[other] != self.recipe[name] for other in rest):
+                self.move(name, launch.FAILED)
+                return
             for other in rest:
                 self.happen(other, "stop")
             if rest:
@@ -113,6 +149,9 @@ class House(RuleBasedStateMachine):
         if name in self.lives:
             self.happen(name, "stop")
             self.holds.add(self.recipe[name])
+            for other in self.pausing:
+                if self.recipe[other] == self.recipe[name]:
+                    self.move(other, launch.CANCELLED)
 
     @invariant()
     def one_claim_at_a_time(self) -> None:
@@ -121,6 +160,13 @@ class House(RuleBasedStateMachine):
     @invariant()
     def one_attempt_at_a_time(self) -> None:
         assert len(self.attempts()) <= 1
+
+    @invariant()
+    def nobody_restarts_what_is_held_or_too_often(self) -> None:
+        for name in self.pausing:
+            if self.state[name] not in launch.OVER:
+                assert self.recipe[name] not in self.holds, "a held recipe would be started again"
+        assert all(count <= POLICIES[self.recipe[name]].limit for name, count in self.restarts.items())
 
     @invariant()
     def the_dead_do_not_serve(self) -> None:
