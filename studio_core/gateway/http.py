@@ -34,6 +34,7 @@ class Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._task: asyncio.Task[None] | None = None
+        self._responder: Responder | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._phase = ""
         self._ahead = b""
@@ -58,9 +59,13 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._writable.clear()
+        if self._responder is not None:
+            self._responder.paused(True)
 
     def resume_writing(self) -> None:
         self._writable.set()
+        if self._responder is not None:
+            self._responder.paused(False)
 
     def eof_received(self) -> bool:
         """Whoever closes his side has left: nothing is generated for nobody."""
@@ -109,7 +114,7 @@ class Connection(asyncio.Protocol):
             self._deadline(self._inbox.phase)
 
     async def _serve(self, request: Request) -> None:
-        responder = Responder(self._transport, self._writable, request)
+        responder = self._responder = Responder(self._transport, self._writable, request)
         assert request.serve is not None
         try:
             await request.serve(request, responder)
@@ -120,7 +125,7 @@ class Connection(asyncio.Protocol):
             logging.getLogger(__name__).exception("request %s failed", request.id)
             self._break(request, responder, error)
         finally:
-            self._task = None
+            self._task = self._responder = None
         self._served(request, responder)
 
     def _break(self, request: Request, responder: Responder, error: Exception) -> None:

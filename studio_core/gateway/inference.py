@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,7 +19,7 @@ from studio_core.gateway.request import Headers, Request
 from studio_core.gateway.responder import EVENT_STREAM, Responder
 from studio_core.gateway.routing import Lease, Routing
 from studio_core.gateway.table import Route
-from studio_core.gateway.upstream import Broken, Unreached, Upstream, answered
+from studio_core.gateway.upstream import Broken, Pool, Stale, Unreached, Upstream, answered
 from studio_core.routes import REQUEST_ID_HEADER
 
 T = TypeVar("T")
@@ -43,6 +43,7 @@ class Engines:
         self.routing = routing
         self.journal = journal
         self.cloakroom = cloakroom
+        self.pool = Pool()
 
     async def serve(self, principal: Principal, request: Request, responder: Responder) -> None:
         """Let in is written down: a start line and an end line, whatever becomes of the request."""
@@ -75,13 +76,13 @@ class Inference:
         self.observation = Observation()
         self._routing = engines.routing
         self._cloakroom = engines.cloakroom
+        self._pool = engines.pool
         self._policy = engines.routing.table.policy
         self._request = request
         self._responder = responder
-        self._body, self._problem = _object(request.body)
-        model = self._body.get("model")
-        self._model = model if isinstance(model, str) else ""
-        self._stream = self._body.get("stream") is True
+        self._wish, self._problem = peek(request.body)
+        self._model = self._wish.model if isinstance(self._wish.model, str) else ""
+        self._stream = self._wish.stream is True
         self._lease = Lease(self._routing, self._model)
         self._served: Route | None = None
 
@@ -115,7 +116,7 @@ class Inference:
             try:
                 await self._relay(upstream)
             finally:
-                upstream.close()
+                self._pool.give(self._where, upstream)
         finally:
             self._lease.release()
 
@@ -137,12 +138,9 @@ class Inference:
     async def _leased(self) -> Route:
         if not self._lease.waits():
             return await self._lease.ready()
-        # What was decoded is many times the size of its bytes.
-        self._body = {}
         async with self._cloakroom.keep(self._request) as body:
             route = await self._patiently(self._lease.ready())
             self._request.body = body()
-        self._body, _ = _object(self._request.body)
         return route
 
     async def _ask(self, route: Route) -> Upstream:
@@ -155,9 +153,17 @@ class Inference:
         if target.key:
             headers.append((b"authorization", f"Bearer {target.key}".encode()))
         body = self._told(target.model)
-        upstream = await Upstream.open((target.host, target.port))
+        self._where = (target.host, target.port)
         try:
-            await self._patiently(upstream.send("POST", self._request.target, headers, body))
+            return await self._sent(headers, body)
+        except Stale:
+            # The engine closed it while it waited; nothing of an answer came, so nothing was begun.
+            return await self._sent(headers, body, fresh=True)
+
+    async def _sent(self, headers: Headers, body: bytes, fresh: bool = False) -> Upstream:
+        upstream = await self._pool.take(self._where, fresh)
+        try:
+            await self._patiently(upstream.send("POST", self._request.target, headers, body, reuse=True))
         except BaseException:
             upstream.close()
             raise
@@ -168,27 +174,26 @@ class Inference:
         changes: dict[str, Any] = {}
         if model and model != self._model:
             changes["model"] = model
-        options = self._body.get("stream_options") or {}
+        options = self._wish.stream_options or {}
         asked = not isinstance(options, dict) or options.get("include_usage")
         if self._stream and self._request.path in OPENAI_STREAMS and not asked:
             changes["stream_options"] = {**options, "include_usage": True}
         self.observation = Observation(hide_usage="stream_options" in changes, began=self.observation.began)
-        return msgspec.json.encode({**self._body, **changes}) if changes else self._request.body
+        return spliced(self._request.body, changes) if changes else self._request.body
 
     async def _patiently(self, work: Awaitable[T]) -> T:
         """Wait for it; a stream's headers are held for a while, so that an early failure keeps its status, then pings."""
-        task = asyncio.ensure_future(work)
+        if not self._stream:
+            return await work
+        pings = Pings(self._ping, self._policy.ping_s, None if self._responder.started else self._policy.hold_headers_s)
         try:
-            pause = self._policy.ping_s if self._responder.started else self._policy.hold_headers_s
-            while not (await asyncio.wait({task}, timeout=pause if self._stream else None))[0]:
-                self._begin(200, SSE_HEADERS)
-                await self._responder.write(PING)
-                pause = self._policy.ping_s
-            return task.result()
+            return await work
         finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+            pings.stop()
+
+    def _ping(self) -> None:
+        self._begin(200, SSE_HEADERS)
+        self._responder.put(PING)
 
     # Answering.
 
@@ -212,50 +217,97 @@ class Inference:
             text = b"".join([chunk async for chunk in upstream.chunks()]).decode("utf-8", "replace")
             raise Dying(f"the engine refused the request with {upstream.status}", text[:2000])
         self._begin(upstream.status, answered(upstream))
-        async for data in upstream.chunks():
+
+        def sink(data: bytes) -> None:
             self.observation.look(data)
-            await self._responder.write(data)
+            self._responder.put(data)
+
+        await self._pipe(upstream, sink)
         self.observation.looked()
         self._responder.finish()
 
     async def _relay_events(self, upstream: Upstream) -> None:
         named = {b"content-length", *(name for name, _ in SSE_HEADERS)}
         self._begin(upstream.status, [*SSE_HEADERS, *(one for one in answered(upstream) if one[0] not in named)])
-        async with contextlib.aclosing(self._with_pings(upstream.chunks())) as seen:
-            async for data in seen:
-                await self._responder.write(data)
-        await self._responder.write(self.observation.end())
+        feed, put = self.observation.feed, self._responder.put
+
+        def sink(data: bytes) -> None:
+            pings.heard = True
+            put(feed(data))
+
+        def ping() -> None:
+            if self.observation.at_boundary:
+                put(PING)
+
+        pings = Pings(ping, self._policy.ping_s)
+        try:
+            await self._pipe(upstream, sink)
+        finally:
+            pings.stop()
+        put(self.observation.end())
         if self._request.path in OPENAI_STREAMS and not self.observation.over:
             raise Broken("it ended without [DONE]")
         self._responder.finish()
 
-    async def _with_pings(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-        """What the client sees, with a comment whenever the stream was silent for long."""
-        coming = asyncio.ensure_future(anext(chunks))
+    async def _pipe(self, upstream: Upstream, sink: Callable[[bytes], None]) -> None:
+        """While the client does not read, nothing is read for it: its buffer is the transport's, and no more."""
+        self._responder.pace(upstream.flow)
         try:
-            while True:
-                done, _ = await asyncio.wait({coming}, timeout=self._policy.ping_s)
-                if not done:
-                    if self.observation.at_boundary:
-                        yield PING
-                    continue
-                try:
-                    chunk = coming.result()
-                except StopAsyncIteration:
-                    return
-                yield self.observation.feed(chunk)
-                coming = asyncio.ensure_future(anext(chunks))
+            await upstream.pipe(sink)
         finally:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
+            self._responder.pace(None)
 
 
-def _object(body: bytes) -> tuple[dict[str, Any], BadInput | None]:
-    """The body as a JSON object, or empty and what is wrong with it."""
+class Pings:
+    """Calls `ping` after each `pause` seconds in which nothing was `heard`; the first time after `first`, if that is given."""
+
+    def __init__(self, ping: Callable[[], None], pause: float, first: float | None = None) -> None:
+        self.heard = False
+        self._ping = ping
+        self._pause = pause
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(pause if first is None else first, self._tick)
+
+    def _tick(self) -> None:
+        if not self.heard:
+            self._ping()
+        self.heard = False
+        self._timer = self._loop.call_later(self._pause, self._tick)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+
+class Wish(msgspec.Struct):
+    """What the gateway reads of a request's body; the rest is only walked over."""
+
+    model: Any = None
+    stream: Any = None
+    stream_options: Any = None
+
+
+_wish = msgspec.json.Decoder(Wish)
+_parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def peek(body: bytes) -> tuple[Wish, BadInput | None]:
+    """The routing fields of the body, or none and what is wrong with it. Of a key that comes twice the last counts."""
+    try:
+        return _wish.decode(body), None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Wish(), _object(body)
+
+
+def spliced(body: bytes, changes: Mapping[str, Any]) -> bytes:
+    """The body with other values at these keys; every other value goes as it came, byte for byte."""
+    parts: dict[str, Any] = {**_parts.decode(body), **changes}
+    return msgspec.json.encode(parts)
+
+
+def _object(body: bytes) -> BadInput:
+    """What is wrong with a body that is no JSON object."""
     try:
         data = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return {}, BadInput("the body is not JSON", str(error), "send a JSON object")
-    if not isinstance(data, dict):
-        return {}, BadInput("the body is not a JSON object", f"it is a {type(data).__name__}", "send a JSON object")
-    return data, None
+        return BadInput("the body is not JSON", str(error), "send a JSON object")
+    return BadInput("the body is not a JSON object", f"it is a {type(data).__name__}", "send a JSON object")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -32,6 +32,7 @@ class Responder:
     finished: bool = False
     events: bool = False
     _chunked: bool = False
+    _flow: Callable[[bool], None] | None = None
 
     def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         lines = [*headers, *self.common]
@@ -52,6 +53,17 @@ class Responder:
         """Send without waiting; for what is small."""
         if data and self.request.method != "HEAD":
             self.transport.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
+
+    def pace(self, flow: Callable[[bool], None] | None) -> None:
+        """While the client does not read, `flow(False)` says so to who writes; `flow(True)` when it does again."""
+        self._flow = flow
+        if flow is not None and not self.writable.is_set():
+            flow(False)
+
+    def paused(self, paused: bool) -> None:
+        """The transport's buffer is full, or has room again."""
+        if self._flow is not None:
+            self._flow(not paused)
 
     async def write(self, data: bytes) -> None:
         """Send; waits while the client does not read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import AsyncIterator
@@ -305,3 +306,78 @@ async def test_an_engine_that_hangs_up_on_its_owner_is_said(house: Gateways) -> 
     assert (status(answer), body_of(answer)["code"]) == (502, "upstream_failed")
     [end] = await house.ended(1)
     assert (end["status"], end["outcome"]) == (502, "failed")
+
+
+def answer_of(asked: Asked) -> bytes:
+    """What a keep-alive engine says; its content is the question."""
+    return whole(200, {"choices": [{"message": {"content": asked.json["messages"]}}], "usage": {"completion_tokens": 1}})
+
+
+async def test_connections_to_an_engine_are_used_again_and_answers_are_never_mixed_up(house: Gateways) -> None:
+    made = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal made
+        made += 1
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError), contextlib.closing(writer):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+                asked = Asked(head, await reader.readexactly(length))
+                if asked.json.get("stream"):
+                    writer.write(STREAM_HEAD + chunk(event("never ends")))
+                    await reader.read()
+                    house.engine.gone += 1
+                    return
+                writer.write(answer_of(asked))
+
+    engine = await asyncio.start_server(serve, "127.0.0.1", 0)
+    house.engine.port = engine.sockets[0].getsockname()[1]
+    house.publish("ready")
+    await house.linked()
+    try:
+        for number in range(5):
+            assert body_of(await house.chat(messages=number))["choices"][0]["message"]["content"] == number
+        assert made == 1
+        # A stream on that connection whose client leaves: it is closed, not given to the next request.
+        reader, writer = await house.connect()
+        writer.write(post({"model": "tiny", "stream": True, "messages": []}))
+        await reader.readuntil(b"never ends")
+        writer.transport.abort()
+        await eventually(lambda: house.engine.gone == 1, what="the engine sees that nobody waits")
+        assert body_of(await house.chat(messages="mine"))["choices"][0]["message"]["content"] == "mine"
+        assert made == 2
+        # Many at once: each its own.
+        found = await asyncio.gather(*(house.chat(messages=f"n{number}") for number in range(40)))
+        assert [body_of(one)["choices"][0]["message"]["content"] for one in found] == [f"n{number}" for number in range(40)]
+    finally:
+        engine.close()
+
+
+async def test_a_connection_that_the_engine_closed_meanwhile_is_tried_once_more(house: Gateways) -> None:
+    requests = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answers once, and drops the next request unread: as an engine whose keep-alive ended in that moment."""
+        nonlocal requests
+        for turn in range(2):
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            asked = Asked(head, await reader.readexactly(length))
+            requests += 1
+            if turn:
+                break
+            writer.write(answer_of(asked))
+        writer.transport.abort()
+
+    engine = await asyncio.start_server(serve, "127.0.0.1", 0)
+    house.engine.port = engine.sockets[0].getsockname()[1]
+    house.publish("ready")
+    await house.linked()
+    try:
+        for number in range(4):
+            assert body_of(await house.chat(messages=number))["choices"][0]["message"]["content"] == number
+        # Each but the first was sent on a connection that dropped it, then on a new one.
+        assert requests == 7
+    finally:
+        engine.close()

@@ -48,7 +48,7 @@ for number in range({REQUESTS}):
         found.line(t="end", id=f"r{{number}}", at=2.0 + number, status=200, outcome="ok", completion_tokens=number)
     if number % 20 == 0:
         time.sleep(0.01)
-while not found._lines.empty():
+while found.waiting:
     time.sleep(0.01)
 print("written", flush=True)
 time.sleep(60)
