@@ -66,7 +66,7 @@ def text(value: Any, flag: Flag) -> str:
     if isinstance(value, str) and flag.kind == "json":
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return str(value)
     if isinstance(value, Mapping | list | tuple) or (flag.kind == "json" and not isinstance(value, str)):
         return json.dumps(_snaked(value), ensure_ascii=False)

@@ -119,7 +119,7 @@ def _json(flag: Flag, value: Any) -> bool:
         return isinstance(value, Mapping | list | tuple | int | float)
     try:
         json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

@@ -80,7 +80,7 @@ def _typed(flag: Flag, inside: bool, word: str) -> Any:
 def _scalar(kind: str, word: str) -> Any:
     try:
         return _CONVERT.get(kind, str)(word)
-    except ValueError:
+    except (ValueError, RecursionError):
         return word
 
 

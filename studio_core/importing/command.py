@@ -131,7 +131,7 @@ def _fields(engine: str, values: dict[str, Any], found: Found) -> None:
         if name in values:
             try:
                 found.data[field] = convert(values[name])
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 # What no field can hold stays an argument, which wins over the field.
                 continue
             del values[name]
@@ -176,7 +176,7 @@ def marked(one: Invocation, found: Found) -> Found:
         if text.startswith(MARK):
             try:
                 told = json.loads(text.removeprefix(MARK))
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(told, dict):
                 found.data.update({name: value for name, value in told.items() if name in Recipe.model_fields})

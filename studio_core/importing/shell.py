@@ -187,12 +187,18 @@ def _append(words: list[str], value: str) -> None:
 
 
 def _closing(text: str, start: int) -> int:
-    """After the parenthesis that closes the one at `start`."""
-    depth = 0
+    """After the parenthesis that closes the one at `start`; those in quotes do not count."""
+    depth, quote = 0, ""
     for at in range(start, len(text)):
-        depth += {"(": 1, ")": -1}.get(text[at], 0)
-        if depth == 0:
-            return at + 1
+        char = text[at]
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "'\"":
+            quote = char
+        else:
+            depth += {"(": 1, ")": -1}.get(char, 0)
+            if depth == 0:
+                return at + 1
     return len(text)
 
 
