@@ -24,7 +24,8 @@ PIECES = st.sampled_from([
     "  x: {cmd: ", "model_list:", "${a}", "macros:", "- ", ": ", "[", "{", "\x00", "\u2028", "\u00e9", "sglang.launch_server",
     "--lora-modules", "--config", "# studio: {",
 ])
-WORDS = st.lists(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r\0"), max_size=8), min_size=1, max_size=6)
+PLAIN = st.characters(codec="utf-8", exclude_characters="\r\0")
+WORDS = st.lists(st.text(PLAIN, max_size=8), min_size=1, max_size=6)
 TEXT = st.one_of(st.lists(PIECES, max_size=14).map(" ".join), st.lists(PIECES, max_size=14).map("".join), st.text(max_size=60))
 
 
