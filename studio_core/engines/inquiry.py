@@ -122,7 +122,8 @@ def _file(python: Path, engine: str) -> Path | None:
     probe = PROBES / f"{engine}_parser.py"
     if not folders or not probe.is_file():
         return None
-    told = [str(python), probe.read_text(encoding="utf-8"), *(f"{one.name} {one.stat().st_mtime_ns}" for one in folders)]
+    programs = [(PROBES / name).read_text(encoding="utf-8") for name in (probe.name, "form.py")]
+    told = [str(python), *programs, *(f"{one.name} {one.stat().st_mtime_ns}" for one in folders)]
     digest = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
     return cache_dir() / "flags" / f"{engine}-{digest}.json"
 

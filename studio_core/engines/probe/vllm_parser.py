@@ -2,48 +2,32 @@
 
     {"engine": "vllm", "version": "0.32.0", "tool_parsers": [...], "reasoning_parsers": [...], "flags": [FLAG...]}
 
-A FLAG: flag, aliases, negation (of a switch that has one), type (bool, int, float, str, choice, json, list), item_type and
-list_style (of a list: comma, repeat; else words), choices (nothing else is taken), known_values (more are taken), nargs,
-nullable, human_readable (1k, 2M), dotted_keys (--flag.key value), value_optional, positional, deprecated, default, group,
-help (its first sentence). Keys that do not apply are absent. The parser is the one of `vllm serve` itself, and a type is
-told by what its converter takes: both are less likely to change with a version than vLLM's own tables. Seen with 0.32.0,
-where it takes 8 s.
+A FLAG is described in form.py. The parser is the one of `vllm serve` itself. Seen with 0.32.0, where it takes 8 s.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import dataclasses
-import enum
 import importlib
-import json
 import os
-import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
+if __name__ == "__main__":
+    sys.path.insert(0, ROOT)
+from studio_core.engines.probe import form  # noqa: E402
+
+if __name__ == "__main__":
+    # Only this one place: Studio may be installed beside the engine.
+    sys.path.remove(ROOT)
+
 # Module and attribute, by version: the newest first.
 PARSER_CLASS = (("vllm.utils.argparse_utils", "FlexibleArgumentParser"), ("vllm.utils", "FlexibleArgumentParser"))
 TOOL_PARSERS = (("vllm.tool_parsers", "ToolParserManager"), ("vllm.entrypoints.openai.tool_parsers", "ToolParserManager"))
 REASONING_PARSERS = (("vllm.reasoning", "ReasoningParserManager"),)
-BROKEN = (ImportError, AttributeError)
-OLD = re.compile(r"(?i)\b(?:is|has been|are) deprecated\b|^\W*deprecated|[\[(]deprecated")
-JSON_OBJECT = '{"a": 1}'
-
-
-def main() -> None:
-    """vLLM prints what it logs on stdout: the answer keeps that for itself, everything else goes to stderr."""
-    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    # This folder holds a file per engine, which must not be imported for the engine. Help texts are made only on --help.
-    sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != HERE]
-    sys.argv[:] = ["vllm", "serve", "--help"]
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    with answer:
-        json.dump(answered(), answer)
 
 
 def answered() -> dict[str, Any]:
@@ -52,20 +36,12 @@ def answered() -> dict[str, Any]:
         "version": importlib.import_module("vllm").__version__,
         "tool_parsers": registered(TOOL_PARSERS),
         "reasoning_parsers": registered(REASONING_PARSERS),
-        "flags": [row for group, action, old in actions(parser()) if (row := described(group, action, old))],
+        "flags": form.rows(parser()),
     }
 
 
-def first(ways: Iterable[tuple[str, str]]) -> Any:
-    """The first of these attributes that this version has, else None."""
-    for module, name in ways:
-        with contextlib.suppress(*BROKEN):
-            return getattr(importlib.import_module(module), name)
-    return None
-
-
 def registered(ways: Iterable[tuple[str, str]]) -> list[str]:
-    found: Any = first(ways)
+    found: Any = form.first(ways)
     with contextlib.suppress(AttributeError):
         return sorted(found.list_registered())
     return []
@@ -74,107 +50,11 @@ def registered(ways: Iterable[tuple[str, str]]) -> list[str]:
 def parser() -> Any:
     """The argument parser of `vllm serve`, as the command line itself makes it."""
     serve = importlib.import_module("vllm.entrypoints.cli.serve")
-    whole = first(PARSER_CLASS)()
+    whole = form.first(PARSER_CLASS)()
     return serve.cmd_init()[0].subparser_init(whole.add_subparsers(dest="subparser"))
 
 
-def actions(whole: Any) -> Iterable[tuple[str, argparse.Action, bool]]:
-    """Each option with the title of its group, and whether it is marked as deprecated."""
-    marked = getattr(whole, "_deprecated", ())
-    for group in whole._action_groups:
-        for action in group._group_actions:
-            if action.dest != "help":
-                yield group.title or "", action, bool(action in marked or getattr(action, "deprecated", False))
-
-
-def described(group: str, action: argparse.Action, old: bool) -> dict[str, Any]:
-    """One row of the answer."""
-    text = " ".join((action.help or "").replace("%%", "%").split("\n\n")[0].split())
-    row = {
-        **named(action), **typed(action), "default": plain(action.default), "group": group,
-        "help": re.split(r"(?<=[.!?]) (?=[A-Z`\[])", text, maxsplit=1)[0],
-        "deprecated": old or bool(OLD.search(text)) or "Deprecated" in type(action).__name__,
-    }
-    return {key: value for key, value in row.items() if key == "default" or value not in ("", False, None, [])}
-
-
-def named(action: argparse.Action) -> dict[str, Any]:
-    if not action.option_strings:
-        return {"flag": action.dest, "positional": True}
-    switch = isinstance(action, argparse.BooleanOptionalAction)
-    off = [name for name in action.option_strings if switch and name.startswith("--no-") and _pair(name, action)]
-    names = [name for name in action.option_strings if name not in off]
-    flag = next((name for name in names if name.startswith("--")), names[0])
-    return {"flag": flag, "aliases": [name for name in names if name != flag], "negation": off[0] if off else None}
-
-
-def _pair(name: str, action: argparse.Action) -> bool:
-    return "--" + name[len("--no-"):] in action.option_strings
-
-
-def typed(action: argparse.Action) -> dict[str, Any]:
-    if action.nargs == 0:
-        return {"type": "bool"}
-    kind = converted(action.type)
-    if kind["type"] == "str" and isinstance(action.default, dict):
-        kind = {**kind, "type": "json"}  # text passes the converter too, for what is no configuration
-    if action.choices is not None:
-        values = [plain(value) for value in action.choices if value is not None]
-        kind = {**kind, "type": "choice", "choices": values, "nullable": None in list(action.choices) or kind.get("nullable")}
-    if action.nargs in ("+", "*") or isinstance(action.nargs, int):
-        kind = {**kind, "type": "list", "item_type": kind["type"], "nargs": action.nargs}
-    elif isinstance(action, argparse._AppendAction):
-        kind = {**kind, "type": "list", "item_type": kind["type"], "list_style": "repeat"}
-    return {**kind, "known_values": known(action.metavar), "value_optional": action.nargs == "?" and bool(action.option_strings)}
-
-
-def converted(convert: Any) -> dict[str, Any]:
-    """What a converter takes, found by trying it."""
-    if convert is None or convert is str:
-        return {"type": "str"}
-    text, whole, fraction = (takes(convert, word) for word in ("x", "7", "1.5"))
-    found: dict[str, Any] = {"type": "str", "dotted_keys": isinstance(takes(convert, JSON_OBJECT), dict)}
-    if isinstance(text, list):
-        found = {"type": "list", "item_type": "str", "list_style": "comma"}
-    elif text is REFUSED and (whole is REFUSED or takes(convert, JSON_OBJECT) is not REFUSED):
-        found = {"type": "json", "dotted_keys": True}
-    elif text is REFUSED:
-        found = {"type": "int" if fraction is REFUSED else "float", "human_readable": takes(convert, "1k") == 1000}
-    return {**found, "nullable": takes(convert, "None") is None}
-
-
-REFUSED = object()
-
-
-def takes(convert: Callable[[str], Any], word: str) -> Any:
-    try:
-        return convert(word)
-    except Exception:  # noqa: BLE001  somebody else's converter: whatever it raises means no
-        return REFUSED
-
-
-def known(metavar: Any) -> list[str]:
-    """Values named where the placeholder of the value stands: a list, or text such as `{hermes,xlam} or name ...`."""
-    if isinstance(metavar, list | tuple):
-        return [str(value) for value in metavar]
-    match = re.match(r"\{([^}]+)\}", metavar or "")
-    return match[1].split(",") if match else []
-
-
-def plain(value: Any) -> Any:
-    """A default as JSON; a configuration object is shown as {}: all its own defaults."""
-    if isinstance(value, enum.Enum):
-        return plain(value.value)
-    if value == argparse.SUPPRESS:
-        return None
-    if isinstance(value, bool | int | float | str | None):
-        return value
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(one) for one in value]
-    if isinstance(value, dict):
-        return {str(key): plain(one) for key, one in value.items()}
-    return {} if dataclasses.is_dataclass(value) else str(value)[:200]
-
-
 if __name__ == "__main__":
-    main()
+    # Help texts are made only on --help.
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    form.answer(["vllm", "serve", "--help"], answered, HERE)

@@ -1,4 +1,4 @@
-"""The probe that asks an installed vLLM for its flags, on options made with argparse as vLLM makes them."""
+"""How a probe tells an engine's options, on options made with argparse as vLLM and SGLang make them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from studio_core.engines.probe import vllm_parser
+from studio_core.engines.probe import form
 
 
 def number(text: str) -> int:
@@ -52,6 +52,8 @@ OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any], dict[str, Any]], ...] = (
     (("--token",), {"nargs": "?", "const": True, "type": str}, {"type": "str", "value_optional": True, "default": None}),
     (("--old",), {"help": "Deprecated: use --new."},
      {"type": "str", "deprecated": True, "help": "Deprecated: use --new.", "default": None}),
+    (("--other",), {"help": "Replaces it. The flag --old is deprecated."},
+     {"type": "str", "help": "Replaces it.", "default": None}),
     (("--text",), {"help": "One 100%% sentence. Another.\n\nMore."},
      {"type": "str", "help": "One 100% sentence.", "default": None}),
 )
@@ -62,12 +64,12 @@ def test_an_option_is_told_as_a_row(names: tuple[str, ...], made: dict[str, Any]
     parser = argparse.ArgumentParser(add_help=False)
     group = parser.add_argument_group("Group")
     group.add_argument(*names, **made)
-    rows = [vllm_parser.described(*one) for one in vllm_parser.actions(parser)]
+    rows = form.rows(parser)
     assert [dict(row) for row in rows] == [{"flag": names[0], "group": "Group", **told}]
 
 
 def test_the_help_option_is_not_a_flag_and_a_positional_is_marked() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("model_tag", nargs="?")
-    rows = [vllm_parser.described(*one) for one in vllm_parser.actions(parser)]
+    rows = form.rows(parser)
     assert [(row["flag"], row.get("positional")) for row in rows] == [("model_tag", True)]
