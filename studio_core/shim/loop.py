@@ -15,6 +15,7 @@ from typing import Any
 from studio_core.logs.segment import SegmentWriter
 from studio_core.shim import process
 from studio_core.shim.desk import Desk
+from studio_core.shim.mask import Mask, secrets
 from studio_core.supervisor import identity, tree
 from studio_core.supervisor import record as records
 from studio_core.supervisor.record import Exit, Record
@@ -43,6 +44,7 @@ class Shim:
         self.record = Record(spec.instance, me, identity.ticks(me) or 0, started_at=time.time())
         self._folder = folder
         self._log = SegmentWriter(folder / "log", spec.log_head_bytes, spec.log_segment_bytes, spec.log_segments)
+        self._mask = Mask(secrets(spec))
         self._tail = b""
         self._selector = selectors.DefaultSelector()
         self._desk = Desk(folder / "shim.sock", self._selector, self._command)
@@ -114,6 +116,7 @@ class Shim:
         if data:
             self._write_log(data)
         else:
+            self._keep(self._mask.rest())
             self._selector.unregister(self._pipe)
             os.close(self._pipe)
             self._pipe = -1
@@ -126,6 +129,9 @@ class Shim:
                 return
 
     def _write_log(self, data: bytes) -> None:
+        self._keep(self._mask.feed(data))
+
+    def _keep(self, data: bytes) -> None:
         self._log.write(data)
         self._tail = (self._tail + data)[-TAIL_BYTES:]
 
@@ -262,6 +268,7 @@ class Shim:
 
     def _finish(self) -> None:
         self._drain()
+        self._keep(self._mask.rest())
         self._log.close()
         self._note()
         self._desk.close()
