@@ -55,7 +55,7 @@ def begin(home: House, until: str = "") -> wire.Launch:
     launch = home.client.launch(NAME)
     wait_until(lambda: started(home, launch.id), what="an engine process")
     if until:
-        wait_until(lambda: until in output(home), START_S, until)
+        wait_until(lambda: started(home, launch.id) and until in output(home), START_S, until)
     return home.client.launch_state(launch.id)
 
 
@@ -80,7 +80,8 @@ def ready(home: House) -> wire.Instance:
 
 
 def instance(home: House) -> wire.Instance:
-    return home.instance(NAME)
+    """The newest: one that has failed is in sight beside it until its memory is back."""
+    return max((one for one in home.status().instances if one.recipe_id == NAME), key=lambda one: one.started_at)
 
 
 def output(home: House) -> str:
