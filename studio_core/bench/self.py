@@ -29,6 +29,7 @@ FIGURES = {
     "proxy": ("studio_core.bench.proxy", "the gateway beside nginx: requests, chunks, streams, memory"),
     "flags": ("studio_core.bench.flags", "flags that a recipe expresses, checks and gives back, per engine"),
     "diagnosis": ("studio_core.bench.diagnosis", "provoked failures with the right cause and remedy"),
+    "parsers": ("studio_core.bench.parsers", "agreement of the families table with vLLM's own recipes"),
     "suite": ("studio_core.bench.suite", "duration of the default test run, as its runner tells it"),
 }
 PACKAGES = ("textual", "msgspec", "httptools", "uvicorn", "starlette", "pydantic", "xllamacpp", "psutil", "nvidia-ml-py")

@@ -1,4 +1,4 @@
-"""The header of a GGUF file: architecture, context length, quantization. Nothing else of it is read.
+"""The header of a GGUF file: architecture, context length, quantization, name, chat template. Nothing else of it is kept.
 
 Format: ggml's `docs/gguf.md`, versions 2 and 3; file types from llama.cpp b11434, `include/llama.h` (llama_ftype).
 """
@@ -38,6 +38,8 @@ class Header:
     architecture: str | None = None
     context_length: int | None = None
     quantization: str | None = None
+    name: str | None = None
+    chat_template: str | None = None
 
 
 def read(path: Path) -> Header:
@@ -56,7 +58,12 @@ def read(path: Path) -> Header:
         values = dict(_pair(stream) for _ in range(_bounded(_scalar(stream, "<Q"), KEY_LIMIT)))
     architecture = values.get("general.architecture")
     length = values.get(f"{architecture}.context_length")
-    return Header(architecture, length, FILE_TYPES.get(values.get("general.file_type", -1)))
+    texts = (_words(values.get(key)) for key in ("general.name", "tokenizer.chat_template"))
+    return Header(architecture, length, FILE_TYPES.get(values.get("general.file_type", -1)), *texts)
+
+
+def _words(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _pair(stream: BinaryIO) -> tuple[str, Any]:
