@@ -17,6 +17,7 @@ StudioError                      500  studio_error
 ├── TooMany                      429  too_many_requests
 ├── Unavailable                  503  unavailable
 │   ├── OnHold                   503  on_hold
+│   ├── Pinned                   503  pinned
 │   ├── LaunchFailed             503  launch_failed
 │   ├── Daemonless               503  no_controller
 │   └── DiskFull                 507  disk_full
@@ -127,6 +128,10 @@ class Unavailable(StudioError):
 
 class OnHold(Unavailable):
     code = "on_hold"
+
+
+class Pinned(Unavailable):
+    code = "pinned"
 
 
 class LaunchFailed(Unavailable):

@@ -15,6 +15,7 @@ from studio_core.store.key import KeyTable
 from studio_core.store.recipe import RecipeTable
 from studio_core.supervisor import instance
 from studio_core.supervisor.attachment import Attachment
+from studio_core.supervisor.departure import Traffic
 from studio_core.supervisor.keeper import Keeper
 from studio_core.supervisor.service import Supervisor
 
@@ -103,8 +104,11 @@ class Frontdoor:
             await asyncio.sleep(0.1)
         return False
 
-    def busy(self, instance_id: str) -> int:
-        return self._link.inflight.get(instance_id, 0)
+    def traffic(self, instance_id: str, recipe_id: str) -> Traffic:
+        link = self._link
+        return Traffic(
+            link.inflight.get(instance_id, 0), link.waiting.get(recipe_id, 0), link.entered.get(instance_id, 0)
+        )
 
     def _policy(self) -> Policy:
         settings = self._settings

@@ -147,6 +147,14 @@ class GatewayLink:
         return total
 
     @property
+    def entered(self) -> Counter[str]:
+        """Requests let in so far per instance, over the gateways that are connected."""
+        total: Counter[str] = Counter()
+        for peer in self._connected():
+            total.update(peer.counts.entered)
+        return total
+
+    @property
     def gateway(self) -> wire.Gateway:
         """The gateway that accepts, as the status shows it."""
         peers = self._connected()

@@ -104,7 +104,9 @@ class Link:
         while True:
             await routing.changed.wait()
             routing.changed.clear()
-            self.tell(Counts(inflight=dict(routing.inflight), waiting=routing.waiting()))
+            self.tell(Counts(
+                inflight=dict(routing.inflight), waiting=routing.waiting(), entered=dict(routing.entered)
+            ))
             await asyncio.sleep(COUNTS_S)
 
 

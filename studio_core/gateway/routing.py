@@ -53,6 +53,7 @@ class Routing:
     def __init__(self, table: Table, tell: Callable[[Any], None]) -> None:
         self.table = table
         self.inflight: Counter[str] = Counter()
+        self.entered: Counter[str] = Counter()
         self.changed = asyncio.Event()
         self._tell = tell
         self._away_since: float | None = time.monotonic()
@@ -68,6 +69,8 @@ class Routing:
         self.table, self._away_since = table, None
         self._closed.clear()
         self._index()
+        here = {route.instance for route in table.routes}
+        self.entered = Counter({name: count for name, count in self.entered.items() if name in here})
         for route in table.routes:
             self._settle(route)
             self._ack(route.instance)
@@ -132,6 +135,7 @@ class Routing:
     def enter(self, instance: str) -> None:
         """One request more in flight; drains wait for it too."""
         self.inflight[instance] += 1
+        self.entered[instance] += 1
         self.changed.set()
 
     def release(self, instance: str) -> None:

@@ -115,10 +115,14 @@ class Taken(msgspec.Struct, kw_only=True, tag="taken", tag_field="t"):
 
 
 class Counts(msgspec.Struct, kw_only=True, tag="counts", tag_field="t"):
-    """Requests in flight per instance and waiting per recipe; sent on change, at most 4 times a second."""
+    """Requests in flight per instance and waiting per recipe; sent on change, at most 4 times a second.
+
+    `entered` counts those that were ever let in to each instance of the table: what came and went between two lines shows there.
+    """
 
     inflight: dict[str, int]
     waiting: dict[str, int]
+    entered: dict[str, int] = {}
 
 
 # Controller to gateway:

@@ -120,7 +120,7 @@ class Attempts:
 
     def planned(self) -> list[planner.Attempt]:
         """Those under way, as the planner sees them."""
-        return [planner.Attempt(one.id, one.recipe.id, one.origin, one.due is not None) for one in self.active()]
+        return [planner.Attempt(one.id, one.recipe.id, one.origin, one.due is not None, one.recipe.pin) for one in self.active()]
 
     def remember(self, attempt: Attempt) -> Attempt:
         self._all[attempt.id] = attempt

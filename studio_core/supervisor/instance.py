@@ -46,7 +46,7 @@ EVENTS: Mapping[str, Mapping[str, str]] = {
     "ready": _from(COMING, READY),
     "sleeps": {READY: SLEEPING, DRAINING: SLEEPING},
     "wakes": {SLEEPING: READY},
-    "drain": {READY: DRAINING, SLEEPING: DRAINING},
+    "drain": {READY: DRAINING},
     "undrain": {DRAINING: READY},
     "stop": _from(ALIVE | {STUCK}, STOPPING),
     "exits": {STOPPING: CLEANING, **_from(ALIVE, FAILED)},

@@ -55,13 +55,14 @@ class Surroundings:
 
 
 class Keeper:
-    """One instance. `life` moves by the table in `instance`; `bell` rings at each change."""
+    """One instance. `life` moves by the table in `instance`; `bell` rings at each change. `turn` is held by who lets it leave."""
 
     def __init__(self, spec: Spec, engine: Engine, around: Surroundings) -> None:
         self.spec = spec
         self.engine = engine
         self.life = Life()
         self.bell = Bell()
+        self.turn = asyncio.Lock()
         self.progress = wire.Progress()
         self.failure: wire.Failure | None = None
         self.record: Record | None = None
@@ -313,6 +314,7 @@ class Keeper:
             failure=self.failure,
             exit=exit_of(record) if record else None,
             recipe_changed=self.recipe_changed,
+            pinned=bool(recipe.get("pin")),
             memory_bytes=memory.usage(record.seen).resident or None if record else None,
         )
 

@@ -5,34 +5,27 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 from studio_core import room, wire
 from studio_core.engines.registry import find
-from studio_core.errors import Conflict, LaunchFailed, NotFound, OnHold, StudioError
+from studio_core.errors import Conflict, LaunchFailed, NotFound, OnHold, Pinned, StudioError
 from studio_core.logs import cap
 from studio_core.recipes.recipe import Recipe
-from studio_core.supervisor import instance, launch, planner
+from studio_core.supervisor import idle, instance, launch, planner
 from studio_core.supervisor.adoption import adopt, archive
 from studio_core.supervisor.assembly import assemble, refuse_stranger
 from studio_core.supervisor.attempt import Attempt, Attempts
 from studio_core.supervisor.bell import Bell
+from studio_core.supervisor.departure import Departure, Door
 from studio_core.supervisor.keeper import Keeper, Surroundings
 from studio_core.supervisor.restart import Turn
 from studio_core.supervisor.revival import Past, Revival, none
 
 # After a failed start the gateway's requests get the cause for this long before one may try again.
 RETRY_S = 10.0
-
-
-class Door(Protocol):
-    """The way of requests to an instance, as far as stopping it needs it."""
-
-    async def drained(self, instance_id: str, timeout: float) -> bool:
-        """Close the route; True when no request is in flight there any more, False after `timeout` seconds."""
-
-    def busy(self, instance_id: str) -> int:
-        """Requests in flight to the instance."""
+# Who comes between the last look at an idle instance and the closing of its route is answered; a longer answer keeps it.
+RETIRE_S = 2.0
 
 
 RecipeSource = Callable[[str], Awaitable[Recipe]]
@@ -51,6 +44,7 @@ class Supervisor:
         self._around = around
         self._recipes = recipes
         self._door = door
+        self._departure = Departure(door, around.settings.drain_s)
         self._over = over
         self._bell = Bell()
         self._keepers: dict[str, Keeper] = {}
@@ -109,21 +103,23 @@ class Supervisor:
 
         Raises:
             NotFound: no such recipe. BadRecipe: it cannot work. OnHold: an acquire of a recipe a person stopped.
+            Pinned, or for a person Conflict: what would have to leave is pinned, and nobody insists.
             DiskFull: an engine could not be recorded; nobody was sent away for it.
         """
         recipe = await self._recipes(recipe_id)
         await asyncio.to_thread(find(recipe.backend).check, recipe, self._around.settings)
         # From here to the registered attempt nothing is awaited: two requests cannot both find the house empty.
-        plan = planner.plan(
-            recipe_id, origin, force=force, exclusive=self._around.settings.exclusive, held=recipe_id in self.holds,
-            holdings=self._holdings(), attempts=self._attempts.planned(),
-        )
+        plan = self._plan(recipe, origin, force)
         if plan.refused:
             raise OnHold(f"{recipe.title} was stopped by hand", "", f"launch it: studio launch {recipe_id}")
         if plan.joined:
             return self.launch_state(plan.joined)
         if plan.serving:
             return self._already(recipe, self._keepers[plan.serving])
+        if plan.pinned:
+            kind = Conflict if origin == launch.PERSON else Pinned
+            names = ", ".join(self._keepers[name].spec.recipe_id for name in plan.pinned)
+            raise kind(f"{names} is pinned", f"{recipe.title} would take its place", f"insist: studio launch {recipe_id} --force")
         if room.is_scarce(self._around.places.instances):
             raise room.full(self._around.places.root, f"{recipe.id} was not started")
         if plan.queued:
@@ -136,6 +132,12 @@ class Supervisor:
         self._forget_failure(recipe_id)
         return self._begin(Attempt.new(recipe, origin, force)).view(None)
 
+    def _plan(self, recipe: Recipe, origin: str, force: bool = False) -> planner.Plan:
+        return planner.plan(
+            recipe.id, origin, force=force, exclusive=self._around.settings.exclusive, held=recipe.id in self.holds,
+            holdings=self._holdings(), attempts=self._attempts.planned(), gpus=frozenset(recipe.gpus or ()),
+        )
+
     def _begin(self, attempt: Attempt) -> Attempt:
         self._attempts.remember(attempt)
         attempt.task = self._spawn(self._run(attempt))
@@ -144,11 +146,7 @@ class Supervisor:
 
     def _restart(self, recipe: Recipe, turn: Turn, pause_s: float) -> None:
         """Begin the launch that starts a crashed engine again when its pause is over. Whoever else is on the way goes first."""
-        plan = planner.plan(
-            recipe.id, launch.RESTART, force=False, exclusive=self._around.settings.exclusive, held=recipe.id in self.holds,
-            holdings=self._holdings(), attempts=self._attempts.planned(),
-        )
-        if plan != planner.Plan():
+        if self._plan(recipe, launch.RESTART) != planner.Plan():
             return
         attempt = Attempt.new(recipe, launch.RESTART, False)
         attempt.turn, attempt.due = turn, time.monotonic() + pause_s
@@ -219,7 +217,7 @@ class Supervisor:
             self.holds.add(keeper.spec.recipe_id)
             if (attempt := self._attempts.find(keeper.spec.launch_id)) is not None:
                 await self._end(attempt, launch.CANCELLED)
-        await asyncio.gather(*(self._dismiss(keeper, force) for keeper in chosen))
+        await asyncio.gather(*(self._departure.dismiss(keeper, force) for keeper in chosen))
         return [keeper.view() for keeper in chosen]
 
     def release(self, instance_id: str) -> None:
@@ -272,7 +270,7 @@ class Supervisor:
         if names:
             attempt.leaving = list(names)
             self._move(attempt, launch.WAITING)
-            await asyncio.gather(*(self._dismiss(self._keepers[name], attempt.force) for name in names))
+            await asyncio.gather(*(self._departure.dismiss(self._keepers[name], attempt.force) for name in names))
             attempt.leaving = []
 
     async def _bring_up(self, attempt: Attempt) -> Keeper:
@@ -288,22 +286,6 @@ class Supervisor:
         self._move(attempt, launch.STARTING)
         keeper.start()
         return keeper
-
-    async def _dismiss(self, keeper: Keeper, insist: bool) -> None:
-        """Drain, stop, and wait until it is gone. Raises Conflict when the drain's deadline passes."""
-        if keeper.life.state in (instance.READY, instance.SLEEPING, instance.DRAINING):
-            keeper.happen("drain")
-            patience = 0.0 if insist else self._around.settings.drain_s
-            if not await self._door.drained(keeper.id, patience) and not insist:
-                keeper.happen("undrain")
-                raise Conflict(
-                    f"{keeper.spec.recipe_id} still answers {self._door.busy(keeper.id)} requests",
-                    f"after {patience:.0f} s", "wait, or insist with force",
-                )
-        if keeper.life.claims:
-            await keeper.stop()
-        if keeper.life.claims:
-            raise LaunchFailed(f"{keeper.spec.recipe_id} could not be stopped", keeper.failure.detail if keeper.failure else "")
 
     async def _end(self, attempt: Attempt, state: str) -> None:
         """End a launch early: its task, then whatever engine it started."""
@@ -322,6 +304,11 @@ class Supervisor:
         self._keepers[keeper.id] = keeper
         self._spawn(self._archive_when_gone(keeper))
         self._spawn(self._revive_when_crashed(keeper))
+        self._spawn(idle.watch(keeper, self._door, self._rest))
+
+    async def _rest(self, keeper: Keeper) -> None:
+        """Nobody uses it: its route is cold afterwards, not held, so that the next request starts it."""
+        await self._departure.retire(keeper, RETIRE_S)
 
     async def _revive_when_crashed(self, keeper: Keeper) -> None:
         await keeper.bell.until(lambda: not keeper.life.alive)
@@ -332,6 +319,8 @@ class Supervisor:
         await keeper.bell.until(lambda: not keeper.life.claims)
         await keeper.close()
         archive(self._around.places, keeper.id)
+        if keeper.spec.recipe.get("pin"):
+            self._failed = {name: (at, one) for name, (at, one) in self._failed.items() if one.code != Pinned.code}
         begun = any(
             one.recipe.id == keeper.spec.recipe_id and one.id != keeper.spec.launch_id and one.due is None
             for one in self._attempts.active()
@@ -377,7 +366,7 @@ class Supervisor:
         return [
             planner.Holding(
                 keeper.id, keeper.spec.recipe_id, keeper.life.claims, keeper.life.state == instance.READY,
-                frozenset(keeper.spec.recipe.get("gpus") or ()),
+                frozenset(keeper.spec.recipe.get("gpus") or ()), bool(keeper.spec.recipe.get("pin")) and keeper.life.alive,
             )
             for keeper in self._keepers.values()
         ]

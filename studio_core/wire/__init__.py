@@ -98,6 +98,7 @@ class Instance(Model):
     running: int = 0
     waiting: int = 0
     recipe_changed: bool = False
+    pinned: bool = False
     memory_bytes: int | None = None
 
 

@@ -32,6 +32,7 @@ from studio_core.store.launch import LaunchTable
 from studio_core.store.recipe import RecipeTable
 from studio_core.store.store import Store
 from studio_core.store.takeover import takeover
+from studio_core.supervisor.departure import Traffic
 from studio_core.supervisor.foreign import Foreigners
 from studio_core.supervisor.job import Jobs
 from studio_core.supervisor.keeper import Surroundings
@@ -47,8 +48,8 @@ class IdleDoor:
     async def drained(self, instance_id: str, timeout: float) -> bool:
         return True
 
-    def busy(self, instance_id: str) -> int:
-        return 0
+    def traffic(self, instance_id: str, recipe_id: str) -> Traffic:
+        return Traffic()
 
 
 @dataclass

@@ -15,6 +15,9 @@ RECIPES = st.sampled_from(["a", "b", "c"])
 POLICIES = {"a": Policy(), "b": Policy(restart.ON_FAILURE, 2), "c": Policy(restart.ALWAYS, 3)}
 
 
+PINNED = frozenset({"b"})
+
+
 class House(RuleBasedStateMachine):
     """A house with one model at a time: requests, cancels, deaths and releases in any order."""
 
@@ -29,16 +32,20 @@ class House(RuleBasedStateMachine):
         self.holds: set[str] = set()
         self.pausing: set[str] = set()
         self.restarts: dict[str, int] = {}
+        self.insisted: set[str] = set()
 
     def holdings(self) -> list[planner.Holding]:
         return [
-            planner.Holding(name, self.recipe[name], life.claims, life.state == instance.READY)
+            planner.Holding(name, self.recipe[name], life.claims, life.state == instance.READY, pinned=self.pinned(name))
             for name, life in self.lives.items()
         ]
 
+    def pinned(self, name: str) -> bool:
+        return self.recipe[name] in PINNED and self.lives[name].alive
+
     def attempts(self) -> list[planner.Attempt]:
         return [
-            planner.Attempt(name, self.recipe[name], self.origin[name], name in self.pausing)
+            planner.Attempt(name, self.recipe[name], self.origin[name], name in self.pausing, self.recipe[name] in PINNED)
             for name, state in self.state.items() if state not in launch.OVER
         ]
 
@@ -67,11 +74,14 @@ class House(RuleBasedStateMachine):
             assert not (held and not result.refused), "a held recipe was started by the gateway"
         for rival in result.supersedes:
             self.move(rival, launch.SUPERSEDED)
-        if result.serving or result.joined or result.refused or result.queued:
+        if result.serving or result.joined or result.refused or result.queued or result.pinned:
             return result.joined or ""
         if origin == launch.PERSON:
             self.holds.discard(recipe)
-        return self.begin(recipe, origin)
+        name = self.begin(recipe, origin)
+        if force:
+            self.insisted.add(name)
+        return name
 
     def begin(self, recipe: str, origin: str, restarts: int = 0) -> str:
         name = f"l{len(self.state)}"
@@ -112,6 +122,8 @@ class House(RuleBasedStateMachine):
             if self.origin[name] == launch.RESTART and any(self.recipe[other] != self.recipe[name] for other in rest):
                 self.move(name, launch.FAILED)
                 return
+            kept = [other for other in rest if self.pinned(other) and self.recipe[other] != self.recipe[name]]
+            assert not kept or name in self.insisted, "a pinned engine is sent away although nobody insists"
             for other in rest:
                 self.happen(other, "stop")
             if rest:
