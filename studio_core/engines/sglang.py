@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 
 import yaml
 
-from studio_core.engines import catalog, folder, inquiry, machine, node, runtime, sglang_table, thinking
+from studio_core.engines import catalog, folder, node, sglang_table, thinking
 from studio_core.engines.argument import Option, arguments
-from studio_core.engines.catalog import Catalog
 from studio_core.engines.engine import Bench, Command
 from studio_core.engines.field import Field, options
-from studio_core.engines.problem import Problem, examine, insist
-from studio_core.engines.runtime import Program
-from studio_core.errors import BadRecipe
+from studio_core.engines.package import Package
+from studio_core.engines.parser import Choices
+from studio_core.engines.problem import Problem, insist
 from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
 
-MODULE = "sglang.launch_server"
+PACKAGE = Package(
+    "sglang", "SGLang", "sglang.launch_server", ("python3", "-m", "sglang.launch_server"),
+    "name its interpreter in the setting sglang_python, or in the recipe's python_path", sglang_table.OWNED,
+)
 CONFIG = "sglang.yaml"
 DIST_PORT = 5000
 FIELDS = (
@@ -33,8 +33,6 @@ FIELDS = (
     Field("trust_remote_code", "--trust-remote-code"),
     Field("quantization", "--quantization"),
     Field("dtype", "--dtype"),
-    Field("tool_call_parser", "--tool-call-parser", (None, "none")),
-    Field("reasoning_parser", "--reasoning-parser", (None, "none")),
 )
 
 
@@ -51,19 +49,12 @@ class Sglang:
         insist(self.problems(recipe, settings))
 
     def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
-        try:
-            found = program(recipe, settings)
-        except BadRecipe as error:
-            yield Problem("runtime", str(error), error.hint)
-            return
-        if not runtime.contained(recipe):
-            yield from folder.problems(recipe.model_path)
-            yield from machine.problems(recipe)
-        yield from examine(thinking.extra(recipe), flags(found, ask), sglang_table.OWNED)
+        return PACKAGE.problems(recipe, lambda: PACKAGE.program(recipe, settings.sglang_python), ask)
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
-        found = program(recipe, bench.settings)
-        words = arguments(own(recipe, bench), thinking.extra(recipe), flags(found, ask=False))
+        found = PACKAGE.program(recipe, bench.settings.sglang_python)
+        taken = PACKAGE.flags(found)
+        words = arguments(own(recipe, bench, PACKAGE.parsers(recipe, found, taken)), thinking.extra(recipe), taken)
         config = {CONFIG: yaml.safe_dump({"api-key": bench.api_key})}
         argv = (*found.argv, "--model-path", folder.place(recipe.model_path), "--config", str(bench.folder / CONFIG), *words)
         return Command(argv, {}, str(bench.folder), config)
@@ -77,10 +68,13 @@ class Sglang:
         ]
 
 
-def own(recipe: Recipe, bench: Bench) -> list[Option]:
+def own(recipe: Recipe, bench: Bench, parsers: Choices) -> list[Option]:
     """Everything that the recipe's own fields mean."""
     words: list[Option] = [("--host", bench.host), ("--port", str(bench.port)), ("--served-model-name", recipe.public_names[0])]
-    words += [*options(recipe, FIELDS), ("--enable-metrics",)]
+    words += options(recipe, FIELDS)
+    chosen = (("--tool-call-parser", parsers.tool), ("--reasoning-parser", parsers.reasoning))
+    words += [(flag, one.name) for flag, one in chosen if one.name]
+    words.append(("--enable-metrics",))
     if recipe.lora_adapters:
         words += [("--enable-lora",), ("--lora-paths", *(f"{one.name}={one.path}" for one in recipe.lora_adapters))]
     if recipe.sleep_level is not None:
@@ -91,31 +85,3 @@ def own(recipe: Recipe, bench: Bench) -> list[Option]:
 def _ranked(recipe: Recipe, rank: int) -> list[Option]:
     address = f"{recipe.nodes[0]}:{DIST_PORT}"
     return [("--nnodes", str(len(recipe.nodes))), ("--node-rank", str(rank)), ("--dist-init-addr", address)]
-
-
-def flags(found: Program, ask: bool) -> Catalog:
-    """What the installed SGLang takes: as it was last asked, asked now, or else the shipped table of a known version."""
-    if found.python is not None:
-        known = inquiry.package(found.python, "sglang") if ask else inquiry.kept(found.python, "sglang")
-        if known is not None:
-            return known
-    return catalog.shipped("sglang")
-
-
-def program(recipe: Recipe, settings: Settings) -> Program:
-    """How SGLang is started for this recipe. Raises BadRecipe when it is nowhere, or not where the recipe says."""
-    if runtime.contained(recipe):
-        return Program(("python3", "-m", MODULE))
-    named = runtime.binary(recipe)
-    if named is not None:
-        path = runtime.found(named, "binary")
-        return Program((str(path), "serve"), runtime.behind(path))
-    python = runtime.interpreter(recipe, "sglang", settings.sglang_python)
-    if python is not None:
-        script = runtime.sibling(python, "sglang")
-        return Program((str(script), "serve") if script else (str(python), "-m", MODULE), python)
-    on_path = shutil.which("sglang")
-    if on_path is None:
-        raise BadRecipe("no SGLang was found", "neither in the recipe nor the settings, nor a managed one, nor on PATH",
-                        "name its interpreter in the setting sglang_python, or in the recipe's python_path")
-    return Program((on_path, "serve"), runtime.behind(Path(on_path)))

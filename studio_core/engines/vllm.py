@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 
-from studio_core.engines import catalog, folder, inquiry, machine, node, runtime, thinking, vllm_table
+from studio_core.engines import catalog, folder, node, thinking, vllm_table
 from studio_core.engines.argument import Option, arguments
-from studio_core.engines.catalog import Catalog
 from studio_core.engines.engine import Bench, Command
 from studio_core.engines.field import Field, options
-from studio_core.engines.problem import Problem, examine, insist
-from studio_core.engines.runtime import Program
-from studio_core.errors import BadRecipe
+from studio_core.engines.package import Package
+from studio_core.engines.parser import Choices
+from studio_core.engines.problem import Problem, insist
 from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
 
-MODULE = "vllm.entrypoints.openai.api_server"
+PACKAGE = Package(
+    "vllm", "vLLM", "vllm.entrypoints.openai.api_server", ("vllm", "serve"),
+    "install one: studio engines install vllm; or name an interpreter in python_path", vllm_table.OWNED,
+)
 FIELDS = (
     Field("tensor_parallel_size", "--tensor-parallel-size", (1,)),
     Field("pipeline_parallel_size", "--pipeline-parallel-size", (1,)),
@@ -48,20 +48,13 @@ class Vllm:
         insist(self.problems(recipe, settings))
 
     def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
-        try:
-            found = program(recipe)
-        except BadRecipe as error:
-            yield Problem("runtime", str(error), error.hint)
-            return
-        if not runtime.contained(recipe):
-            yield from folder.problems(recipe.model_path)
-            yield from machine.problems(recipe)
-        yield from examine(thinking.extra(recipe), flags(found, ask), vllm_table.OWNED)
+        return PACKAGE.problems(recipe, lambda: PACKAGE.program(recipe), ask)
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
         """One model, one port. vLLM's own usage reports to its makers are off: nobody was asked."""
-        found = program(recipe)
-        words = arguments(own(recipe, bench), thinking.extra(recipe), flags(found, ask=False))
+        found = PACKAGE.program(recipe)
+        taken = PACKAGE.flags(found)
+        words = arguments(own(recipe, bench, PACKAGE.parsers(recipe, found, taken)), thinking.extra(recipe), taken)
         env = {"VLLM_API_KEY": bench.api_key, "VLLM_NO_USAGE_STATS": "1", "FLASHINFER_DISABLE_VERSION_CHECK": "1"}
         if recipe.sleep_level is not None:
             env["VLLM_SERVER_DEV_MODE"] = "1"
@@ -70,21 +63,20 @@ class Vllm:
 
     def nodes(self, recipe: Recipe) -> Sequence[node.Line]:
         """What a person runs on the other machines: Ray's workers, or vLLM itself without its HTTP server."""
-        found = program(recipe)
         if recipe.extra_args.get("distributed_executor_backend") == "ray":
             return node.ray(recipe.nodes)
-        words = arguments(options(recipe, FIELDS), thinking.extra(recipe), flags(found, ask=False))
+        words = arguments(options(recipe, FIELDS), thinking.extra(recipe), catalog.shipped(self.name))
         return [
             node.Line(host, ("vllm", "serve", recipe.model_path, *words, *chain(*_ranked(recipe, rank)), "--headless"))
             for rank, host in enumerate(recipe.nodes) if rank
         ]
 
 
-def own(recipe: Recipe, bench: Bench) -> list[Option]:
+def own(recipe: Recipe, bench: Bench, parsers: Choices) -> list[Option]:
     """Everything that the recipe's own fields mean."""
     words: list[Option] = [("--host", bench.host), ("--port", str(bench.port)), ("--served-model-name", recipe.public_names[0])]
     words += options(recipe, FIELDS)
-    words += _parsers(recipe)
+    words += _parsers(parsers)
     if recipe.tensor_parallel_size > 1 and _EXPERTS.search(recipe.model_path):
         words.append(("--enable-expert-parallel",))
     if recipe.lora_adapters:
@@ -96,48 +88,15 @@ def own(recipe: Recipe, bench: Bench) -> list[Option]:
     return words
 
 
-def _parsers(recipe: Recipe) -> list[Option]:
+def _parsers(parsers: Choices) -> list[Option]:
     """A tool parser alone does nothing: vLLM wants to be told twice."""
     words: list[Option] = []
-    if recipe.tool_call_parser and recipe.tool_call_parser != "none":
-        words += [("--tool-call-parser", recipe.tool_call_parser), ("--enable-auto-tool-choice",)]
-    if recipe.reasoning_parser and recipe.reasoning_parser != "none":
-        words.append(("--reasoning-parser", recipe.reasoning_parser))
+    if parsers.tool.name:
+        words += [("--tool-call-parser", parsers.tool.name), ("--enable-auto-tool-choice",)]
+    if parsers.reasoning.name:
+        words.append(("--reasoning-parser", parsers.reasoning.name))
     return words
 
 
 def _ranked(recipe: Recipe, rank: int) -> list[Option]:
     return [("--nnodes", str(len(recipe.nodes))), ("--node-rank", str(rank)), ("--master-addr", recipe.nodes[0])]
-
-
-def flags(found: Program, ask: bool) -> Catalog:
-    """What the installed vLLM takes: as it was last asked, asked now, or else the shipped table of a known version."""
-    if found.python is not None:
-        known = inquiry.package(found.python, "vllm") if ask else inquiry.kept(found.python, "vllm")
-        if known is not None:
-            return known
-    return catalog.shipped("vllm")
-
-
-def program(recipe: Recipe) -> Program:
-    """How vLLM is started for this recipe.
-
-    Raises:
-        BadRecipe: it is nowhere, or not where the recipe says.
-    """
-    if runtime.contained(recipe):
-        return Program(("vllm", "serve"))
-    named = runtime.binary(recipe)
-    if named is not None:
-        path = runtime.found(named, "binary")
-        return Program((str(path), "serve"), runtime.behind(path))
-    python = runtime.interpreter(recipe, "vllm")
-    if python is not None:
-        script = runtime.sibling(python, "vllm")
-        argv = (str(script), "serve") if script else (str(python), "-m", MODULE)
-        return Program(argv, python, module=script is None)
-    on_path = shutil.which("vllm")
-    if on_path is None:
-        raise BadRecipe("no vLLM was found", "neither in the recipe, nor a managed one, nor on PATH",
-                        "install one: studio engines install vllm; or name an interpreter in python_path")
-    return Program((on_path, "serve"), runtime.behind(Path(on_path)))

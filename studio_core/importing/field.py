@@ -102,7 +102,10 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, Convert]]] = {
         "reasoning_parser": ("reasoning_parser", parser), "enable_auto_tool_choice": ("enable_auto_tool_choice", true),
         "lora_modules": ("lora_adapters", adapters),
     },
-    "sglang": {**_built("sglang", sglang.FIELDS), "port": ("port", port), "lora_paths": ("lora_adapters", adapters)},
+    "sglang": {
+        **_built("sglang", sglang.FIELDS), "port": ("port", port), "tool_call_parser": ("tool_call_parser", parser),
+        "reasoning_parser": ("reasoning_parser", parser), "lora_paths": ("lora_adapters", adapters),
+    },
     "llamacpp": {"port": ("port", port), "ctx_size": ("max_model_len", count), "parallel": ("max_num_seqs", count)},
     "tabbyapi": {
         "port": ("port", port), "max_seq_len": ("max_model_len", count), "cache_mode": ("kv_cache_dtype", cache),

@@ -13,6 +13,7 @@ from studio_core.engines import llamacpp, sglang, tabbyapi, thinking, vllm
 from studio_core.engines.argument import arguments
 from studio_core.engines.catalog import Catalog, Flag, shipped
 from studio_core.engines.engine import Bench
+from studio_core.engines.parser import NONE, Choice, Choices
 from studio_core.engines.reading import Reading, read
 from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
@@ -21,12 +22,18 @@ PORT = 1
 _BENCH = Bench("127.0.0.1", PORT, "", Path("."), Settings({}, {}))
 
 
+def _parsers(recipe: Recipe) -> Choices:
+    """Those that the recipe names itself."""
+    tool, reasoning = (None if name == NONE else name for name in (recipe.tool_call_parser, recipe.reasoning_parser))
+    return Choices(Choice(tool, ""), Choice(reasoning, ""))
+
+
 def _vllm(recipe: Recipe) -> list[str]:
-    return arguments(vllm.own(recipe, _BENCH), thinking.extra(recipe), shipped("vllm"))
+    return arguments(vllm.own(recipe, _BENCH, _parsers(recipe)), thinking.extra(recipe), shipped("vllm"))
 
 
 def _sglang(recipe: Recipe) -> list[str]:
-    return arguments(sglang.own(recipe, _BENCH), thinking.extra(recipe), shipped("sglang"))
+    return arguments(sglang.own(recipe, _BENCH, _parsers(recipe)), thinking.extra(recipe), shipped("sglang"))
 
 
 def _llamacpp(recipe: Recipe) -> list[str]:

@@ -329,3 +329,12 @@ def test_every_engine_is_whole(engine: str) -> None:
     found = find(engine)
     assert found.name == engine and found.probes
     assert shipped(engine).flags
+
+
+def test_parsers_of_the_family_unless_the_recipe_says_otherwise(venv: Path) -> None:
+    found = words(made("vllm", venv, model_path="zai-org/GLM-4.7"))
+    assert found[found.index("--tool-call-parser") + 1 :][:2] == ["glm47", "--enable-auto-tool-choice"]
+    own = words(made("vllm", venv, model_path="zai-org/GLM-4.7", tool_call_parser="hermes", reasoning_parser="none"))
+    assert own[own.index("--tool-call-parser") + 1] == "hermes" and "--reasoning-parser" not in own
+    other = words(made("sglang", venv, model_path="Qwen/Qwen3-Coder-30B-A3B-Instruct"))
+    assert other[other.index("--tool-call-parser") + 1] == "qwen3_coder"

@@ -1,0 +1,75 @@
+"""What the engines that are Python packages have in common: where they are, what they take, what can be wrong with a recipe."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from studio_core.engines import catalog, folder, inquiry, machine, parser, registration, runtime, thinking
+from studio_core.engines.catalog import Catalog
+from studio_core.engines.parser import Choices
+from studio_core.engines.problem import Problem, examine
+from studio_core.engines.runtime import Program
+from studio_core.errors import BadRecipe
+from studio_core.recipes.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """`script` serves with its first argument `serve`, `module` without it; `image` are the words inside a container."""
+
+    engine: str
+    title: str
+    module: str
+    image: tuple[str, ...]
+    hint: str
+    owned: Mapping[str, str]
+
+    def program(self, recipe: Recipe, setting: str = "") -> Program:
+        """How it is started for this recipe; `setting` names an interpreter for recipes that name none.
+
+        Raises:
+            BadRecipe: it is nowhere, or not where the recipe says.
+        """
+        if runtime.contained(recipe):
+            return Program(self.image)
+        named = runtime.binary(recipe)
+        if named is not None:
+            path = runtime.found(named, "binary")
+            return Program((str(path), "serve"), runtime.behind(path))
+        python = runtime.interpreter(recipe, self.engine, setting)
+        if python is not None:
+            script = runtime.sibling(python, self.engine)
+            argv = (str(script), "serve") if script else (str(python), "-m", self.module)
+            return Program(argv, python, module=script is None)
+        on_path = shutil.which(self.engine)
+        if on_path is None:
+            where = "neither in recipe and settings, nor a managed one, nor on PATH"
+            raise BadRecipe(f"no {self.title} was found", where, self.hint)
+        return Program((on_path, "serve"), runtime.behind(Path(on_path)))
+
+    def flags(self, found: Program, ask: bool = False) -> Catalog:
+        """What the installed one takes: as it was last asked, asked now, or else the shipped table of a known version."""
+        if found.python is not None:
+            known = inquiry.package(found.python, self.engine) if ask else inquiry.kept(found.python, self.engine)
+            if known is not None:
+                return known
+        return catalog.shipped(self.engine)
+
+    def parsers(self, recipe: Recipe, found: Program, taken: Catalog) -> Choices:
+        """The recipe's own, else those of the model's family that the installed engine has."""
+        return parser.of_recipe(recipe, self.engine, registration.known(self.engine, found.python, taken))
+
+    def problems(self, recipe: Recipe, find: Callable[[], Program], ask: bool) -> Iterator[Problem]:
+        """Program, model, machine and every flag."""
+        try:
+            taken = self.flags(find(), ask)
+        except BadRecipe as error:
+            yield Problem("runtime", str(error), error.hint)
+            return
+        if not runtime.contained(recipe):
+            yield from folder.problems(recipe.model_path)
+            yield from machine.problems(recipe)
+        yield from examine(thinking.extra(recipe), taken, self.owned)
