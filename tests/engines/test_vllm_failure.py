@@ -26,7 +26,7 @@ from tests.engines.vllm_run import END_S
 from tests.house import House
 from tests.wait import wait_until
 
-pytestmark = [pytest.mark.engines, pytest.mark.usefixtures("hf_model")]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(600), pytest.mark.usefixtures("hf_model")]
 
 # What depends on the memory that is free.
 ANY: Any = mock.ANY

@@ -25,7 +25,7 @@ from tests.house import House
 from tests.instance import living
 from tests.wait import wait_until
 
-pytestmark = [pytest.mark.engines, pytest.mark.usefixtures("hf_model")]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(600), pytest.mark.usefixtures("hf_model")]
 
 
 @pytest.fixture(scope="module")
