@@ -56,6 +56,10 @@ class View:
     def age(self, seconds: float) -> float:
         return seconds + max(0.0, self.now - self.status_at)
 
+    def left(self, seconds: float) -> float:
+        """What is left of a time that was left at `status_at`."""
+        return max(0.0, seconds - max(0.0, self.now - self.status_at))
+
     def name(self, recipe_id: str) -> str:
         return next((one.name for one in self.recipes or () if one.id == recipe_id), recipe_id)
 

@@ -30,6 +30,7 @@ FIGURES = {
     "flags": ("studio_core.bench.flags", "flags that a recipe expresses, checks and gives back, per engine"),
     "diagnosis": ("studio_core.bench.diagnosis", "provoked failures with the right cause and remedy"),
     "parsers": ("studio_core.bench.parsers", "agreement of the families table with vLLM's own recipes"),
+    "eta": ("studio_core.bench.eta", "expected length of a start, learned from earlier ones, of the real one"),
     "suite": ("studio_core.bench.suite", "duration of the default test run, as its runner tells it"),
 }
 PACKAGES = ("textual", "msgspec", "httptools", "uvicorn", "starlette", "pydantic", "xllamacpp", "psutil", "nvidia-ml-py")

@@ -67,7 +67,7 @@ class Controller:
         self.link = GatewayLink(places, start_id, self._gatekeeper, self._acquire, self._changed)
         self._door = Frontdoor(settings, self.link, self.recipes, self.keys)
         self._gpu = GpuWatch(settings, places, self._sampled, self._owner)
-        around = Surroundings(places, settings, self._changed, self._gpu.held)
+        around = Surroundings(places, settings, self._changed, self._gpu.held, self.launches.starts)
         self.supervisor = self._door.supervisor = Supervisor(
             around, self.recipes.usable, self._door, self._over, self.launches.last
         )
@@ -176,6 +176,7 @@ class Controller:
             id=attempt.id, recipe=attempt.recipe.id, engine=engine, origin=attempt.origin, state=attempt.state,
             instance=attempt.instance_id, created_at=attempt.created_at, marks=dict(attempt.marks), total_s=total,
             cause=attempt.failure.title if attempt.failure else "",
+            start=keeper.pace.start() if keeper is not None else None,
         )
         await self._later.do(partial(self.launches.add, row))
 

@@ -12,6 +12,7 @@ from studio_core.engines import remedy
 from studio_core.engines.engine import Milestone, Signature, cause
 
 MILESTONES = tuple(Milestone(name, re.compile(pattern), percent, stage) for name, percent, stage, pattern in (
+    ("build", 1, "starting", r"build_info: (?P<version>\S+)"),
     ("init", 2, "starting", r"srv +\S+: initializing \.\.\."),
     ("load_start", 5, "opening the model", r"load_model: loading model '"),
     ("fitted", 10, "fitting to memory", r"successfully fit params to free device memory"),

@@ -24,13 +24,15 @@ class MilestoneReader:
     """Reads one start's output in pieces of any size; a bar redrawn with carriage returns counts as lines.
 
     `passed` are the marks that were reached, in their order and each once: a milestone's id, and of one that counts the
-    id with each tenth of it (`shards.3`). `lost` is a line that says that this start can never become ready.
+    id with each tenth of it (`shards.3`). `version` is the engine's, where it told it. `lost` is a line that says that this
+    start can never become ready.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.milestones = engine.milestones
         self.progress = Progress()
         self.passed: list[str] = []
+        self.version = ""
         self.lost: str | None = None
         self._losses = tuple(one.pattern for one in engine.signatures if one.when == "lost")
         self._rest = bytearray()
@@ -63,6 +65,7 @@ class MilestoneReader:
             if match is None:
                 continue
             self._pass(mark(milestone, match))
+            self.version = self.version or match.groupdict().get("version") or ""
             percent = reached(milestone, match)
             if self.progress.percent is None or percent > self.progress.percent:
                 self.progress = Progress(stage=milestone.stage, percent=percent, message=line.strip()[:MESSAGE_LIMIT])

@@ -15,7 +15,7 @@ from studio_core.engines.engine import Milestone, Probe, Signature, cause
 # Bars of several files or ranks start anew: progress never goes back.
 MILESTONES = tuple(
     Milestone(name, re.compile(pattern), percent, stage, upto) for name, percent, upto, stage, pattern in (
-        ("api_start", 2, None, "starting", r"vLLM server version (?P<version>\S+)|\u2588 +version (?P<version2>\d\S*)"),
+        ("api_start", 2, None, "starting", r"(?:vLLM server|\u2588) +version (?P<version>[\w.+]+)"),
         ("arch", 4, None, "reading the configuration", r"Resolved architecture: \S+"),
         ("max_len", 5, None, "reading the configuration", r"Using max model len \d+"),
         ("engine_init", 8, None, "starting the engine core", r"Initializing a V1 LLM engine \(v(?P<version>[^)]+)\)"),

@@ -7,12 +7,19 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from studio_core.engines.forecast import Start
 from studio_core.store.store import Store
+
+# Read for one expectation: of several shapes and cache states there should be some of each.
+STARTS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchRow:
-    """One launch that is over. `marks` are seconds since its creation at which each state was entered."""
+    """One launch that is over. `marks` are seconds since its creation at which each state was entered.
+
+    `start` is its engine's part of it, from exec to ready; None where the engine did not become ready.
+    """
 
     id: str
     recipe: str
@@ -24,6 +31,12 @@ class LaunchRow:
     marks: Mapping[str, float]
     total_s: float | None
     cause: str
+    start: Start | None = None
+
+
+COLUMNS = (
+    "id, recipe, engine, origin, state, instance, created_at, marks, total_s, cause, start_s, start_marks, shape, version, cache"
+)
 
 
 class LaunchTable:
@@ -33,11 +46,11 @@ class LaunchTable:
     async def add(self, row: LaunchRow) -> None:
         values = (
             row.id, row.recipe, row.engine, row.origin, row.state, row.instance, row.created_at, json.dumps(dict(row.marks)),
-            row.total_s, row.cause,
+            row.total_s, row.cause, *_columns(row.start),
         )
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT OR REPLACE INTO launches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            connection.execute(f"INSERT OR REPLACE INTO launches ({COLUMNS}) VALUES ({', '.join('?' * len(values))})", values)
 
         await self._store.write(work)
 
@@ -47,9 +60,20 @@ class LaunchTable:
             "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY recipe ORDER BY created_at DESC) AS n FROM launches)"
             " WHERE n = 1"
         )
-        names = [field.name for field in fields(LaunchRow)]
+        names = [field.name for field in fields(LaunchRow) if field.name != "start"]
         found = [LaunchRow(**{name: row[name] for name in names} | {"marks": json.loads(row["marks"])}) for row in rows]
         return {one.recipe: one for one in found}
+
+    async def starts(self, recipe: str) -> list[Start]:
+        """The newest starts of a recipe that became ready, the newest first."""
+        rows = await self._store.read(
+            "SELECT start_s, start_marks, shape, version, cache FROM launches WHERE recipe = ? AND start_s IS NOT NULL "
+            "ORDER BY created_at DESC LIMIT ?", (recipe, STARTS),
+        )
+        return [
+            Start(row["start_s"], json.loads(row["start_marks"] or "{}"), row["shape"], row["version"], row["cache"])
+            for row in rows
+        ]
 
     async def last_ready(self) -> dict[str, tuple[str, float]]:
         """Recipe → (when, seconds) of its last start that became ready."""
@@ -58,3 +82,9 @@ class LaunchTable:
             "GROUP BY recipe"
         )
         return {row["recipe"]: (row["at"], row["total_s"]) for row in rows}
+
+
+def _columns(start: Start | None) -> tuple[float | None, str | None, str, str, str]:
+    if start is None:
+        return None, None, "", "", ""
+    return start.total_s, json.dumps(dict(start.marks)), start.shape, start.version, start.cache

@@ -86,6 +86,15 @@ _WRITER = _statements(
     "CREATE INDEX requests_open ON requests(writer) WHERE ended_at IS NULL",
 )
 
+# What the time of a start depends on, and when each mark of it came: for the next one's expectation.
+_STARTS = _statements(
+    "ALTER TABLE launches ADD COLUMN start_s REAL",
+    "ALTER TABLE launches ADD COLUMN start_marks TEXT",
+    "ALTER TABLE launches ADD COLUMN shape TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE launches ADD COLUMN version TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE launches ADD COLUMN cache TEXT NOT NULL DEFAULT ''",
+)
+
 # Step n brings the database to version n. A step that was released is never changed.
-STEPS: tuple[Step, ...] = (_legacy, _OURS, _WRITER)
+STEPS: tuple[Step, ...] = (_legacy, _OURS, _WRITER, _STARTS)
 VERSION = len(STEPS)

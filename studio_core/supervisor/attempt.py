@@ -88,7 +88,7 @@ class Attempt:
             restart_limit=self.turn.limit if self.turn else 0,
             next_try_s=max(0.0, self.due - time.monotonic()) if pausing and self.due is not None else None,
             message=self._words(),
-            progress=keeper.progress if keeper is not None else wire.Progress(),
+            progress=keeper.outlook() if keeper is not None else wire.Progress(),
             leaving=list(self.leaving),
             failure=self.failure,
             log_file=f"/logs/{self.instance_id}" if self.instance_id else None,

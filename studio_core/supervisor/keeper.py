@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,16 +18,19 @@ from studio_core import wire
 from studio_core.engines import ending
 from studio_core.engines.diagnosis import diagnose, stalled
 from studio_core.engines.engine import Engine
+from studio_core.engines.forecast import Start, shape
 from studio_core.engines.progress import MilestoneReader
 from studio_core.engines.readiness import ready
 from studio_core.errors import StudioError
 from studio_core.logs.reader import LogFolder
+from studio_core.models import cached
 from studio_core.paths import Places
 from studio_core.settings import Settings
 from studio_core.supervisor import identity, instance, memory, port, tree
 from studio_core.supervisor import record as records
 from studio_core.supervisor.bell import Bell
 from studio_core.supervisor.instance import Life, advance
+from studio_core.supervisor.pace import Pace
 from studio_core.supervisor.record import Record
 from studio_core.supervisor.shim_link import ShimLink, start
 from studio_core.supervisor.spec import Spec
@@ -44,14 +47,23 @@ GROWTH_BYTES = 16 * 1024 * 1024
 WATCH_AGAIN_S = 0.1
 
 
+async def unknown(_: str) -> Sequence[Start]:
+    """No earlier starts."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What all keepers share. `memory_held(pids)` tells whether a GPU still counts memory for one of the pids."""
+    """What all keepers share. `memory_held(pids)` tells whether a GPU still counts memory for one of the pids.
+
+    `starts(recipe_id)` gives the earlier starts of a recipe, the newest first.
+    """
 
     places: Places
     settings: Settings
     changed: Callable[[], None]
     memory_held: Callable[[frozenset[int]], bool]
+    starts: Callable[[str], Awaitable[Sequence[Start]]] = unknown
 
 
 class Keeper:
@@ -71,6 +83,7 @@ class Keeper:
         self._around = around
         self._folder = around.places.instance(spec.instance)
         self._moved = self._born = time.monotonic()
+        self.pace = Pace(shape(spec.recipe))
         self._usage = memory.Usage()
         self._ours = False
         self._followed = asyncio.Event()
@@ -87,7 +100,15 @@ class Keeper:
 
     def start(self) -> None:
         """Exec the shim and follow it. From here on only the engine's end ends the instance, not its launch."""
+        self.pace.begin()
+        self._do(self._look_back())
         self._do(self._start())
+
+    async def _look_back(self) -> None:
+        """What this start can be compared with. Nothing waits for it: the engine has not read its model that soon."""
+        self.pace.cache = await asyncio.to_thread(cached.state, self.spec.recipe.get("model_path", ""))
+        with contextlib.suppress(StudioError):
+            self.pace.expect(await self._around.starts(self.spec.recipe_id))
 
     async def _start(self) -> None:
         try:
@@ -121,6 +142,7 @@ class Keeper:
         if self.life != before:
             if self.life.state == instance.READY:
                 self.ready_at = self.ready_at or datetime.now(UTC).isoformat()
+                self.pace.ready()
                 self.progress = wire.Progress(stage="ready", percent=100.0)
             self._tell()
 
@@ -214,6 +236,7 @@ class Keeper:
         reader = MilestoneReader(self.engine)
         async for chunk in LogFolder(self._folder / "log").follow(0):
             found = reader.feed(chunk.data)
+            self.pace.note(reader.passed, reader.version)
             if found is not None and self.life.coming:
                 self._advance(found)
             if reader.lost is not None and self.life.coming:
@@ -290,6 +313,10 @@ class Keeper:
         self.happen("gives up")
         await self._ask_to_stop(patience)
 
+    def outlook(self) -> wire.Progress:
+        """The progress, with what is left of the start."""
+        return self.pace.outlook(self.progress) if self.life.coming else self.progress
+
     def view(self) -> wire.Instance:
         """The instance as the API shows it."""
         record, recipe = self.record, self.spec.recipe
@@ -310,7 +337,7 @@ class Keeper:
             started_at=self.spec.created_at,
             ready_at=self.ready_at,
             age_s=max(0.0, (datetime.now(UTC) - started).total_seconds()),
-            progress=self.progress,
+            progress=self.outlook(),
             failure=self.failure,
             exit=exit_of(record) if record else None,
             recipe_changed=self.recipe_changed,

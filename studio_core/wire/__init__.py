@@ -62,12 +62,16 @@ class Exit(Model):
 
 
 class Progress(Model):
-    """How far a start is. `percent` is None while the engine has printed no milestone."""
+    """How far a start is. `percent` is None while the engine has printed no milestone.
+
+    `eta_s` is what is left, `total_s` the expected length of the whole start, both from earlier starts of the recipe.
+    """
 
     stage: str = ""
     percent: float | None = None
     message: str = ""
     eta_s: float | None = None
+    total_s: float | None = None
 
 
 class Instance(Model):

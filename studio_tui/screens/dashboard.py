@@ -80,7 +80,7 @@ def row(view: View, life: Life) -> Row:
     return Row(life.key, (
         Cell(life.name),
         Cell(str(mark), mark.tone),
-        Cell(told(life), status.BAD if life.state in ("failed", "stuck") else ""),
+        Cell(told(view, life), status.BAD if life.state in ("failed", "stuck") else ""),
         Cell(str(one.port) if one and one.port else unit.NOTHING),
         Cell(str(one.engine_pid) if one and one.engine_pid else unit.NOTHING),
         Cell(unit.age(view.age(one.age_s if one else life.launch.age_s if life.launch else 0.0))),
@@ -105,23 +105,23 @@ def stranger(view: View, one: wire.Foreign) -> Row:
     ))
 
 
-def told(life: Life) -> str:
+def told(view: View, life: Life) -> str:
     """What there is to tell of a model beside its state. A bar only where the engine has given a percentage."""
     if life.failure is not None:
         return life.failure.title
     if life.coming:
-        return progress(life)
+        return progress(view, life)
     if life.instance is not None and life.state == "ready":
         return ", ".join(life.instance.served_names)
     return life.progress.message or life.progress.stage
 
 
-def progress(life: Life) -> str:
+def progress(view: View, life: Life) -> str:
     now = life.progress
     words = now.message or now.stage
     if now.percent is None:
         waiting = f"waiting for {', '.join(life.launch.leaving)}" if life.launch and life.launch.leaving else ""
         return waiting or " \u00b7 ".join(part for part in ("no progress yet", words) if part)
     bar = unit.bar(now.percent / 100, 8).ljust(8, unit.REST)
-    left = f" \u00b7 about {unit.age(now.eta_s)}" if now.eta_s is not None else ""
+    left = f" \u00b7 about {unit.age(view.left(now.eta_s))}" if now.eta_s is not None else ""
     return f"{bar} {unit.percent(now.percent)} {words}{left}"

@@ -247,3 +247,15 @@ def test_a_change_that_was_not_the_expected_one_is_not_made(home: House, studio:
     with pytest.raises(Conflict):
         home.client.fix_recipe("moved", "raise the ceiling")
     assert home.client.fix_recipe("moved", "remove parallel").version == 2
+
+
+def test_the_second_start_is_foretold_from_the_first(home: House, studio: Command) -> None:
+    home.recipe("learned", load_s=1.0)
+    studio.good("launch", "learned", "--wait")
+    home.client.evict(home.instance("learned").id, force=True)
+    launch = home.client.launch("learned")
+    told = [one.progress for one in home.client.launch_states(launch.id)]
+    expected = [one.total_s for one in told if one.total_s is not None]
+    assert expected and all(total >= 1.0 for total in expected)
+    assert min(one.eta_s for one in told if one.eta_s is not None) < 1.0
+    assert told[-1].percent == 100.0 and told[-1].eta_s is None

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from studio_core.engines.forecast import Start
 from studio_core.errors import BadRecipe, DiskFull, NotFound, RecipeChanged, StoreError
 from studio_core.paths import Places
 from studio_core.recipes.recipe import parse
@@ -212,3 +213,13 @@ async def test_the_last_start_that_became_ready_is_known(store: Store) -> None:
     for number, (state, total) in enumerate([("ready", 5.0), ("ready", 7.0), ("failed", None)]):
         await table.add(LaunchRow(f"l{number}", "a", "vllm", "person", state, None, f"2026-01-0{number + 1}", {}, total, ""))
     assert await table.last_ready() == {"a": ("2026-01-02", 7.0)}
+
+
+async def test_starts_come_back_as_they_were_the_newest_first(store: Store) -> None:
+    table, found = LaunchTable(store), [Start(float(n), {"load": n / 2}, "shape", "1.0", "warm") for n in range(60)]
+    for number, one in enumerate(found):
+        await table.add(LaunchRow(f"l{number}", "a", "vllm", "person", "ready", None, f"2026-01-01T{number:02}", {}, 1.0, "", one))
+    await table.add(LaunchRow("failed", "a", "vllm", "person", "failed", None, "2027", {}, None, "no memory"))
+    await table.add(LaunchRow("other", "b", "vllm", "person", "ready", None, "2027", {}, 1.0, "", found[0]))
+    assert await table.starts("a") == found[:-51:-1]
+    assert await table.starts("c") == []
