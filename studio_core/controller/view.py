@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from studio_core import wire
 from studio_core.controller.services import Services
+from studio_core.engines.parser import Choices
+from studio_core.engines.verdict import verdicts
 from studio_core.store.recipe import StoredRecipe
 from studio_core.supervisor import instance, launch
 
@@ -80,11 +83,26 @@ def outcome(one: wire.Launch, instances: list[wire.Instance]) -> wire.LaunchAnsw
 
 async def recipes(services: Services) -> list[dict[str, Any]]:
     """Every recipe: its own fields at the top, as vLLM Studio answered, and ours beside them."""
+    return await shown(services, await services.recipes.list())
+
+
+async def shown(services: Services, stored: Sequence[StoredRecipe]) -> list[dict[str, Any]]:
+    """These recipes, with the parsers that each would run with."""
     last = await services.launches.last_ready()
-    return [recipe(services, stored, last) for stored in await services.recipes.list()]
+    readable = [one.recipe for one in stored if one.recipe is not None]
+    found = await asyncio.to_thread(verdicts, readable, services.settings)
+    chosen = {recipe.id: choices for recipe, choices in zip(readable, found, strict=True)}
+    return [_recipe(services, one, last, _parsers(chosen.get(one.id))) for one in stored]
 
 
-def recipe(services: Services, stored: StoredRecipe, last: Mapping[str, tuple[str, float]]) -> dict[str, Any]:
+def _parsers(choices: Choices | None) -> dict[str, wire.Parser]:
+    pairs = {"tool": choices.tool, "reasoning": choices.reasoning} if choices else {}
+    return {kind: wire.Parser(name=choice.name, reason=choice.reason) for kind, choice in pairs.items()}
+
+
+def _recipe(
+    services: Services, stored: StoredRecipe, last: Mapping[str, tuple[str, float]], parsers: dict[str, wire.Parser]
+) -> dict[str, Any]:
     """One recipe; a row that cannot be read is shown with its problem."""
     one = stored.recipe
     keeper = services.supervisor.serving(stored.id)
@@ -92,13 +110,13 @@ def recipe(services: Services, stored: StoredRecipe, last: Mapping[str, tuple[st
     failed = services.supervisor.failure(stored.id)
     fields = one.stored() if one else {}
     at, seconds = last.get(stored.id, (None, None))
-    shown = wire.RecipeView(
+    view = wire.RecipeView(
         id=stored.id, name=one.title if one else stored.id, backend=one.backend if one else "",
         model_path=one.model_path if one else "", version=stored.version,
         status=STATUS.get(state, "error" if failed or one is None else "stopped"),
         recipe=fields, instance_id=keeper.id if keeper else None, state=state,
         hold=stored.id in services.supervisor.holds, problems=[stored.problem] if stored.problem else [],
-        last_used_at=at, last_load_s=seconds,
+        last_used_at=at, last_load_s=seconds, parsers=parsers,
     )
     short = {"tp": one.tensor_parallel_size, "pp": one.pipeline_parallel_size} if one else {}
-    return {**fields, **short, **wire.to_builtins(shown)}
+    return {**fields, **short, **wire.to_builtins(view)}

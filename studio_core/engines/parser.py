@@ -6,6 +6,7 @@ its chat template, and last the name under which it is served. What the installe
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -70,9 +71,15 @@ def of_recipe(recipe: Recipe, engine: str, known: Known | None = None) -> Choice
     said = {kind: choice for kind in KINDS if (choice := _said(recipe, kind, engine, known)) is not None}
     if len(said) == len(KINDS):
         return Choices(said[TOOL], said[REASONING])
-    facts = ModelFacts() if engine == "llamacpp" else model_facts.read(recipe.model_path, recipe.served_model_name or "")
+    facts = ModelFacts() if engine == "llamacpp" else _facts(recipe)
     found = choose(engine, facts, known)
     return Choices(said.get(TOOL, found.tool), said.get(REASONING, found.reasoning), found.wants)
+
+
+def _facts(recipe: Recipe) -> ModelFacts:
+    """The recipe's own environment may say where its models are cached."""
+    own = {name: text for name, text in recipe.env_vars.items() if name in model_facts.VARIABLES}
+    return model_facts.read(recipe.model_path, recipe.served_model_name or "", {**os.environ, **own} if own else None)
 
 
 def choose(engine: str, facts: ModelFacts, known: Known | None = None) -> Choices:

@@ -21,6 +21,8 @@ FILE_LIMIT = 4 * 1024 * 1024
 TEMPLATE_LIMIT = 128 * 1024
 NAME_LIMIT = 300
 FILES = ("config.json", "tokenizer_config.json", "chat_template.jinja", "chat_template.json")
+# Where the hub's cache is, the most exact first.
+VARIABLES = ("HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME", "HOME")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+\Z")
 # Added tokens that can tell of a format; a tokenizer may have thousands of others.
 _TELLING = re.compile(r"think|tool|inner|arg_|function|param")
@@ -48,21 +50,22 @@ class ModelFacts:
 def read(model: str, served: str = "", environ: Mapping[str, str] | None = None) -> ModelFacts:
     """The facts of a recipe's `model_path`. Files are read again only when they changed.
 
-    `environ` says where the hub's cache is (HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, HOME).
+    `environ` says by VARIABLES where the hub's cache is.
     """
     try:
         place = _place(model, os.environ if environ is None else environ)
-        files = (place,) if place.suffix == ".gguf" else tuple(place / name for name in FILES)
-        return _read(model, str(place), tuple(_stamp(file) for file in files), served[:NAME_LIMIT])
+        files = (place,) if place.endswith(".gguf") else tuple(f"{place}/{name}" for name in FILES)
+        return _read(model, place, tuple(_stamp(file) for file in files), served[:NAME_LIMIT])
     except (OSError, ValueError, RuntimeError):
         return ModelFacts(names=(_last(model),), served=served[:NAME_LIMIT])
 
 
-def _place(model: str, environ: Mapping[str, str]) -> Path:
-    path = Path(model).expanduser()
-    if path.exists() or not HUB_ID.match(model):
+def _place(model: str, environ: Mapping[str, str]) -> str:
+    """A plain text, as a list of recipes asks for thousands."""
+    path = os.path.expanduser(model)
+    if not HUB_ID.match(model) or os.path.exists(path):
         return path
-    return _cached(model, environ) or path
+    return str(_cached(model, environ) or path)
 
 
 def _cached(model: str, environ: Mapping[str, str]) -> Path | None:
@@ -79,9 +82,9 @@ def _cached(model: str, environ: Mapping[str, str]) -> Path | None:
     return max(snapshots.iterdir(), key=lambda one: one.stat().st_mtime, default=None)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _stamp(path: str) -> tuple[int, int]:
     try:
-        info = path.stat()
+        info = os.stat(path)
     except OSError:
         return 0, 0
     return info.st_mtime_ns, info.st_size

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from studio_core.wire.chat import Chat, ChatMessage, ChatSession
-from studio_core.wire.check import Check, Finding, NodeLine, Variable
+from studio_core.wire.check import Check, Finding, NodeLine, Parser, Variable
 from studio_core.wire.engine import Engines, Installed, Job
 from studio_core.wire.foreign import Attach, Foreign, ForeignStop
 from studio_core.wire.importing import Import, Imported, ShellLine
@@ -19,7 +19,7 @@ from studio_core.wire.model import Model, to_builtins
 
 __all__ = [
     "Attach", "Chat", "ChatMessage", "ChatSession", "Check", "Engines", "Finding", "Foreign", "ForeignStop", "Import", "Imported",
-    "Installed", "Job", "Model", "NodeLine", "ShellLine", "Variable", "to_builtins",
+    "Installed", "Job", "Model", "NodeLine", "Parser", "ShellLine", "Variable", "to_builtins",
 ]
 
 
@@ -241,7 +241,8 @@ class Gpus(Model):
 class RecipeView(Model):
     """A recipe in GET /recipes: its stored fields, its version (for PUT), and what it does now.
 
-    `recipe` holds every field as stored. `status` is vLLM Studio's: running, starting, stopped, error.
+    `recipe` holds every field as stored. `status` is vLLM Studio's: running, starting, stopped, error. `parsers` are what
+    an engine that needs them would be given, by kind (tool, reasoning).
     """
 
     id: str
@@ -257,6 +258,7 @@ class RecipeView(Model):
     problems: list[str] = []
     last_used_at: str | None = None
     last_load_s: float | None = None
+    parsers: dict[str, Parser] = {}
 
 
 class LogFile(Model):

@@ -29,6 +29,13 @@ class NodeLine(Model):
     line: str
 
 
+class Parser(Model):
+    """What reads a model's tool calls or thoughts: a name of the engine's, None for none, and why."""
+
+    name: str | None = None
+    reason: str = ""
+
+
 class Check(Model):
     """GET /recipes/{id}/check: what a launch would run; port and folder are stand-ins, secrets hidden."""
 

@@ -18,6 +18,8 @@ from studio_tui.view import Life, View
 Pair = tuple[str, str, str]
 # Fields that have lines of their own.
 SHOWN = frozenset({"id", "name", "backend", "model_path", "max_model_len", "created_at", "updated_at", "version"})
+# Of these the lines say what will be used, and why.
+PARSERS = {"tool": "tool_call_parser", "reasoning": "reasoning_parser"}
 TONES = {status.GOOD: "$text-success", status.BUSY: "$text-warning", status.BAD: "$text-error", status.QUIET: "$quiet"}
 
 
@@ -96,10 +98,14 @@ def _always(recipe: wire.RecipeView) -> Iterator[Pair]:
     yield "engine", recipe.backend, ""
     yield "model", recipe.model_path, ""
     yield "last used", (recipe.last_used_at or "never")[:16].replace("T", " "), ""
+    for kind in PARSERS:
+        if one := recipe.parsers.get(kind):
+            yield f"{kind} parser", line(f"{one.name or 'none'}: {one.reason}"), ""
 
 
 def _fields(recipe: wire.RecipeView) -> Iterator[Pair]:
     """The recipe's own settings, under their own names."""
+    told = {PARSERS[kind] for kind in recipe.parsers if kind in PARSERS}
     for name, value in recipe.recipe.items():
-        if name not in SHOWN and value not in (None, "", [], {}, False):
+        if name not in SHOWN | told and value not in (None, "", [], {}, False):
             yield name, line(str(value)), ""

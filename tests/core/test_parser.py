@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -204,6 +205,16 @@ RECIPES: tuple[tuple[dict[str, Any], str, str], ...] = (
 def test_the_recipe_wins(fields: dict[str, Any], tool: str, reasoning: str) -> None:
     found = parser.of_recipe(parse({"id": "a", "model_path": "/nowhere/GLM-4.7", **fields}), "vllm")
     assert (found.tool.line[:len(tool)], found.reasoning.line[:len(reasoning)]) == (tool, reasoning)
+
+
+def test_the_recipe_s_environment_may_say_where_its_models_are(tmp_path: Path) -> None:
+    place = tmp_path / "models--me--my-tune" / "snapshots" / "1"
+    place.mkdir(parents=True)
+    (place / "config.json").write_text('{"model_type": "minimax_m2"}', encoding="utf-8")
+    recipe = {"id": "a", "model_path": "me/my-tune"}
+    assert parser.of_recipe(parse(recipe), "vllm").tool.name is None
+    found = parser.of_recipe(parse({**recipe, "env_vars": {"HF_HUB_CACHE": str(tmp_path)}}), "vllm")
+    assert found.tool.line == "minimax_m2: architecture minimax_m2"
 
 
 def test_no_row_names_a_parser_that_its_engine_s_known_version_lacks() -> None:

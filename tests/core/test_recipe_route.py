@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from studio_core.models import facts
 from tests.core.control import RECIPE, control
 
 
@@ -49,3 +50,23 @@ async def test_deleting_is_told_and_final(tmp_path: Path) -> None:
                 pass
             assert event is not None and event.data == {"id": "tiny", "version": None, "deleted": True}
         assert (await house.owner.get("/recipes/tiny")).status_code == 404
+
+
+async def test_a_recipe_is_shown_with_its_parsers_and_their_reasons(tmp_path: Path) -> None:
+    model = tmp_path / "my-tune"
+    model.mkdir()
+    (model / "config.json").write_text('{"architectures": ["Glm4MoeForCausalLM"], "model_type": "glm4_moe"}', encoding="utf-8")
+    root = tmp_path / "state"
+    root.mkdir()
+    async with control(root) as house:
+        await house.owner.post("/recipes", json=RECIPE)
+        await house.owner.post("/recipes", json={"id": "glm", "model_path": str(model), "reasoning_parser": "none"})
+        one = (await house.owner.get("/recipes/glm")).json()
+        assert one["parsers"] == {
+            "tool": {"name": "glm47", "reason": "architecture Glm4MoeForCausalLM"},
+            "reasoning": {"name": None, "reason": "the recipe says none"},
+        }
+        before = facts._read.cache_info().misses
+        every = {recipe["id"]: recipe["parsers"] for recipe in (await house.owner.get("/recipes")).json()}
+        assert every == {"glm": one["parsers"], "tiny": {}}
+        assert facts._read.cache_info().misses == before, "nothing that did not change is read again"

@@ -58,6 +58,19 @@ async def test_what_studio_did_not_start_is_marked_by_sign_and_word(tmp_path: Pa
         assert not stage.wanted("GET", "/logs/foreign-7002")
 
 
+async def test_a_recipe_s_parsers_are_shown_with_their_reasons(tmp_path: Path) -> None:
+    stage = stage_in(tmp_path)
+    parsers = {
+        "tool": wire.Parser(name="glm47", reason="architecture Glm4MoeForCausalLM"),
+        "reasoning": wire.Parser(reason="the recipe says none"),
+    }
+    fields = {"reasoning_parser": "none", "dtype": "auto"}
+    stage.recipes = [scene.recipe("glm", "GLM", backend="vllm", parsers=parsers, recipe=fields)]
+    async with opened(stage, (120, 40), recipe="glm") as shown:
+        await shown.shows("tool parser", "glm47: architecture", "Glm4MoeForCausalLM", "none: the recipe says none", "dtype")
+        await shown.hides("reasoning_parser")
+
+
 async def test_enter_launches_the_selected_recipe(tmp_path: Path) -> None:
     stage = stage_in(tmp_path)
     scene.busy(stage)

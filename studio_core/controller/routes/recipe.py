@@ -22,7 +22,8 @@ async def every(call: Call) -> list[dict[str, Any]]:
 
 async def one(call: Call) -> dict[str, Any]:
     stored = await call.services.recipes.get(call.path["recipe_id"])
-    return view.recipe(call.services, stored, await call.services.launches.last_ready())
+    (found,) = await view.shown(call.services, [stored])
+    return found
 
 
 async def store(call: Call) -> Any:

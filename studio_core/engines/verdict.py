@@ -1,0 +1,51 @@
+"""Which parsers stored recipes would run with on this machine: for those who look, before anything is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from studio_core.engines import parser, registration, registry, sglang, vllm
+from studio_core.engines.package import Package
+from studio_core.engines.parser import Choices, Known
+from studio_core.errors import StudioError
+from studio_core.recipes.recipe import Recipe
+from studio_core.settings import Settings
+
+# The engines whose parsers are to be chosen, with the package that can be looked into and the setting of its interpreter.
+PACKAGES: Mapping[str, tuple[Package, str] | None] = {
+    "vllm": (vllm.PACKAGE, ""), "sglang": (sglang.PACKAGE, "sglang_python"), "tabbyapi": None,
+}
+
+
+def verdicts(recipes: Sequence[Recipe], settings: Settings) -> list[Choices | None]:
+    """For each recipe its choices, None for an engine that has none. Stats a few files per recipe: call it in a thread."""
+    seen: dict[tuple[object, ...], Known | None] = {}
+    return [_verdict(recipe, settings, seen) for recipe in recipes]
+
+
+def _verdict(recipe: Recipe, settings: Settings, seen: dict[tuple[object, ...], Known | None]) -> Choices | None:
+    try:
+        engine = registry.find(recipe.backend).name
+    except StudioError:
+        return None
+    if engine not in PACKAGES:
+        return None
+    # All that a program is found by; many recipes share one.
+    key = (engine, recipe.runtime, recipe.binary, recipe.python_path, str(recipe.extra_args.get("venv_path")),
+           "docker_image" in recipe.extra_args)
+    if key not in seen:
+        seen[key] = _known(engine, recipe, settings)
+    return parser.of_recipe(recipe, engine, seen[key])
+
+
+def _known(engine: str, recipe: Recipe, settings: Settings) -> Known | None:
+    """The names that the recipe's engine has; None where there is none to look into."""
+    place = PACKAGES[engine]
+    if place is None:
+        return None
+    package, setting = place
+    try:
+        found = package.program(recipe, str(getattr(settings, setting)) if setting else "")
+    except StudioError:
+        return None
+    return registration.known(engine, found.python, package.flags(found))
