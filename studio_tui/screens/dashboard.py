@@ -18,7 +18,7 @@ from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.table import Cell, Column, Row, Table
 
 COLUMNS = (
-    Column("MODEL", 13, flex=2),
+    Column("MODEL", 13, flex=1),
     Column("STATE", 11),
     Column("PROGRESS", 18, flex=3, needs=72),
     Column("PORT", 5, right=True),
@@ -123,5 +123,6 @@ def progress(view: View, life: Life) -> str:
         waiting = f"waiting for {', '.join(life.launch.leaving)}" if life.launch and life.launch.leaving else ""
         return waiting or " \u00b7 ".join(part for part in ("no progress yet", words) if part)
     bar = unit.bar(now.percent / 100, 8).ljust(8, unit.REST)
-    left = f" \u00b7 about {unit.age(view.left(now.eta_s))}" if now.eta_s is not None else ""
-    return f"{bar} {unit.percent(now.percent)} {words}{left}"
+    left = f" \u00b7 about {unit.age(view.left(now.eta_s))} \u00b7" if now.eta_s is not None else ""
+    # What is cut off at the end is what matters least.
+    return f"{bar} {unit.percent(now.percent)}{left} {words}"

@@ -14,7 +14,7 @@ from tests.tui.opened import opened, stage_in
 
 FILE = Path(__file__).with_name("dashboard.svg")
 COMMAND = "python -m tests.tui.picture"
-SIZE = (120, 40)
+SIZE = (120, 20)
 SVG = "{http://www.w3.org/2000/svg}"
 # Textual asks a font server for its font, and names its own site: a picture of ours calls nobody.
 OUTSIDE = re.compile(r"\s*@font-face\s*\{.*?\}|<!--.*?-->\s*", re.DOTALL)
