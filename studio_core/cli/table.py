@@ -48,4 +48,5 @@ def age(seconds: float) -> str:
 def progress(one: wire.Progress) -> str:
     if one.percent is None:
         return one.stage or "no progress yet"
-    return f"{one.percent:.0f} % {one.stage}"
+    left = "" if one.eta_s is None else f", about {age(one.eta_s)} left"
+    return f"{one.percent:.0f} % {one.stage}{left}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from studio_core import room, wire
 from studio_core.engines.registry import find
-from studio_core.errors import Conflict, LaunchFailed, NotFound, OnHold, Pinned, StudioError
+from studio_core.errors import Conflict, LaunchFailed, NotFound, OnHold, Pinned, PortTaken, StudioError
 from studio_core.logs import cap
 from studio_core.recipes.recipe import Recipe
 from studio_core.supervisor import idle, instance, launch, planner
@@ -380,4 +380,5 @@ class Supervisor:
 
 def failure_of(error: StudioError) -> wire.Failure:
     """An error as the cause of a failed launch."""
-    return wire.Failure(title=error.title, detail=error.detail, hint=error.hint, code=error.code)
+    fix = wire.Fix(title="let Studio choose a free port", change={"port": None}) if isinstance(error, PortTaken) else None
+    return wire.Failure(title=error.title, detail=error.detail, hint=error.hint, code=error.code, fix=fix)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from studio_core import wire
 from studio_core.bench.eta import errors
+from studio_core.cli.table import progress as told
 from studio_core.engines import forecast
 from studio_core.engines.forecast import Start, alike, by_table, outlook
 from studio_core.models import cached
@@ -114,6 +115,15 @@ def test_without_earlier_starts_the_table_s_percents_speak() -> None:
     assert by_table(wire.Progress(percent=50.0), 10.0, 30.0) is None, "overdue: nothing is known"
 
 
+@pytest.mark.parametrize(("progress", "words"), [
+    (wire.Progress(stage="loading", percent=41.2), "41 % loading"),
+    (wire.Progress(stage="loading", percent=41.2, eta_s=75.0), "41 % loading, about 1 min left"),
+    (wire.Progress(), "no progress yet"),
+])
+def test_what_is_left_is_told_on_the_command_line(progress: wire.Progress, words: str) -> None:
+    assert told(progress) == words
+
+
 def test_a_start_remembers_its_marks_once() -> None:
     pace = Pace("s")
     progress = wire.Progress(stage="loading", percent=50.0)
@@ -124,8 +134,8 @@ def test_a_start_remembers_its_marks_once() -> None:
     pace.note(["a", "b"], "1.0")
     assert list(pace.marks) == ["a", "b"] and pace.marks["a"] == first["a"] <= pace.marks["b"]
     pace.expect([Start(1000.0, {"a": 1.0, "b": 2.0}, "s")])
-    told = pace.outlook(progress)
-    assert told.percent == 50.0 and told.eta_s is not None and told.total_s is not None
+    seen = pace.outlook(progress)
+    assert seen.percent == 50.0 and seen.eta_s is not None and seen.total_s is not None
     assert pace.start() is None
     pace.ready()
     took = pace.took_s

@@ -18,8 +18,10 @@ from studio_core.engines import catalog, remedy
 from studio_core.engines.diagnosis import diagnose, stalled
 from studio_core.engines.engine import Signature, cause
 from studio_core.engines.registry import ENGINES, find
+from studio_core.errors import LaunchFailed, PortTaken
 from studio_core.recipes.patch import difference, merged
 from studio_core.recipes.recipe import parse
+from studio_core.supervisor.service import failure_of
 from studio_core.wire import Exit
 from tests.core.test_recording import VLLM
 from tests.engines import recording
@@ -92,6 +94,12 @@ def test_a_flag_with_a_successor_is_written_anew() -> None:
     assert fix is not None
     assert merged(stored, fix.change)["extra_args"] == {"cudagraph_capture_sizes": [1, 2]}
     assert fix.title == "remove worker_use_ray and write cudagraph_capture_sizes in place of cuda_graph_sizes"
+
+
+def test_a_port_that_was_taken_before_the_start_has_its_remedy_too() -> None:
+    taken = failure_of(PortTaken("port 8000 of recipe one is taken", "by nginx"))
+    assert taken.fix is not None and taken.fix.change == {"port": None}
+    assert failure_of(LaunchFailed("x")).fix is None
 
 
 def test_a_stall_is_explained_only_by_the_last_lines() -> None:
