@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from studio_core.engines import catalog, machine, node, runtime, tabby_table
+from studio_core.engines import catalog, machine, node, parser, runtime, tabby_table
 from studio_core.engines.argument import internal
 from studio_core.engines.catalog import Flag
 from studio_core.engines.engine import Bench, Command
@@ -80,8 +80,7 @@ def configuration(recipe: Recipe, bench: Bench) -> dict[str, dict[str, Any]]:
         found["model"]["cache_mode"] = CACHE_MODES.get(recipe.kv_cache_dtype.lower(), recipe.kv_cache_dtype)
     if recipe.tensor_parallel_size > 1:
         found["model"]["tensor_parallel"] = True
-    if recipe.tool_call_parser and recipe.tool_call_parser != "none":
-        found["model"]["tool_format"] = recipe.tool_call_parser
+    found["model"] |= _parsers(recipe)
     if recipe.vision is not None:
         found["model"]["vision"] = recipe.vision
     if recipe.lora_adapters:
@@ -93,6 +92,16 @@ def configuration(recipe: Recipe, bench: Bench) -> dict[str, dict[str, Any]]:
             found.setdefault(option.section, {})[option.key] = value
         elif option is not None:
             found.get(option.section, {}).pop(option.key, None)
+    return found
+
+
+def _parsers(recipe: Recipe) -> dict[str, Any]:
+    """The format of tool calls, and the tokens around a thought."""
+    choices = parser.of_recipe(recipe, TabbyApi.name)
+    found: dict[str, Any] = {"tool_format": choices.tool.name} if choices.tool.name else {}
+    if choices.reasoning.tokens is not None:
+        start, end = choices.reasoning.tokens
+        found |= {"reasoning": True, "reasoning_start_token": start, "reasoning_end_token": end}
     return found
 
 

@@ -34,6 +34,16 @@ _TOGGLES = tuple(
 @lru_cache(maxsize=64)
 def toggle(template: str) -> str:
     """`on` or `off` by the variable enable_thinking, `thinking on` or `thinking off` by thinking, else empty."""
-    plain = re.sub(r"\{%-?\s*", "{% ", re.sub(r"\s*-?%\}\s*", " %}", re.sub(r"\s+", " ", template.lower())))
+    spaced = re.sub(r"\s+", " ", _uncommented(template).lower())
+    plain = re.sub(r"\{%-?\s*", "{% ", re.sub(r"\s*-?%\}\s*", " %}", spaced))
     plain = re.sub(r" ?\| ?", " | ", plain).replace("%} {%", "%}{%")
     return next((name for name, pattern in _TOGGLES if pattern.search(plain)), "")
+
+
+def _uncommented(template: str) -> str:
+    """Without what stands between {# and #}; one look at each piece, however often it begins and never ends."""
+    kept, at = [], 0
+    while (start := template.find("{#", at)) >= 0 and (end := template.find("#}", start)) >= 0:
+        kept.append(template[at:start])
+        at = end + 2
+    return "".join((*kept, template[at:]))

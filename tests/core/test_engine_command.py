@@ -338,3 +338,17 @@ def test_parsers_of_the_family_unless_the_recipe_says_otherwise(venv: Path) -> N
     assert own[own.index("--tool-call-parser") + 1] == "hermes" and "--reasoning-parser" not in own
     other = words(made("sglang", venv, model_path="Qwen/Qwen3-Coder-30B-A3B-Instruct"))
     assert other[other.index("--tool-call-parser") + 1] == "qwen3_coder"
+
+
+def test_tabby_is_told_the_family_s_format_and_the_tokens_of_its_thoughts(venv: Path, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("")
+
+    def told(**fields: Any) -> dict[str, Any]:
+        recipe = made("tabbyapi", venv, model_path="/nowhere/gemma-4-31b-it-exl3", **fields)
+        model: dict[str, Any] = yaml.safe_load(command(recipe, tabby_api_dir=str(tmp_path)).files["config.yml"])["model"]
+        return {key: value for key, value in model.items() if key.startswith(("tool_", "reasoning"))}
+
+    tokens = {"reasoning": True, "reasoning_start_token": "<|channel>thought", "reasoning_end_token": "<channel|>"}
+    assert told() == {"tool_format": "gemma4", **tokens}
+    assert told(tool_call_parser="mistral", reasoning_parser="none") == {"tool_format": "mistral"}
+    assert told(extra_args={"tool_format": None, "reasoning": False})["reasoning"] is False

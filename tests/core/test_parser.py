@@ -129,6 +129,44 @@ def test_architecture_and_template(case: tuple[str, str, str, str, tuple[str | N
     assert names("vllm", name, **told) + names("sglang", name, **told) == expected
 
 
+# Pieces that a format's template has, and what it means to vLLM and to SGLang. SGLang 0.5.23's own detection says the same.
+DSML, CALLS = "<\uff5cDSML\uff5c", "<\uff5ctool\u2581calls\u2581begin\uff5c><\uff5ctool\u2581sep\uff5c>"
+THINKING_OFF = "{% if not thinking is defined %}{% set thinking = false %}{% endif %}</think>"
+DEFAULT_OFF = "{%- set enable_thinking = enable_thinking | default(false) -%}"
+TEMPLATES: dict[str, tuple[str | None, ...]] = {
+    THINKING_OFF + CALLS: ("deepseek_v31", "deepseek_v3", "deepseekv31", "deepseek-v3"),
+    THINKING_OFF + DSML + "function_calls>": ("deepseek_v32", "deepseek_v3", "deepseekv32", "deepseek-v3"),
+    DSML + "tool_calls>": ("deepseek_v4", "deepseek_v4", "deepseekv4", "deepseek-v4"),
+    DSML + " calls>": ("deepseek_v41", "deepseek_v41", "deepseekv41", "deepseek-v41"),
+    "<minimax:tool_call><think>": ("minimax_m2", "minimax_m2", "minimax-m2", "minimax"),
+    "<mm:think>": ("minimax_m3", "minimax_m3", "minimax-m3", "minimax-m3"),
+    "<|channel|>analysis": ("openai", "openai_gptoss", "gpt-oss", "gpt-oss"),
+    "<|channel>thought": ("gemma4", "gemma4", "gemma4", "gemma4"),
+    "reasoning_effort [THINK] [TOOL_CALLS]": ("mistral", "mistral", "mistral", "mistral"),
+    "\u25c1think\u25b7": (None, None, None, "kimi"),
+    "truncate_history_thinking{%- set enable_thinking = enable_thinking if enable_thinking is defined else True %}" + CODER:
+        ("qwen3_coder", "nemotron_v3", "qwen3_coder", "nemotron_3"),
+    DEFAULT_OFF + "<arg_key><arg_value>": ("poolside_v1", "poolside_v1", "poolside_v1", "poolside_v1"),
+    "All available function signatures are listed below <arg_key><arg_value>":
+        ("poolside_v1", "poolside_v1", "poolside_v1", "poolside_v1"),
+    DEFAULT_OFF + CODER: ("qwen3_coder", None, "mimo", "mimo"),
+    "Step-3.5 <think>" + CODER: ("step3p5", "step3p5", "step3p5", "step3p5"),
+    "<role>ASSISTANT</role><|role_end|><arg_key><arg_value><role>SYSTEM</role>": ("ling3", "ling3", "ling3", "ling3"),
+    "<|tool_call_start|><|tool_call_end|></think>": ("lfm2", None, "lfm2", None),
+    "<tool_calls><tool_sep><think>": (None, None, "hunyuan", "hunyuan"),
+    '<function name="a"><param name="b">': ("minicpm5", None, "minicpm5", None),
+    "default_thinking_sys{% if enable_thinking is not defined or enable_thinking %}<think>":
+        ("internlm", "deepseek_r1", "interns1", "interns1"),
+    "{# enable_thinking | default(false) #}<think>": (None, "deepseek_r1", None, "deepseek-r1"),
+    "[gMASK]<sop>Reasoning Effort:<tool_call><arg_key><arg_value><think>": ("glm45", "glm47", "glm45", "glm45"),
+}
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_template_alone_says_its_format(template: str) -> None:
+    assert names("vllm", "x", template=template) + names("sglang", "x", template=template) == TEMPLATES[template]
+
+
 REASONS = (
     (ModelFacts(("x",), ("Glm4MoeForCausalLM",), "glm4_moe"), "glm47: architecture Glm4MoeForCausalLM"),
     (ModelFacts(("GLM-4.7",)), "glm47: name says GLM-4.7 / GLM-4.7-Flash"),
