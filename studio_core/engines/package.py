@@ -65,7 +65,8 @@ class Package:
     def problems(self, recipe: Recipe, find: Callable[[], Program], ask: bool) -> Iterator[Problem]:
         """Program, model, machine and every flag."""
         try:
-            taken = self.flags(find(), ask)
+            found = find()
+            taken = self.flags(found, ask)
         except BadRecipe as error:
             yield Problem("runtime", str(error), error.hint)
             return
@@ -73,3 +74,4 @@ class Package:
             yield from folder.problems(recipe.model_path)
             yield from machine.problems(recipe)
         yield from examine(thinking.extra(recipe), taken, self.owned)
+        yield from parser.problems(recipe, self.engine, registration.known(self.engine, found.python, taken))

@@ -6,6 +6,7 @@ its chat template, and last the name under which it is served. What the installe
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Any
 
 from studio_core.engines import family
 from studio_core.engines.family import Families, Family
+from studio_core.engines.problem import Problem
 from studio_core.models import facts as model_facts
 from studio_core.models.facts import ModelFacts
 from studio_core.recipes.recipe import Recipe
@@ -25,6 +27,10 @@ NONE = "none"
 # The field of a recipe and the spellings among its extra_args that say a parser, by kind.
 FIELDS = {TOOL: "tool_call_parser", REASONING: "reasoning_parser"}
 SPELLINGS = {TOOL: ("tool_call_parser", "tool_format"), REASONING: ("reasoning_parser", "reasoning_format")}
+PLUGINS = {TOOL: "tool_parser_plugin", REASONING: "reasoning_parser_plugin"}
+# SGLang's own word for: find out by the chat template.
+AUTO = "auto"
+UNLISTED = "; the engine does not list it"
 LLAMA = "llama-server reads the chat template itself"
 # What only continues a text has no parsers, unless its name goes on: base-instruct.
 BASE = re.compile(r"(?<![a-z])base(?![a-z])(?!.*(instruct|chat|\bit\b))", re.IGNORECASE)
@@ -76,6 +82,22 @@ def of_recipe(recipe: Recipe, engine: str, known: Known | None = None) -> Choice
     return Choices(said.get(TOOL, found.tool), said.get(REASONING, found.reasoning), found.wants)
 
 
+def problems(recipe: Recipe, engine: str, known: Known | None) -> Iterator[Problem]:
+    """Parsers that the recipe names and the engine does not have, unless a plugin brings them.
+
+    Severe where the engine itself was looked into (`known`): it would not start.
+    """
+    names = family.table().known.get(engine, {}) if known is None else known
+    plugins = {key.lstrip("-").replace("-", "_") for key in recipe.extra_args}
+    for kind in KINDS:
+        choice = _said(recipe, kind, engine, known)
+        if choice is None or not choice.reason.endswith(UNLISTED) or PLUGINS[kind] in plugins:
+            continue
+        near = difflib.get_close_matches(choice.name or "", sorted(names[kind]), 1, 0.6)
+        hint = f"did you mean {near[0]}? Or none, or leave it out" if near else "choose another, or none, or leave it out"
+        yield Problem(FIELDS[kind], f"{engine} has no {kind} parser {choice.name}", hint, severe=known is not None)
+
+
 def _facts(recipe: Recipe) -> ModelFacts:
     """The recipe's own environment may say where its models are cached."""
     own = {name: text for name, text in recipe.env_vars.items() if name in model_facts.VARIABLES}
@@ -111,15 +133,18 @@ def _had(choice: Choice, names: Collection[str] | None, asked: bool) -> Choice:
 
 def _said(recipe: Recipe, kind: str, engine: str, known: Known | None) -> Choice | None:
     """The recipe's own word, in its field or in extra_args, which win over the fields."""
-    extra = {key.lstrip("-").replace("-", "_"): value for key, value in recipe.extra_args.items() if value is not None}
-    value: Any = next((extra[name] for name in SPELLINGS[kind] if name in extra), getattr(recipe, FIELDS[kind]))
-    if value is None or value == "":
+    extra = {key.lstrip("-").replace("-", "_"): value for key, value in recipe.extra_args.items()}
+    spelled = next((name for name in SPELLINGS[kind] if name in extra), None)
+    value: Any = extra[spelled] if spelled else getattr(recipe, FIELDS[kind])
+    if spelled is None and not value:
         return None
     name = str(value)
-    if value is False or name.lower() == NONE:
+    # Null or false in extra_args takes a flag away.
+    if not value or name.lower() == NONE:
         return Choice(None, "the recipe says none")
     names = (known or family.table().known.get(engine, {})).get(kind)
-    doubt = "" if names is None or name in names or name == "auto" else "; the engine does not list it"
+    listed = names is None or name in names or (engine == "sglang" and name == AUTO)
+    doubt = "" if listed else UNLISTED
     return Choice(name, f"the recipe says so{doubt}")
 
 

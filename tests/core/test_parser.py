@@ -235,6 +235,8 @@ RECIPES: tuple[tuple[dict[str, Any], str, str], ...] = (
     ({"tool_call_parser": "none", "reasoning_parser": "None"}, "none: the recipe says none", "none: the recipe says none"),
     ({"reasoning_parser": "glm45", "extra_args": {"reasoning-parser": "qwen3"}}, "glm47: name says", "qwen3: the recipe says so"),
     ({"extra_args": {"--tool-call-parser": "mine"}}, "mine: the recipe says so; the engine does not list it", "glm47: name says"),
+    ({"extra_args": {"tool-call-parser": None, "reasoning_parser": False}}, "none: the recipe says", "none: the recipe says none"),
+    ({"tool_call_parser": "", "reasoning_parser": ""}, "glm47: name says", "glm47: name says"),
     ({"served_model_name": "qwen3-coder"}, "glm47: name says", "glm47: name says"),
 )
 
@@ -243,6 +245,33 @@ RECIPES: tuple[tuple[dict[str, Any], str, str], ...] = (
 def test_the_recipe_wins(fields: dict[str, Any], tool: str, reasoning: str) -> None:
     found = parser.of_recipe(parse({"id": "a", "model_path": "/nowhere/GLM-4.7", **fields}), "vllm")
     assert (found.tool.line[:len(tool)], found.reasoning.line[:len(reasoning)]) == (tool, reasoning)
+
+
+WRONG: tuple[tuple[dict[str, Any], parser.Known | None, list[tuple[str, str, bool]]], ...] = (
+    ({"tool_call_parser": "hermes"}, None, []),
+    ({"tool_call_parser": "hermez"}, None, [("vllm has no tool parser hermez", "did you mean hermes?", False)]),
+    ({"tool_call_parser": "hermes"}, {"tool": ["pythonic"]}, [("vllm has no tool parser hermes", "choose another", True)]),
+    ({"extra_args": {"reasoning-parser": "qwen4"}}, {"reasoning": ["qwen3"]},
+     [("vllm has no reasoning parser qwen4", "did you mean qwen3?", True)]),
+    ({"reasoning_parser": "mine", "extra_args": {"reasoning-parser-plugin": "/mine.py"}}, {"reasoning": ["qwen3"]}, []),
+    ({"tool_call_parser": "none"}, {"tool": ["x"]}, []),
+    ({"tool_call_parser": "auto"}, {"tool": ["x"]}, [("vllm has no tool parser auto", "choose another", True)]),
+)
+
+
+@pytest.mark.parametrize(("fields", "known", "expected"), WRONG)
+def test_a_recipe_s_unknown_parser_is_a_problem(
+    fields: dict[str, Any], known: parser.Known | None, expected: list[tuple[str, str, bool]]
+) -> None:
+    found = list(parser.problems(parse({"id": "a", "model_path": "x", **fields}), "vllm", known))
+    assert [(one.text, one.severe) for one in found] == [(text, severe) for text, _, severe in expected]
+    assert all(one.hint.startswith(hint) for one, (_, hint, _) in zip(found, expected, strict=True))
+
+
+def test_auto_is_a_word_of_sglang_s() -> None:
+    recipe = parse({"id": "a", "model_path": "x", "tool_call_parser": "auto"})
+    assert list(parser.problems(recipe, "sglang", {"tool": ["qwen"]})) == []
+    assert parser.of_recipe(recipe, "sglang").tool.line == "auto: the recipe says so"
 
 
 def test_the_recipe_s_environment_may_say_where_its_models_are(tmp_path: Path) -> None:
