@@ -93,6 +93,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("models_dir", "/models", "folder with model files"),
     Setting("sglang_python", "", "interpreter of the SGLang installation"),
     Setting("tabby_api_dir", "", "folder of the TabbyAPI checkout"),
+    Setting("container_runtime", "", "program that runs images; empty: docker or podman on PATH"),
     Setting("url", "", "address of a remote Studio that app and command line drive"),
     Setting("usage_dsn", "", "Postgres with LiteLLM's spend logs, read for /usage"),
     Setting("redis_url", "", "Redis that mirrors events"),

@@ -161,7 +161,7 @@ class Controller:
 
     def _owner(self, pid: int) -> str | None:
         for keeper in self.supervisor.keepers():
-            if keeper.record is not None and any(pid == seen for seen, _ in keeper.record.seen):
+            if any(pid == seen for seen, _ in keeper.processes()):
                 return keeper.id
         return None
 

@@ -12,7 +12,7 @@ from studio_core.engines.catalog import Catalog, Flag, canonical
 INTERNAL = frozenset({
     "venv_path", "env_vars", "cuda_visible_devices", "visible_devices", "hip_visible_devices", "rocr_visible_devices",
     "description", "tags", "status", "metadata", "llama_bin", "mlx_python", "launch_command", "custom_command",
-    "docker_container", "docker_image",
+    "docker_container", "docker_image", "docker_entrypoint",
 })
 Option = tuple[str, ...]
 

@@ -43,7 +43,7 @@ async def ask(host: str, port: int, key: str = "") -> Listing:
                 if len(body) > BODY_LIMIT:
                     return Listing()
             return Listing(answer.status_code, _names(bytes(body)) if answer.status_code == 200 else ())
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError):
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, RecursionError):
         return Listing()
 
 
@@ -51,4 +51,6 @@ def _names(body: bytes) -> tuple[str, ...]:
     data: Any = json.loads(body)
     rows = data.get("data") if isinstance(data, dict) else None
     found = [row.get("id") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    return tuple(one[:NAME_LETTERS] for one in found if isinstance(one, str) and one)[:NAMES]
+    # JSON can spell half a character, which nothing else can carry.
+    whole = [one[:NAME_LETTERS].encode("utf-8", "replace").decode() for one in found if isinstance(one, str) and one]
+    return tuple(whole)[:NAMES]

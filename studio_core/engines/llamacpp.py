@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio_core.engines import catalog, inquiry, llamacpp_table, llamaserver
+from studio_core.engines import catalog, container, inquiry, llamacpp_table, llamaserver, runtime
 from studio_core.engines.argument import Option, arguments
 from studio_core.engines.catalog import Catalog
 from studio_core.engines.engine import Bench, Command, Probe
@@ -67,6 +67,8 @@ class LlamaCpp:
         except BadRecipe as error:
             yield Problem("model_path" if "model" in error.title else "binary", str(error), error.hint)
             return
+        if runtime.contained(recipe):
+            yield from container.problems(recipe, self.name, settings)
         yield from examine(recipe.extra_args, start.flags, llamacpp_table.OWNED)
 
     def nodes(self, recipe: Recipe) -> Sequence[Line]:
@@ -112,6 +114,8 @@ def launcher(recipe: Recipe) -> Launcher:
     Raises:
         BadRecipe: none of them is there.
     """
+    if runtime.contained(recipe):
+        return Launcher(("llama-server",), catalog.shipped("llamacpp"), "llama-server of the image", {})
     chosen = recipe.binary or recipe.extra_args.get("llama_bin")
     found = shutil.which(str(chosen) if chosen else "llama-server")
     if found:

@@ -7,7 +7,7 @@ from itertools import chain
 
 import yaml
 
-from studio_core.engines import catalog, folder, node, sglang_table, thinking
+from studio_core.engines import catalog, container, folder, node, runtime, sglang_table, thinking
 from studio_core.engines.argument import Option, arguments
 from studio_core.engines.engine import Bench, Command
 from studio_core.engines.field import Field, options
@@ -49,7 +49,9 @@ class Sglang:
         insist(self.problems(recipe, settings))
 
     def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
-        return PACKAGE.problems(recipe, lambda: PACKAGE.program(recipe, settings.sglang_python), ask)
+        if runtime.contained(recipe):
+            yield from container.problems(recipe, self.name, settings)
+        yield from PACKAGE.problems(recipe, lambda: PACKAGE.program(recipe, settings.sglang_python), ask)
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
         found = PACKAGE.program(recipe, bench.settings.sglang_python)

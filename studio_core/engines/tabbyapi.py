@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from studio_core.engines import catalog, machine, node, parser, runtime, tabby_table
+from studio_core.engines import catalog, container, machine, node, parser, runtime, tabby_table
 from studio_core.engines.argument import internal
 from studio_core.engines.catalog import Flag
 from studio_core.engines.engine import Bench, Command
@@ -41,6 +41,9 @@ class TabbyApi:
         insist(self.problems(recipe, settings))
 
     def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
+        if runtime.contained(recipe):
+            yield from container.problems(recipe, self.name, settings)
+            return
         try:
             program(recipe, settings)
         except BadRecipe as error:

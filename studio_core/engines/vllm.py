@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
-from studio_core.engines import catalog, folder, node, thinking, vllm_table
+from studio_core.engines import catalog, container, folder, node, runtime, thinking, vllm_table
 from studio_core.engines.argument import Option, arguments
 from studio_core.engines.engine import Bench, Command
 from studio_core.engines.field import Field, options
@@ -48,7 +48,9 @@ class Vllm:
         insist(self.problems(recipe, settings))
 
     def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
-        return PACKAGE.problems(recipe, lambda: PACKAGE.program(recipe), ask)
+        if runtime.contained(recipe):
+            yield from container.problems(recipe, self.name, settings)
+        yield from PACKAGE.problems(recipe, lambda: PACKAGE.program(recipe), ask)
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
         """One model, one port. vLLM's own usage reports to its makers are off: nobody was asked."""

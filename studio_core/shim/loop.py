@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import selectors
 import signal
@@ -18,6 +19,7 @@ from studio_core.shim.desk import Desk
 from studio_core.shim.mask import Mask, secrets
 from studio_core.supervisor import identity, tree
 from studio_core.supervisor import record as records
+from studio_core.supervisor.container import ANSWER_S, REFUSED, SIGNALLED, Container
 from studio_core.supervisor.record import Exit, Record
 from studio_core.supervisor.spec import Spec
 
@@ -52,6 +54,7 @@ class Shim:
         self._kill_at: float | None = None
         self._terminated = False
         self._stopper: int | None = None
+        self._container = Container(spec.instance, folder, self._ask) if spec.container else None
         self._scan_at, self._scan_gap = 0.0, SCAN_S
 
     def announce(self) -> None:
@@ -160,18 +163,18 @@ class Shim:
             raise ValueError(f"a grace of {grace} s")
         if self.record.state == records.RUNNING:
             self.record.state, self.record.asked = records.STOPPING, True
-            self._stopper = self._run_stop_command()
+            self._stopper = self._run_stop_command(grace)
             if self._stopper is None:
                 self._signal(signal.SIGTERM)
             self._note()
         at = time.monotonic() + grace
         self._kill_at = at if self._kill_at is None else min(self._kill_at, at)
 
-    def _run_stop_command(self) -> int | None:
+    def _run_stop_command(self, grace: float) -> int | None:
         """The pid of the recipe's own command, its output in the log; None where there is none to wait for."""
         if not self.spec.stop_command:
             return None
-        places = {"{pid}": str(self.record.engine_pid), "{port}": str(self.spec.port)}
+        places = {"{pid}": str(self.record.engine_pid), "{port}": str(self.spec.port), "{grace}": str(math.ceil(grace))}
         argv = [_filled(word, places) for word in self.spec.stop_command]
         log = f"/proc/self/fd/{self._pipe}" if self._pipe >= 0 else os.devnull
         output = os.open(log, os.O_WRONLY | os.O_CLOEXEC)
@@ -198,10 +201,19 @@ class Shim:
                 return
             if pid == self.record.engine_pid and self.record.exit is None:
                 code = os.waitstatus_to_exitcode(status)
-                self._exited(Exit(code=code) if code >= 0 else Exit(signal=-code))
+                self._exited(self._ending(code))
             elif pid == self._stopper and status:
                 self._write_log(f"the stop command failed with {os.waitstatus_to_exitcode(status)}: SIGTERM follows\n".encode())
                 self._signal(signal.SIGTERM)
+
+    def _ending(self, code: int) -> Exit:
+        """How the engine ended, by its exit code as Python has it; of a container the client tells, unless it was killed."""
+        if self._container is None:
+            return Exit(code=code) if code >= 0 else Exit(signal=-code)
+        told = code if code >= 0 else self._container.exit_code()
+        if told is not None and told > SIGNALLED:
+            return Exit(signal=told - SIGNALLED)
+        return Exit(code=told)
 
     def _exited(self, ending: Exit) -> None:
         self._drain()
@@ -215,7 +227,7 @@ class Shim:
     def _act(self) -> None:
         now = time.monotonic()
         if self.record.state == records.CLEANING and not self._members() and not self._members():
-            self.record.state = records.GONE
+            self._empty()
         elif self._kill_at is not None and now >= self._kill_at:
             self._end()
         elif now >= self._scan_at:
@@ -229,15 +241,32 @@ class Shim:
     def _members(self) -> list[tree.Member]:
         return tree.find(self._traits())
 
+    def _empty(self) -> None:
+        if self._container is None:
+            self.record.state = records.GONE
+        else:
+            self._end()
+
     def _end(self) -> None:
         left = tree.end(self._traits(), meanwhile=self._drain)
         self._reap()
-        if left:
-            self.record.state, self.record.left = records.STUCK, left[:LEFT]
+        afloat = not left and not self._is_sunk()
+        if left or afloat:
+            self.record.state, self.record.left, self.record.afloat = records.STUCK, left[:LEFT], afloat
             self._kill_at = time.monotonic() + STUCK_S
             self._note()
         else:
             self.record.state = records.GONE
+
+    def _is_sunk(self) -> bool:
+        """Whether there is no container any more. A client that never ran, or was refused before it had an id, has made none."""
+        never = self.record.error or self.record.exit == Exit(code=REFUSED)
+        if self._container is None or (never and not self._container.id):
+            return True
+        return self._container.remove()
+
+    def _ask(self, words: list[str]) -> tuple[int, str]:
+        return process.ask([self.spec.container, *words], self.spec, ANSWER_S, self._drain)
 
     def _scan(self, now: float) -> None:
         """Note new members: they must be known when this shim cannot name them any more."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from studio_core.engines.engine import Bench, Engine
+from studio_core.engines import container, runtime
+from studio_core.engines.container import Hull
+from studio_core.engines.engine import Bench, Command, Engine
 from studio_core.errors import PortTaken
 from studio_core.paths import Places
 from studio_core.recipes.recipe import Recipe
@@ -34,8 +36,10 @@ def assemble(
     folder = places.instance(instance_id)
     number = _port(recipe, settings, taken)
     key = secrets.token_hex(32)
-    command = engine.command(recipe, Bench(LOOPBACK, number, key, folder, settings))
-    environment = compose(os.environ, settings.engine_env, recipe.env_vars, ours(recipe, instance_id) | dict(command.env))
+    hull = hull_of(recipe, settings, instance_id, number, folder)
+    bench = Bench(container.HOST if hull else LOOPBACK, number, key, folder, settings)
+    command, environment = furnished(recipe, engine, bench, instance_id, hull)
+    stop = recipe.stop_command or (container.stop_command(hull) if hull else ())
     return new(
         instance=instance_id,
         recipe_id=recipe.id,
@@ -48,8 +52,9 @@ def assemble(
         port=number,
         api_key=key,
         grace_s=recipe.grace_s or settings.grace_s,
-        stop_command=list(recipe.stop_command or ()),
         restarts=restarts,
+        stop_command=list(stop),
+        container=hull.program if hull else "",
         engine=engine.name,
         served_names=list(recipe.public_names),
         recipe=recipe.stored(),
@@ -57,6 +62,21 @@ def assemble(
         log_segment_bytes=settings.log_segment_bytes,
         log_segments=settings.log_segments,
     )
+
+
+def hull_of(recipe: Recipe, settings: Settings, instance_id: str, number: int, folder: Path) -> Hull | None:
+    """What a container of the recipe is made for; None when it runs without. Raises BadRecipe: there is no runtime."""
+    return Hull(instance_id, number, folder, container.program(settings)) if runtime.contained(recipe) else None
+
+
+def furnished(
+    recipe: Recipe, engine: Engine, bench: Bench, instance_id: str, hull: Hull | None
+) -> tuple[Command, Mapping[str, tuple[str, str]]]:
+    """The command and its whole environment, name → (value, origin). Raises BadRecipe."""
+    command = engine.command(recipe, bench)
+    own = ours(recipe, instance_id) | dict(command.env)
+    environment = compose(os.environ, bench.settings.engine_env, recipe.env_vars, own)
+    return container.wrap(recipe, engine.name, command, environment, hull) if hull else (command, environment)
 
 
 def ours(recipe: Recipe, instance_id: str) -> dict[str, str]:

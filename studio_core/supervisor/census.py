@@ -125,7 +125,8 @@ def _proven(pid: int, found: Fingerprint | None) -> Fingerprint | None:
         folder = Path(os.readlink(f"/proc/{pid}/cwd")) / found.folder
     except OSError:
         folder = Path(found.folder)
-    return found if folder.is_absolute() and all((folder / mark).exists() for mark in found.marks) else None
+    # Where we may not look nothing is proven; pathlib would raise there.
+    return found if folder.is_absolute() and all(os.path.exists(folder / mark) for mark in found.marks) else None
 
 
 def _children(table: Mapping[int, _Process]) -> dict[int, list[int]]:

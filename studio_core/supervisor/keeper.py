@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -26,7 +27,7 @@ from studio_core.logs.reader import LogFolder
 from studio_core.models import cached
 from studio_core.paths import Places
 from studio_core.settings import Settings
-from studio_core.supervisor import identity, instance, memory, port, tree
+from studio_core.supervisor import dock, identity, instance, memory, port, tree
 from studio_core.supervisor import record as records
 from studio_core.supervisor.bell import Bell
 from studio_core.supervisor.instance import Life, advance
@@ -39,6 +40,8 @@ from studio_core.supervisor.spec import Spec
 LAST_LINES = 500
 # A scan that found processes which no signal ends is repeated this often, never faster.
 STUCK_SCAN_S = 5.0
+# The processes in a container are counted anew after this long.
+COUNT_S = 2.0
 # How often a coming engine is asked whether it is ready: often at first and after each milestone, then less and less.
 ASK_S, ASK_MAX_S = 0.02, 1.0
 # A start whose memory, or bytes read, grew by this much since the last progress has made progress.
@@ -88,6 +91,9 @@ class Keeper:
         self._ours = False
         self._followed = asyncio.Event()
         self._stirred = asyncio.Event()
+        self._container = dock.container(spec, self._folder)
+        self._inside: tuple[tuple[int, int], ...] = ()
+        self._counted = -math.inf
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -190,11 +196,12 @@ class Keeper:
             self.happen("exits")
         if record.state == records.STUCK:
             self.happen("unkillable")
-            self._is_stuck(record.left)
+            self._is_stuck(record.left, record.afloat)
         self._tell()
 
-    def _is_stuck(self, left: Sequence[int]) -> None:
-        told = "; ".join(map(tree.describe, left))
+    def _is_stuck(self, left: Sequence[int], afloat: bool = False) -> None:
+        hull = [f"container studio-{self.id}, or its runtime does not answer"] if afloat else []
+        told = "; ".join([*map(tree.describe, left), *hull])
         self.failure = wire.Failure(
             title="the engine cannot be killed", detail=f"still there: {told}",
             hint="see who owns these processes; release the instance when you know that its memory is free",
@@ -216,13 +223,32 @@ class Keeper:
             self._is_stuck(left)
             self._tell()
             await asyncio.sleep(STUCK_SCAN_S)
+        while not await asyncio.to_thread(self._container_gone):
+            self.happen("unkillable")
+            self._is_stuck((), afloat=True)
+            self._tell()
+            await asyncio.sleep(STUCK_SCAN_S)
         await self._memory_back()
         self.happen("clean")
         self._tell()
 
+    def _container_gone(self) -> bool:
+        """A shim that said so has asked; one that never wrote a record has started none."""
+        if self._container is None or self.record is None or self.record.state == records.GONE:
+            return True
+        return self._container.remove()
+
+    def processes(self) -> list[tuple[int, int]]:
+        """(pid, start ticks) of all that is known of it, what runs in its container too."""
+        return [*(self.record.seen if self.record else ()), *self._inside]
+
+    def owns(self, pid: int) -> bool:
+        """Whether a process runs in its container."""
+        return self._container is not None and dock.is_inside(pid, self._container.id)
+
     async def _memory_back(self) -> None:
         """Until the port is free and no GPU counts memory for our pids; not longer than the setting allows."""
-        pids = frozenset(pid for pid, _ in self.record.seen) if self.record else frozenset[int]()
+        pids = frozenset(pid for pid, _ in self.processes())
         deadline = time.monotonic() + self._around.settings.memory_wait_s
         while time.monotonic() < deadline:
             if port.is_free(*self.address) and not self._around.memory_held(pids):
@@ -281,6 +307,8 @@ class Keeper:
     def _listens(self, record: Record) -> bool:
         """The first process is asked first: which other one of the tree it may be takes a scan of all processes."""
         number = self.spec.port
+        if self._container is not None:
+            return self._container.publishes(number)
         first = {record.engine_pid} if record.engine_pid is not None and record.exit is None else set[int]()
         return port.listener_belongs(number, first) or port.listener_belongs(
             number, {member.pid for member in tree.members(self.id, record)}
@@ -288,9 +316,15 @@ class Keeper:
 
     def _notice_growth(self) -> None:
         """Memory that grows and bytes that are read are progress, also of an engine that prints nothing for minutes."""
-        usage = memory.usage(self.record.seen if self.record else ())
+        self._count()
+        usage = memory.usage(self.processes())
         if usage.outgrew(self._usage, GROWTH_BYTES):
             self._moved, self._usage = time.monotonic(), usage
+
+    def _count(self) -> None:
+        """What runs in its container: it changes, and takes a scan."""
+        if self._container is not None and time.monotonic() - self._counted > COUNT_S:
+            self._counted, self._inside = time.monotonic(), tuple(dock.inside(self._container.id))
 
     def _too_long(self) -> str | None:
         recipe, settings, now = self.spec.recipe, self._around.settings, time.monotonic()
@@ -342,7 +376,7 @@ class Keeper:
             exit=exit_of(record) if record else None,
             recipe_changed=self.recipe_changed,
             pinned=bool(recipe.get("pin")),
-            memory_bytes=memory.usage(record.seen).resident or None if record else None,
+            memory_bytes=memory.usage(self.processes()).resident or None if record else None,
         )
 
 

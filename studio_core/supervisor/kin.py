@@ -21,6 +21,8 @@ def kin(candidates: Collection[Identity], keepers: Iterable[Keeper]) -> set[Iden
     for keeper in keepers:
         if not rest:
             break
+        mine = {one for one in rest if keeper.owns(one[0])}
+        found, rest = found | mine, rest - mine
         mine = rest & {(one.pid, one.ticks) for one in tree.members(keeper.id, keeper.record)}
         found, rest = found | mine, rest - mine
     return found

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 from studio_core import wire
+from studio_core.engines.container import HOST
 from studio_core.engines.engine import Bench, Engine
 from studio_core.engines.registry import find
 from studio_core.errors import PortTaken, StudioError
 from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
-from studio_core.supervisor.assembly import LOOPBACK, ours, refuse_stranger
-from studio_core.supervisor.environment import compose
+from studio_core.supervisor.assembly import LOOPBACK, furnished, hull_of, refuse_stranger
 
 # In place of what only a launch decides.
 PORT, KEY, FOLDER = 0, "KEY", "INSTANCE"
@@ -50,18 +49,16 @@ def preview(recipe: Recipe, settings: Settings, ask: bool = False, own_ports: Co
 
 def _show(found: wire.Check, recipe: Recipe, engine: Engine, settings: Settings) -> None:
     """Raises StudioError where the engine cannot express the recipe."""
-    command = engine.command(recipe, Bench(LOOPBACK, PORT, KEY, Path(FOLDER), settings))
+    hull = hull_of(recipe, settings, FOLDER, PORT, Path(FOLDER))
+    bench = Bench(HOST if hull else LOOPBACK, PORT, KEY, Path(FOLDER), settings)
+    command, environment = furnished(recipe, engine, bench, FOLDER, hull)
     found.argv = list(command.argv)
     found.environment = [
         wire.Variable(name=name, value=HIDDEN if _SECRET.search(name) else value, origin=origin)
-        for name, (value, origin) in sorted(_environment(recipe, settings, command.env).items())
+        for name, (value, origin) in sorted(environment.items())
     ]
     found.files = sorted(command.files)
     found.nodes = [wire.NodeLine(host=line.host, line=line.shell) for line in engine.nodes(recipe)]
-
-
-def _environment(recipe: Recipe, settings: Settings, own: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    return compose(os.environ, settings.engine_env, recipe.env_vars, ours(recipe, FOLDER) | dict(own))
 
 
 def _problem(field: str, error: StudioError) -> wire.Finding:

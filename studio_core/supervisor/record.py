@@ -32,7 +32,7 @@ class Exit:
 class Record:
     """`seen` are the pids of the tree with their start ticks; `log_pipe` the inode of the engine's output pipe;
     `session` the engine's session id; `left` some of those that no signal ends; `asked` whether somebody stopped it;
-    `serial` counts the writes.
+    `afloat` whether its container is still there, or its runtime does not say; `serial` counts the writes.
     """
 
     instance: str
@@ -48,6 +48,7 @@ class Record:
     log_dropped: int = 0
     seen: list[tuple[int, int]] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
+    afloat: bool = False
     error: str = ""
     last_lines: list[str] = field(default_factory=list)
     asked: bool = False

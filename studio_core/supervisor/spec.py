@@ -19,6 +19,7 @@ class Spec:
     """One start of one recipe. `recipe` is its snapshot: a running instance lives by it, whatever becomes of the recipe.
 
     So many `restarts` in a row, each after a crash, led to it.
+    `container` is the program of the runtime that runs it, empty where none does.
     """
 
     instance: str
@@ -44,6 +45,7 @@ class Spec:
     files: dict[str, str] = field(default_factory=dict)
     stop_command: list[str] = field(default_factory=list)
     restarts: int = 0
+    container: str = ""
     protocol: int = PROTOCOL
 
 

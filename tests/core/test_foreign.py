@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from studio_core import wire
+from studio_core.engines.listing import Listing, ask
 from studio_core.errors import BadValue, Conflict, NotFound
 from studio_core.supervisor import foreign, identity, tree
 from studio_core.supervisor.foreign import Foreigners
@@ -271,3 +272,29 @@ def test_hands_are_engines(tmp_path: Path, free_port: int) -> None:
         os.kill(mine.pid, signal.SIGUSR1)
         wait_until(lambda: mine.signals() == [signal.SIGUSR1])
         assert isinstance(mine, Hand) and mine.alive
+
+
+# What a stranger's listener answers → what is made of it.
+ANSWERS: dict[bytes, Listing] = {
+    b'{"data": [{"id": "a"}, {"id": 1}, "x", {"id": ""}, {"id": "\\ud800b"}]}': Listing(200, ("a", "?b")),
+    b'{"data": "no list"}': Listing(200),
+    b"[]": Listing(200),
+    b"not JSON": Listing(),
+    b"[" * 100_000: Listing(),
+    b'{"data": [{"id": "' + b"x" * 1000 + b'"}]}': Listing(200, ("x" * 200,)),
+    b" " * (300 * 1024): Listing(),
+}
+
+
+@pytest.mark.parametrize("body", ANSWERS, ids=lambda body: body[:12].decode().strip() or "much")
+async def test_a_stranger_s_answer_is_bounded(body: bytes, free_port: int) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + body)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", free_port):
+        assert await ask("127.0.0.1", free_port) == ANSWERS[body]
+    assert await ask("127.0.0.1", free_port) == Listing()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,7 +119,7 @@ def test_detached_it_goes_on_and_is_not_served(home: House, mine: Hand) -> None:
 def test_the_command_line(home: House, mine: Hand) -> None:
     studio = Command(home.root)
     shown(home, mine)
-    rows = [line.split() for line in studio.good("ps").splitlines() if "byhand" in line]
+    rows = [line.split() for line in studio.good("ps").splitlines() if str(mine.pid) in line.split()]
     assert [row[:5] for row in rows] == [["byhand", "ready", "llamacpp", str(mine.port), str(mine.pid)]]
     assert studio.good("attach", str(mine.pid), "--name", "guest") == f"pid {mine.pid} is served as guest\n"
     assert "as guest" in studio.good("status")
@@ -192,12 +194,18 @@ def clear(folder: Path) -> None:
     folder.rmdir()
 
 
-def test_what_an_ordinary_user_may_do_with_another_s_engine(second: Stranger, state_dir: Path, mine: Hand) -> None:
+def test_what_an_ordinary_user_may_do_with_another_s_engine(
+    second: Stranger, state_dir: Path, mine: Hand, tmp_path: Path
+) -> None:
     """Root's engine, seen by the second user's Studio: its socket's owner is the proof, it can be served and not stopped."""
     state_dir.chmod(0o755)
     root = second.own(state_dir / "s")
     studio = second.command(root, "--port", str(free_port()))
     studio.good("up")
+    closed = tmp_path / "main.py"
+    closed.write_text("import time; time.sleep(600)")
+    tmp_path.chmod(0o700)
+    tabby = subprocess.Popen([sys.executable, str(closed)])
     try:
         found = wait_until(lambda: next((one for one in look(studio) if one["pid"] == mine.pid and one["state"] == "ready"), None))
         assert found is not None
@@ -209,7 +217,10 @@ def test_what_an_ordinary_user_may_do_with_another_s_engine(second: Stranger, st
         assert f"pid {mine.pid} belongs to root" in forced
         assert studio.good("attach", str(mine.pid)) == f"pid {mine.pid} is served as byhand\n"
         assert mine.alive and mine.signals() == []
+        assert tabby.pid not in [one["pid"] for one in look(studio)] and tabby.poll() is None, "it may not look into its folder"
     finally:
+        tabby.kill()
+        tabby.wait()
         assert studio.good("down", "--engines") == "down\n"
     assert mine.alive and mine.signals() == []
 
