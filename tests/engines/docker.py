@@ -2,8 +2,8 @@
 """A scripted `docker`: a daemon with a monitor for each container, and the client, as Docker's reference has them.
 
 Its folder is what DOCKER_HOST names (`scripted:///folder`). Images are files in `images/`: JSON with `entrypoint` (an argv
-list) and `programs` (name → argv list). A file `down` there makes the daemon unreachable, `deaf` makes `rm` and `kill` fail,
-`calls` gets every command line.
+list) and `programs` (name → argv list). A file `pulling` there keeps `run` from making anything, `down` makes the daemon
+unreachable, `deaf` makes `rm` fail, `calls` gets every command line.
 """
 
 from __future__ import annotations
@@ -85,6 +85,8 @@ def run(words: list[str]) -> NoReturn:
         fail(f"Unable to find image '{image}' locally\ndocker: Error response from daemon: pull access denied for {image}.", 125)
     if Path(options["--cidfile"][0]).exists():
         fail("docker: container ID file found, make sure the other container isn't running", 125)
+    while (HOME / "pulling").exists():
+        time.sleep(PAUSE_S)
     name = options["--name"][0]
     if any(load(one, "config.json")["name"] == name for one in containers()):
         fail(f'docker: Error response from daemon: Conflict. The container name "/{name}" is already in use.', 125)

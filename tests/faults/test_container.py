@@ -193,6 +193,17 @@ def test_how_it_ended_is_told(home: House, port_of_call: Harbour, how: str) -> N
     wait_until(lambda: port_of_call.containers() == [])
 
 
+def test_stop_while_the_image_is_pulled(home: House, port_of_call: Harbour) -> None:
+    """There is nothing that the runtime could stop: its client is told."""
+    boxed(home, grace_s=60.0)
+    (port_of_call.home / "pulling").touch()
+    home.client.launch("boxed")
+    wait_until(lambda: port_of_call.calls("run"), what="the client runs")
+    wait_until(lambda: (one := state(home)) is not None and one.engine_pid)
+    home.client.evict()
+    assert len(port_of_call.calls("stop")) == 1 and port_of_call.containers() == [] and state(home) is None
+
+
 def test_stop_before_it_is_ready(home: House, port_of_call: Harbour) -> None:
     boxed(home, load_s=60.0)
     home.client.launch("boxed")
