@@ -81,10 +81,6 @@ CASES = (
     Case("killed as by the OOM killer", "was killed", "lack of memory", act=kill_the_worker, until=LOADING),
     Case("wrong parser", "the reasoning parser DeepSeekR1ReasoningParser does not fit", "choose another, or none",
          fields={"reasoning_parser": "deepseek_r1"}, change={"reasoning_parser": "none"}),
-    Case("unknown tool parser", "no tool call parser no_such_parser", "choose another", change={"tool_call_parser": ANY},
-         fields={"tool_call_parser": "no_such_parser"}),
-    Case("unknown reasoning parser", "no reasoning parser no_such_parser", "choose another", change={"reasoning_parser": ANY},
-         fields={"reasoning_parser": "no_such_parser"}),
     Case("wrong choice", "--dtype cannot be float99", "choose one of", change={"dtype": ANY}, fields={"dtype": "float99"}),
     Case("no weights", "the model's folder has no weights", "finish the download", make=no_weights),
     Case("half of the weights", "the weights are damaged or incomplete", "fetch them again", make=half_weights),
@@ -128,6 +124,8 @@ def test_a_remedy_that_is_applied_by_one_key_works(home: House, hf_model: Path, 
 REFUSED: tuple[tuple[str, Mapping[str, Any], type[StudioError], str], ...] = (
     ("bad flag", {"extra_args": {"max_num_sequences": 4}}, BadRecipe, "--max-num-seqs"),
     ("wrong type", {"extra_args": {"max_num_batched_tokens": "plenty"}}, BadRecipe, "max_num_batched_tokens"),
+    ("unknown tool parser", {"tool_call_parser": "no_such_parser"}, BadRecipe, "no_such_parser"),
+    ("unknown reasoning parser", {"reasoning_parser": "no_such_parser"}, BadRecipe, "no_such_parser"),
     ("missing folder", {"model_path": "/no/such/model"}, BadRecipe, "model_path"),
 )
 
@@ -148,5 +146,6 @@ def test_what_the_installed_engine_told_is_refused_before_a_start(
 def test_a_port_that_is_held_is_refused_before_a_start(home: House) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         store(home, port=holder.getsockname()[1])
-        with pytest.raises(PortTaken):
-            home.client.launch(NAME)
+        ended = home.client.launch(NAME, wait=True)
+    assert ended.state == "failed" and ended.failure is not None and ended.instance_id is None
+    assert ended.failure.code == PortTaken.code
