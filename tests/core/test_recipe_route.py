@@ -29,6 +29,17 @@ async def test_the_page_sends_status_and_a_stale_long_name_and_the_short_one_win
         assert again["version"] == 2
 
 
+async def test_what_was_read_may_be_sent_back_whole(tmp_path: Path) -> None:
+    async with control(tmp_path) as house:
+        await house.owner.post("/recipes", json={**RECIPE, "backend": "vllm"})
+        first = (await house.owner.get("/recipes/tiny")).json()
+        assert first["parsers"], "what only a look adds is there"
+        assert (await house.owner.put("/recipes/tiny", json=first)).status_code == 200
+        again = (await house.owner.get("/recipes/tiny")).json()
+        assert again["recipe"] == first["recipe"]
+        assert again["extra_args"] == {"mystery": "kept"}
+
+
 async def test_a_stale_version_loses_nothing(tmp_path: Path) -> None:
     async with control(tmp_path) as house:
         await house.owner.post("/recipes", json=RECIPE)
