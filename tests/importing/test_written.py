@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from studio_core.bench.flags import ENGINES, is_ours, measure
@@ -25,6 +25,8 @@ from tests.core.test_argument import JSON, key_of, value_of
 MODELS = {"vllm": "org/m", "sglang": "/m/m", "llamacpp": "/m/m.gguf", "tabbyapi": "/m/m"}
 ROWS = [(engine, flag) for engine in ENGINES for flag in catalog_of(engine).flags
         if not flag.positional and not is_ours(engine, flag) and key(flag.name) not in (*MODEL[engine], NAMES.get(engine), "port")]
+# Some flags per test: a test of its own for each is more than Hypothesis' runner takes.
+BLOCK = 24
 SOME = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=12)
 
 
@@ -39,11 +41,16 @@ def read(text: str) -> Recipe:
     return found.recipe()
 
 
-@pytest.mark.parametrize(("engine", "flag"), ROWS, ids=[f"{engine} {flag.name}" for engine, flag in ROWS])
-@settings(max_examples=2, deadline=None)
+@pytest.mark.parametrize("start", range(0, len(ROWS), BLOCK))
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.large_base_example, HealthCheck.data_too_large])
 @given(data=st.data())
-def test_a_flag_of_a_recipe_comes_back(engine: str, flag: Flag, data: st.DataObject) -> None:
-    name, value = key_of(flag), data.draw(values(engine, flag))
+def test_every_flag_of_a_recipe_comes_back(start: int, data: st.DataObject) -> None:
+    for engine, flag in ROWS[start : start + BLOCK]:
+        comes_back(engine, flag, data.draw(values(engine, flag)))
+
+
+def comes_back(engine: str, flag: Flag, value: Any) -> None:
+    name = key_of(flag)
     recipe = parse({"id": "m", "model_path": MODELS[engine], "backend": engine, "extra_args": {name: value}})
     assert read(written(recipe).text) == recipe
     if key(flag.name) not in (*FIELDS[engine], *OURS[engine]):

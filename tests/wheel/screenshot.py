@@ -10,7 +10,7 @@ from studio_tui.app import StudioApp
 from studio_tui.bridge import Bridge
 
 SIZE = (120, 40)
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 PAUSE_S = 0.02
 
 
