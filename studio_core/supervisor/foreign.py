@@ -101,8 +101,11 @@ class Foreigners:
                 await asyncio.wait(tasks, timeout=PATIENCE_S)
 
     def _is_due(self, one: Engine) -> bool:
+        """Who wants a key is not asked again without one: each try is a line in his log."""
         at, told = self._listings.get(one.identity, (-ASK_S, Listing()))
-        return one.place is not None and (told.status != 200 or time.monotonic() - at >= ASK_S)
+        if one.place is None or (told.keyed and one.identity not in self._attached):
+            return False
+        return told.status != 200 or time.monotonic() - at >= ASK_S
 
     async def _ask(self, one: Engine) -> None:
         if one.place is None:
