@@ -253,6 +253,25 @@ class Client:
         body = {"ticks": ticks, "confirm": confirm, "force": force}
         self._send("POST", f"/foreign/{pid}/stop", Any, body, endless=True)
 
+    def sleep(self, name: str, level: int = 0, force: bool = False) -> wire.Instance:
+        """Of an instance or a recipe; waits until it sleeps. Raises Conflict where it cannot."""
+        query = urlencode({"level": level, "force": str(force).lower()})
+        return self._send("POST", f"/instances/{quote(name, safe='')}/sleep?{query}", wire.Instance, endless=True)
+
+    def wake(self, name: str) -> wire.Instance:
+        return self._send("POST", f"/instances/{quote(name, safe='')}/wake", wire.Instance, endless=True)
+
+    def adapters(self, name: str) -> list[wire.Adapter]:
+        return self._send("GET", f"/instances/{quote(name, safe='')}/adapters", list[wire.Adapter])
+
+    def load_adapter(self, name: str, adapter: str, path: str) -> list[wire.Adapter]:
+        body = {"name": adapter, "path": path}
+        return self._send("POST", f"/instances/{quote(name, safe='')}/adapters", list[wire.Adapter], body, endless=True)
+
+    def unload_adapter(self, name: str, adapter: str) -> list[wire.Adapter]:
+        path = f"/instances/{quote(name, safe='')}/adapters/{quote(adapter, safe='')}"
+        return self._send("DELETE", path, list[wire.Adapter], endless=True)
+
     # Logs and chats.
 
     def logs(self) -> list[wire.LogFile]:

@@ -15,6 +15,7 @@ from studio_core import routes
 from studio_core.controller.endpoint import Call, Caller, Endpoint, Table, read_body, read_query
 from studio_core.controller.routes import (
     chat,
+    condition,
     engine,
     event,
     foreign,
@@ -30,7 +31,7 @@ from studio_core.controller.routes import (
 from studio_core.controller.services import Services
 from studio_core.errors import Denied, NoKey, NotFound, StudioError, WrongMethod
 
-GROUPS = (chat, engine, event, foreign, importing, lifecycle, log, model, recipe, system, takeover, usage)
+GROUPS = (chat, condition, engine, event, foreign, importing, lifecycle, log, model, recipe, system, takeover, usage)
 OWNER = Caller("owner", owner=True)
 logger = logging.getLogger(__name__)
 

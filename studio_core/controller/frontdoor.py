@@ -125,7 +125,8 @@ class Frontdoor:
     def _route(self, recipe: Recipe) -> Route:
         supervisor = self.supervisor
         keeper = supervisor.serving(recipe.id) if supervisor is not None else None
-        route = Route(recipe=recipe.id, names=list(recipe.public_names), state="cold", max_model_len=recipe.max_model_len)
+        route = Route(recipe=recipe.id, names=[*recipe.public_names, *(one.name for one in recipe.lora_adapters)], state="cold",
+                      max_model_len=recipe.max_model_len)
         if keeper is not None and keeper.life.state in ROUTE_STATES:
             return self._served(route, keeper)
         if supervisor is None:
@@ -145,9 +146,10 @@ class Frontdoor:
         route.state = ROUTE_STATES[keeper.life.state]
         route.instance, route.engine = keeper.id, keeper.spec.engine
         route.stage, route.percent = keeper.progress.stage, keeper.progress.percent
-        route.names = _union(keeper.spec.served_names, route.names)
+        route.names = _union(keeper.spec.served_names, [*route.names, *keeper.names])
         route.upstream = Upstream(
-            host=keeper.spec.host, port=keeper.spec.port, key=keeper.spec.api_key, model=keeper.spec.served_names[0]
+            host=keeper.spec.host, port=keeper.spec.port, key=keeper.spec.api_key, model=keeper.spec.served_names[0],
+            keep=[name for name in keeper.names if name not in keeper.spec.served_names],
         )
         return route
 

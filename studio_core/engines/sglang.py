@@ -81,6 +81,8 @@ def own(recipe: Recipe, bench: Bench, parsers: Choices) -> list[Option]:
         words += [("--enable-lora",), ("--lora-paths", *(f"{one.name}={one.path}" for one in recipe.lora_adapters))]
     if recipe.sleep_level is not None:
         words.append(("--enable-memory-saver",))
+    if recipe.sleep_level == 1:
+        words.append(("--enable-weights-cpu-backup",))
     return [*words, *(_ranked(recipe, 0) if len(recipe.nodes) > 1 else ())]
 
 

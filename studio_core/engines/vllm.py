@@ -60,6 +60,8 @@ class Vllm:
         env = {"VLLM_API_KEY": bench.api_key, "VLLM_NO_USAGE_STATS": "1", "FLASHINFER_DISABLE_VERSION_CHECK": "1"}
         if recipe.sleep_level is not None:
             env["VLLM_SERVER_DEV_MODE"] = "1"
+        if "--enable-lora" in words:
+            env["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "1"
         model = folder.place(recipe.model_path)
         return Command((*found.argv, *(("--model", model) if found.module else (model,)), *words), env, str(bench.folder))
 

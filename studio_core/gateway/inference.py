@@ -152,7 +152,8 @@ class Inference:
         ]
         if target.key:
             headers.append((b"authorization", f"Bearer {target.key}".encode()))
-        body = self._told(target.model)
+        adapter = next((name for name in target.keep if name.lower() == self._model.lower()), None)
+        body = self._told(adapter or target.model)
         self._where = (target.host, target.port)
         try:
             return await self._sent(headers, body)

@@ -11,12 +11,13 @@ PROTOCOL = 1
 
 
 class Upstream(msgspec.Struct, kw_only=True):
-    """Where an engine listens, the key it wants, and the model name it knows."""
+    """Where an engine listens, the key it wants, the model name it knows, and names of adapters to `keep` as they are."""
 
     host: str
     port: int
     key: str = ""
     model: str = ""
+    keep: list[str] = []
 
 
 class Cause(msgspec.Struct, kw_only=True):

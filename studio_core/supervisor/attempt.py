@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from studio_core import wire
-from studio_core.errors import NotFound
+from studio_core.errors import NotFound, PortTaken, StudioError
 from studio_core.recipes.recipe import Recipe
 from studio_core.supervisor import launch, planner
 from studio_core.supervisor.keeper import Keeper
@@ -128,3 +128,9 @@ class Attempts:
         for name in over[:-KEPT]:
             del self._all[name]
         return attempt
+
+
+def failure_of(error: StudioError) -> wire.Failure:
+    """An error as the cause of a failed launch."""
+    fix = wire.Fix(title="let Studio choose a free port", change={"port": None}) if isinstance(error, PortTaken) else None
+    return wire.Failure(title=error.title, detail=error.detail, hint=error.hint, code=error.code, fix=fix)

@@ -30,6 +30,7 @@ from studio_core.settings import Settings
 from studio_core.supervisor import dock, identity, instance, memory, port, tree
 from studio_core.supervisor import record as records
 from studio_core.supervisor.bell import Bell
+from studio_core.supervisor.condition import Condition
 from studio_core.supervisor.instance import Life, advance
 from studio_core.supervisor.pace import Pace
 from studio_core.supervisor.record import Record
@@ -78,6 +79,7 @@ class Keeper:
         self.life = Life()
         self.bell = Bell()
         self.turn = asyncio.Lock()
+        self.condition = Condition(around.places.instance(spec.instance))
         self.progress = wire.Progress()
         self.failure: wire.Failure | None = None
         self.record: Record | None = None
@@ -99,6 +101,12 @@ class Keeper:
     @property
     def id(self) -> str:
         return self.spec.instance
+
+    @property
+    def names(self) -> list[str]:
+        """What its engine knows by name: the model, and adapters."""
+        stored = self.spec.recipe.get("lora_adapters") or []
+        return [*self.spec.served_names, *(one["name"] for one in stored), *self.condition.adapters]
 
     @property
     def address(self) -> tuple[str, int]:
@@ -150,9 +158,9 @@ class Keeper:
                 self.ready_at = self.ready_at or datetime.now(UTC).isoformat()
                 self.pace.ready()
                 self.progress = wire.Progress(stage="ready", percent=100.0)
-            self._tell()
+            self.tell()
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
         self.bell.ring()
         self._around.changed()
 
@@ -197,7 +205,7 @@ class Keeper:
         if record.state == records.STUCK:
             self.happen("unkillable")
             self._is_stuck(record.left, record.afloat)
-        self._tell()
+        self.tell()
 
     def _is_stuck(self, left: Sequence[int], afloat: bool = False) -> None:
         hull = [f"container studio-{self.id}, or its runtime does not answer"] if afloat else []
@@ -221,16 +229,16 @@ class Keeper:
         while left := await asyncio.to_thread(tree.sweep, self.id, self.record):
             self.happen("unkillable")
             self._is_stuck(left)
-            self._tell()
+            self.tell()
             await asyncio.sleep(STUCK_SCAN_S)
         while not await asyncio.to_thread(self._container_gone):
             self.happen("unkillable")
             self._is_stuck((), afloat=True)
-            self._tell()
+            self.tell()
             await asyncio.sleep(STUCK_SCAN_S)
         await self._memory_back()
         self.happen("clean")
-        self._tell()
+        self.tell()
 
     def _container_gone(self) -> bool:
         """A shim that said so has asked; one that never wrote a record has started none."""
@@ -273,7 +281,7 @@ class Keeper:
         self._stirred.set()
         self.progress = found
         self.happen("downloads" if found.stage == "downloading" else "loads")
-        self._tell()
+        self.tell()
 
     async def _await_ready(self) -> None:
         """Ready when the listener is the tree's own and health and model endpoints answer."""
@@ -281,6 +289,8 @@ class Keeper:
         while self.life.coming:
             if await self._is_ready():
                 self.happen("ready")
+                if self.condition.asleep is not None:
+                    self.happen("sleeps")
                 return
             self._notice_growth()
             if (reason := self._too_long()) is not None:
@@ -302,7 +312,7 @@ class Keeper:
         self._ours = self._ours or await asyncio.to_thread(self._listens, record)
         if not self._ours:
             return False
-        return await ready(self.engine, *self.address, self.spec.api_key)
+        return self.condition.asleep is not None or await ready(self.engine, *self.address, self.spec.api_key)
 
     def _listens(self, record: Record) -> bool:
         """The first process is asked first: which other one of the tree it may be takes a scan of all processes."""
@@ -376,6 +386,7 @@ class Keeper:
             exit=exit_of(record) if record else None,
             recipe_changed=self.recipe_changed,
             pinned=bool(recipe.get("pin")),
+            sleep_level=self.condition.asleep,
             memory_bytes=memory.usage(self.processes()).resident or None if record else None,
         )
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from studio_core import room, wire
 from studio_core.engines.registry import find
-from studio_core.errors import Conflict, LaunchFailed, NotFound, OnHold, Pinned, PortTaken, StudioError
+from studio_core.errors import Conflict, LaunchFailed, NotFound, OnHold, Pinned, StudioError
 from studio_core.logs import cap
 from studio_core.recipes.recipe import Recipe
-from studio_core.supervisor import idle, instance, launch, planner
+from studio_core.supervisor import idle, instance, launch, nap, planner
 from studio_core.supervisor.adoption import adopt, archive
 from studio_core.supervisor.assembly import assemble, refuse_stranger
-from studio_core.supervisor.attempt import Attempt, Attempts
+from studio_core.supervisor.attempt import Attempt, Attempts, failure_of
 from studio_core.supervisor.bell import Bell
 from studio_core.supervisor.departure import Departure, Door
 from studio_core.supervisor.keeper import Keeper, Surroundings
@@ -220,6 +220,10 @@ class Supervisor:
         await asyncio.gather(*(self._departure.dismiss(keeper, force) for keeper in chosen))
         return [keeper.view() for keeper in chosen]
 
+    async def sleep(self, keeper: Keeper, level: int | None, force: bool) -> None:
+        """See nap.sleep."""
+        await nap.sleep(keeper, self._departure, level, force)
+
     def release(self, instance_id: str) -> None:
         """A person says that a failed or stuck instance holds nothing any more. NotFound."""
         if instance_id not in self._keepers:
@@ -233,14 +237,15 @@ class Supervisor:
     # One launch.
 
     async def _run(self, attempt: Attempt) -> None:
-        keeper: Keeper | None = None
+        keeper = sleeper = None
         try:
             if attempt.due is not None:
                 await self._pause(attempt)
             own = {keeper.spec.port for keeper in self.keepers() if keeper.life.claims}
             await asyncio.to_thread(refuse_stranger, attempt.recipe, self._around.settings, own)
-            await self._make_room(attempt)
-            keeper = await self._bring_up(attempt)
+            sleeper = self._sleeper(attempt)
+            await self._make_room(attempt, sleeper)
+            keeper = await (self._bring_up(attempt) if sleeper is None else self._wake(attempt, sleeper))
             await keeper.bell.until(lambda: not keeper.life.coming)
             if keeper.life.state != instance.READY:
                 raise LaunchFailed("the engine did not become ready")
@@ -249,7 +254,8 @@ class Supervisor:
             attempt.failure = (keeper.failure if keeper is not None else None) or failure_of(error)
             self._fail(attempt.recipe.id, attempt.failure)
             self._move(attempt, launch.FAILED)
-        await self._over(attempt, keeper)
+        if sleeper is None:  # Waking tells nothing of how long starts take.
+            await self._over(attempt, keeper)
 
     async def _pause(self, attempt: Attempt) -> None:
         """What is started after it is the recipe as it then is, and only where it could have been launched."""
@@ -260,10 +266,22 @@ class Supervisor:
         self._forget_failure(attempt.recipe.id)
         self._changed()
 
-    async def _make_room(self, attempt: Attempt) -> None:
+    def _sleeper(self, attempt: Attempt) -> Keeper | None:
+        """The instance that has only to wake, unless a person insists on a new one."""
+        found = self.serving(attempt.recipe.id)
+        return found if found and found.life.state == instance.SLEEPING and not attempt.force else None
+
+    async def _wake(self, attempt: Attempt, keeper: Keeper) -> Keeper:
+        attempt.instance_id = keeper.id
+        self._move(attempt, launch.STARTING)
+        await nap.wake(keeper)
+        return keeper
+
+    async def _make_room(self, attempt: Attempt, sleeper: Keeper | None) -> None:
         """Send away who must leave; wait for what is leaving already. A restart displaces nobody: raises Conflict."""
         gpus = frozenset(attempt.recipe.gpus or ())
         names = planner.leaving(attempt.recipe.id, gpus, self._around.settings.exclusive, self._holdings())
+        names = tuple(name for name in names if sleeper is None or name != sleeper.id)
         others = [name for name in names if self._keepers[name].spec.recipe_id != attempt.recipe.id]
         if others and attempt.origin == launch.RESTART:
             raise Conflict(f"{attempt.recipe.title} was not restarted", f"{', '.join(others)} took its place", "launch it by hand")
@@ -308,7 +326,10 @@ class Supervisor:
 
     async def _rest(self, keeper: Keeper) -> None:
         """Nobody uses it: its route is cold afterwards, not held, so that the next request starts it."""
-        await self._departure.retire(keeper, RETIRE_S)
+        if nap.can_sleep(keeper):
+            await nap.sleep(keeper, self._departure, patience=RETIRE_S, unasked=True)
+        else:
+            await self._departure.retire(keeper, RETIRE_S)
 
     async def _revive_when_crashed(self, keeper: Keeper) -> None:
         await keeper.bell.until(lambda: not keeper.life.alive)
@@ -376,9 +397,3 @@ class Supervisor:
         attempt = Attempt.new(recipe, launch.PERSON, False)
         attempt.state, attempt.instance_id, attempt.message = launch.READY, keeper.id, "already running"
         return self._attempts.remember(attempt).view(keeper)
-
-
-def failure_of(error: StudioError) -> wire.Failure:
-    """An error as the cause of a failed launch."""
-    fix = wire.Fix(title="let Studio choose a free port", change={"port": None}) if isinstance(error, PortTaken) else None
-    return wire.Failure(title=error.title, detail=error.detail, hint=error.hint, code=error.code, fix=fix)

@@ -12,14 +12,14 @@ import msgspec
 
 from studio_core.wire.chat import Chat, ChatMessage, ChatSession
 from studio_core.wire.check import Check, Finding, NodeLine, Parser, Variable
-from studio_core.wire.engine import Engines, Installed, Job
+from studio_core.wire.engine import Adapter, Engines, Installed, Job
 from studio_core.wire.foreign import Attach, Foreign, ForeignStop
 from studio_core.wire.importing import Import, Imported, ShellLine
 from studio_core.wire.model import Model, to_builtins
 
 __all__ = [
-    "Attach", "Chat", "ChatMessage", "ChatSession", "Check", "Engines", "Finding", "Foreign", "ForeignStop", "Import", "Imported",
-    "Installed", "Job", "Model", "NodeLine", "Parser", "ShellLine", "Variable", "to_builtins",
+    "Adapter", "Attach", "Chat", "ChatMessage", "ChatSession", "Check", "Engines", "Finding", "Foreign", "ForeignStop",
+    "Import", "Imported", "Installed", "Job", "Model", "NodeLine", "Parser", "ShellLine", "Variable", "to_builtins",
 ]
 
 
@@ -103,6 +103,7 @@ class Instance(Model):
     waiting: int = 0
     recipe_changed: bool = False
     pinned: bool = False
+    sleep_level: int | None = None
     memory_bytes: int | None = None
 
 

@@ -31,3 +31,12 @@ class Engines(Model):
 
     engines: list[Installed] = []
     jobs: list[Job] = []
+
+
+class Adapter(Model):
+    """A LoRA adapter of a running engine. `origin` is recipe, or loaded: then it is gone when the engine ends."""
+
+    name: str
+    path: str = ""
+    origin: str = "loaded"
+    scale: float | None = None

@@ -162,6 +162,7 @@ SGLANG_ROWS: list[tuple[dict[str, Any], list[str]]] = [
      [*SGLANG_SIZES, "--tool-call-parser", "qwen25", "--reasoning-parser", "qwen3", "--enable-metrics"]),
     ({"lora_adapters": ["a=/x"], "sleep_level": 2},
      [*SGLANG_SIZES, "--enable-metrics", "--enable-lora", "--lora-paths", "a=/x", "--enable-memory-saver"]),
+    ({"sleep_level": 1}, [*SGLANG_SIZES, "--enable-metrics", "--enable-memory-saver", "--enable-weights-cpu-backup"]),
 ]
 
 

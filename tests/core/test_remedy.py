@@ -21,7 +21,7 @@ from studio_core.engines.registry import ENGINES, find
 from studio_core.errors import LaunchFailed, PortTaken
 from studio_core.recipes.patch import difference, merged
 from studio_core.recipes.recipe import parse
-from studio_core.supervisor.service import failure_of
+from studio_core.supervisor.attempt import failure_of
 from studio_core.wire import Exit
 from tests.core.test_recording import VLLM
 from tests.engines import recording

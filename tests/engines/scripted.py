@@ -53,8 +53,16 @@ DEFAULTS: dict[str, Any] = {
     "tokens": 8,
     "die_after_tokens": None,
     "stall_after_tokens": None,  # healthy, but no token comes any more
+    "refuse_path": "",  # answers 500 on a path that begins so
 }
 MIB = 1024 * 1024
+# Path → what it changes, and to what.
+CONTROLS: dict[str, tuple[str, Any]] = {
+    "/sleep": ("asleep", True), "/wake_up": ("asleep", False), "/collective_rpc": ("", None),
+    "/release_memory_occupation": ("asleep", True), "/resume_memory_occupation": ("asleep", False),
+    "/update_weights_from_disk": ("", None), "/v1/load_lora_adapter": ("adapter", True), "/load_lora_adapter": ("adapter", True),
+    "/v1/unload_lora_adapter": ("adapter", False), "/unload_lora_adapter": ("adapter", False),
+}
 MILESTONES = (
     "srv    load_model: loading model 'scripted'",
     "llama_model_loader: loaded meta data with 33 key-value pairs and 272 tensors from scripted",
@@ -92,6 +100,9 @@ class Engine:
         self.key = key
         self.ready = False
         self.running = 0
+        self.asleep = False
+        self.adapters: list[str] = []
+        self.asked: list[str] = []  # what it was asked beside generating, in order
         self.served = 0
         self.lock = threading.Lock()
 
@@ -130,6 +141,8 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/metrics":
             text = f"llamacpp:requests_processing {engine.running}\nllamacpp:requests_deferred 0\n"
             self.reply(200, text, "text/plain")
+        elif self.path == "/asked":
+            self.reply(200, engine.asked)
         elif not self.allowed():
             self.reply(401, {"error": {"message": "Invalid API Key", "type": "authentication_error", "code": 401}})
         elif self.path == "/v1/models":
@@ -141,6 +154,9 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if not self.allowed():
             self.reply(401, {"error": {"message": "Invalid API Key", "type": "authentication_error", "code": 401}})
+            return
+        if self.path in CONTROLS or "?" in self.path:
+            self.control(json.loads(body or b"null"))
             return
         try:
             request = json.loads(body)
@@ -158,7 +174,28 @@ class Handler(BaseHTTPRequestHandler):
                 self.engine.running -= 1
                 self.engine.served += 1
 
+    def control(self, body: Any) -> None:
+        """Sleep, wake and adapters, as vLLM, SGLang and TabbyAPI answer them."""
+        engine, path = self.engine, self.path.partition("?")[0]
+        engine.asked.append(self.path + (f" {json.dumps(body, sort_keys=True)}" if body else ""))
+        if engine.switches["refuse_path"] and self.path.startswith(engine.switches["refuse_path"]):
+            self.reply(500, {"error": {"message": "it does not want to", "type": "server_error", "code": 500}})
+            return
+        what, value = CONTROLS.get(path, ("", None))
+        if what == "asleep":
+            engine.asleep = bool(value)
+        elif what == "adapter" and value:
+            engine.adapters.append(body["lora_name"])
+        elif what == "adapter":
+            engine.adapters.remove(body["lora_name"])
+        self.reply(200, {"status": "ok"})
+
     def generate(self, request: dict[str, Any]) -> None:
+        if self.engine.asleep:
+            self.reply(500, {"error": {"message": "asked while asleep", "type": "server_error", "code": 500}})
+            return
+        if request.get("model") in self.engine.adapters:
+            self.engine.alias = request["model"]
         count = min(int(request.get("max_tokens") or self.engine.switches["tokens"]), 100_000)
         usage = {"prompt_tokens": 7, "completion_tokens": count, "total_tokens": 7 + count}
         pause = float(request.get("token_s", self.engine.switches["token_s"]))
@@ -282,6 +319,11 @@ def record_signals(switches: dict[str, Any]) -> None:
         signal.signal(number, note)
 
 
+def configured(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read().partition("api-key:")[2].strip().strip("'")
+
+
 def main() -> None:
     if "--help" in sys.argv:
         sys.stdout.write("\n".join(FLAGS) + "\n")
@@ -289,9 +331,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
-    parser.add_argument("--alias", default="scripted")
-    parser.add_argument("--api-key", default=os.environ.get("LLAMA_API_KEY", ""))
+    parser.add_argument("--alias", "--served-model-name", default="scripted")
+    parser.add_argument("--config", type=configured, default=None)  # SGLang's, with its key
+    parser.add_argument("--api-key", default=os.environ.get("LLAMA_API_KEY", os.environ.get("VLLM_API_KEY", "")))
     options, _ = parser.parse_known_args()
+    options.api_key = options.config or options.api_key
     engine = Engine(json.loads(os.environ.get("SCRIPT", "{}")), options.alias.split(",")[0], options.api_key)
     if engine.switches["ignore_term"]:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
