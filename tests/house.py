@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
 import socket
 import stat
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -93,7 +95,13 @@ class House:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
-        return urllib.request.urlopen(request, timeout=60)
+        try:
+            return urllib.request.urlopen(request, timeout=60)
+        except urllib.error.HTTPError as error:
+            # Read and closed here: an error that is kept holds its socket, and some later test would be told of it.
+            with error:
+                told = io.BytesIO(error.read())
+            raise urllib.error.HTTPError(error.url, error.code, error.msg, error.headers, told) from None
 
     def kill_controller(self) -> int:
         pid = self.status().controller.pid
