@@ -79,12 +79,16 @@ class Terminal:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.columns, self.rows = columns, rows
 
-    def wait_for(self, text: str | bytes, timeout: float = 10.0) -> float:
-        """Seconds from the start until `text` had been written as it stands. Raises TimeoutError with the last output."""
+    def wait_for(self, text: str | bytes, timeout: float = 10.0, start: int = 0) -> float:
+        """Seconds from the start until `text` had been written as it stands, after the first `start` bytes.
+
+        Raises:
+            TimeoutError: it was not; with the last output.
+        """
         wanted = text.encode() if isinstance(text, str) else text
         deadline = time.monotonic() + timeout
         with self._news:
-            while wanted not in self.output:
+            while self.output.find(wanted, start) < 0:
                 rest = deadline - time.monotonic()
                 if rest <= 0 or self._ended:
                     raise TimeoutError(f"{wanted!r} was not written; the end is {bytes(self.output[-400:])!r}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from studio_core.bench.screen import latencies, p95, processor, steady
 from tests import leftover
 from tests.terminal import Window
 from tests.wait import wait_until
@@ -33,6 +34,17 @@ def test_keys_reach_the_program_and_its_screen_is_read() -> None:
         window.resize(60, 12)
         window.until("60 by 12")
         assert window.received > 0 and window.cost().rss > 1_000_000
+
+
+def test_what_a_watched_program_costs_and_how_soon_it_answers() -> None:
+    with Window([sys.executable, "-c", ECHO]) as window:
+        window.until("120 by 40")
+        quiet = steady(window, 0.2, settle=0.0)
+        assert quiet.cpu < 50 and quiet.bytes_s == 0 and quiet.rss > 1_000_000
+        taken = latencies(window, [("one\r", "read one"), ("two\r", "read two"), ("one\r", "read one")], pause=0.0)
+        assert all(0 < each < 10_000 for each in taken) and p95(taken) == max(taken)
+    with pytest.raises(ProcessLookupError):
+        processor(window.pid)
 
 
 def test_a_hang_up_ends_a_program_that_does_not_care() -> None:

@@ -1,0 +1,60 @@
+"""What a program in a terminal costs while it is watched, and how soon it answers a key. For every app beside each other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from studio_core.bench.terminal import Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """Over a while: percent of one core, bytes and reads a second, and at its end resident bytes."""
+
+    cpu: float
+    bytes_s: float
+    reads_s: float
+    rss: int
+
+
+def steady(terminal: Terminal, seconds: float, settle: float = 2.0) -> Steady:
+    """Watch the program for `seconds` after it has settled. Its children do not count. Raises ProcessLookupError when it ends."""
+    time.sleep(settle)
+    used, sent, reads, began = processor(terminal.pid), terminal.received, terminal.reads, time.monotonic()
+    time.sleep(seconds)
+    lasted = time.monotonic() - began
+    return Steady(
+        (processor(terminal.pid) - used) / lasted * 100, (terminal.received - sent) / lasted,
+        (terminal.reads - reads) / lasted, terminal.cost().rss,
+    )
+
+
+def processor(pid: int) -> float:
+    """Seconds of processor time that a process has used, exact to microseconds. Raises ProcessLookupError when it is gone."""
+    try:
+        # The clock of another process (clock_getcpuclockid(3) makes its number like this); /proc counts in steps of 10 ms.
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError as error:
+        raise ProcessLookupError(pid) from error
+
+
+def latencies(terminal: Terminal, presses: Iterable[tuple[str, str]], pause: float = 0.05, timeout: float = 10.0) -> list[float]:
+    """Milliseconds from each key until the text that it leads to was written. Presses are (keys, text)."""
+    found = []
+    for keys, text in presses:
+        start, began = terminal.received, time.monotonic()
+        terminal.send(keys)
+        terminal.wait_for(text, timeout, start)
+        found.append((time.monotonic() - began) * 1000)
+        time.sleep(pause)
+    return found
+
+
+def p95(values: Iterable[float]) -> float:
+    """The value that 95 in 100 do not exceed. Raises ValueError for none."""
+    ranked = sorted(values)
+    if not ranked:
+        raise ValueError("no values")
+    return ranked[min(len(ranked) - 1, int(len(ranked) * 0.95))]
