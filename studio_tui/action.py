@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`id` is `context.name`; `run` is what Textual calls, by default the method `action_name`. `label` is for the footer."""
+    """`id` is `context.name`; `run` is what Textual calls, by default the method `action_name`. `label` is for the footer.
+
+    `changes`: it does more than look; in read-only mode there is no such action.
+    """
 
     id: str
     label: str
     doc: str
     run: str = ""
     footer: bool = False
+    changes: bool = False
 
     @property
     def context(self) -> str:
@@ -24,7 +28,7 @@ class Action:
         return self.run or self.id.partition(".")[2]
 
 
-TABLE: tuple[Action, ...] = (
+APP = (
     Action("app.dashboard", "Dashboard", "GPUs, host and running models", "app.show('dashboard')"),
     Action("app.recipes", "Recipes", "the recipes; launch and stop", "app.show('recipes')"),
     Action("app.logs", "Logs", "logs of engines and daemons", "app.show('logs')"),
@@ -36,12 +40,21 @@ TABLE: tuple[Action, ...] = (
     Action("app.theme", "Theme", "switch between dark and light", "app.switch_theme"),
     Action("app.leave", "Quit", "leave; engines go on", "app.leave", footer=True),
     Action("app.quit", "Quit", "leave from anywhere; engines go on", "app.leave"),
+)
+
+DASHBOARD = (
     Action("dashboard.log", "Log", "show the log of the selected model", footer=True),
-    Action("recipes.launch", "Launch", "launch the selected recipe", footer=True),
-    Action("recipes.stop", "Stop", "stop its model or cancel its launch; asks", footer=True),
-    Action("recipes.fix", "Fix", "make the change that its failure calls for; shows it and asks", footer=True),
+)
+
+RECIPES = (
+    Action("recipes.launch", "Launch", "launch the selected recipe", footer=True, changes=True),
+    Action("recipes.stop", "Stop", "stop its model or cancel its launch; asks", footer=True, changes=True),
+    Action("recipes.fix", "Fix", "make the change that its failure calls for; shows it and asks", footer=True, changes=True),
     Action("recipes.logs", "Log", "show the log of its newest start", footer=True),
-    Action("recipes.paste", "Import", "make a recipe of a pasted command or another tool's file", footer=True),
+    Action("recipes.paste", "Import", "make a recipe of a pasted command or another tool's file", footer=True, changes=True),
+)
+
+LOGS = (
     Action("logs.open", "Open", "open the selected log", footer=True),
     Action("logs.back", "List", "close the search, the filter or the log"),
     Action("logs.find", "Find", "search; n and N go to the next and previous match", footer=True),
@@ -52,17 +65,26 @@ TABLE: tuple[Action, ...] = (
     Action("logs.wrap", "Wrap", "wrap long lines"),
     Action("logs.previous", "Previous log", "previous log of the list"),
     Action("logs.next", "Next log", "next log of the list"),
-    Action("chat.new", "New", "begin a chat", footer=True),
-    Action("chat.write", "Write", "go to the input"),
-    Action("chat.stop", "Stop", "stop the answer, or leave the input", footer=True),
+)
+
+CHAT = (
+    Action("chat.new", "New", "begin a chat", footer=True, changes=True),
+    Action("chat.write", "Write", "go to the input", changes=True),
+    Action("chat.stop", "Stop", "stop the answer, or leave the input", footer=True, changes=True),
     Action("chat.previous", "Previous chat", "open the chat above"),
     Action("chat.next", "Next chat", "open the chat below"),
+)
+
+ROWS = (
     Action("table.up", "Up", "row above"),
     Action("table.down", "Down", "row below"),
     Action("table.first", "First", "first row"),
     Action("table.last", "Last", "last row"),
     Action("table.page_up", "Page up", "one page up"),
     Action("table.page_down", "Page down", "one page down"),
+)
+
+VIEW = (
     Action("view.up", "Up", "one line up"),
     Action("view.down", "Down", "one line down"),
     Action("view.left", "Left", "to the left"),
@@ -71,10 +93,24 @@ TABLE: tuple[Action, ...] = (
     Action("view.last", "End", "to the end; follows again"),
     Action("view.page_up", "Page up", "one page up"),
     Action("view.page_down", "Page down", "one page down"),
+)
+
+HELP = (
     Action("help.close", "Close", "close this page"),
+)
+
+PASTE = (
     Action("paste.close", "Leave", "leave without storing"),
+)
+
+DIALOG = (
     Action("dialog.accept", "Yes", "do it"),
     Action("dialog.refuse", "No", "leave it"),
+)
+
+# One block a context, in the order of the help page.
+TABLE: tuple[Action, ...] = (
+    *APP, *DASHBOARD, *RECIPES, *LOGS, *CHAT, *ROWS, *VIEW, *HELP, *PASTE, *DIALOG,
 )
 
 

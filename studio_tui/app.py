@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gc
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
+from inspect import isawaitable
 from typing import ClassVar
 
+from textual import on
 from textual.app import App
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -16,34 +19,16 @@ from textual.screen import Screen
 from studio_core.errors import StudioError
 from studio_core.paths import shipped
 from studio_core.text import line
-from studio_tui import keymap, message, status, terminal, theme
+from studio_tui import keymap, message, status, terminal, theme, wish
 from studio_tui.bridge import Bridge
 from studio_tui.palette import Actions
+from studio_tui.room import ROOMS
 from studio_tui.screens.place import Place
 from studio_tui.view import View
 
 TICK_S = 0.2
 # Ages move once a second.
 SECOND = round(1 / TICK_S)
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """A place that a digit opens: its module is imported when it is first shown."""
-
-    title: str
-    module: str
-    name: str
-
-
-ROOMS = {
-    "dashboard": Room("Dashboard", "dashboard", "Dashboard"),
-    "recipes": Room("Recipes", "recipes", "Recipes"),
-    "logs": Room("Logs", "logs", "Logs"),
-    "chat": Room("Chat", "chat", "Chat"),
-    "usage": Room("Usage", "usage", "Usage"),
-    "system": Room("System", "system", "System"),
-}
 
 
 class StudioApp(App[None]):
@@ -60,7 +45,7 @@ class StudioApp(App[None]):
 
     def __init__(self, bridge: Bridge, own_keys: dict[str, str] | None = None, start: str = "dashboard", recipe: str = "") -> None:
         super().__init__()
-        self._bridge = bridge
+        self.bridge = bridge
         self._keys = {**keymap.standard(), **(own_keys or {})}
         self._start, self._recipe = start, recipe
         self._view = View()
@@ -77,7 +62,7 @@ class StudioApp(App[None]):
         room = ROOMS[name]
         kind: type[Place] = getattr(import_module(f"studio_tui.screens.{room.module}"), room.name)
         digits = [(keymap.spelled(self._keys[f"app.{key}"]), each.title) for key, each in ROOMS.items()]
-        return kind(self._bridge, digits, room.title)
+        return kind(self.bridge, digits, room.title)
 
     def on_mount(self) -> None:
         terminal.on_terminate(self.action_leave)
@@ -88,10 +73,10 @@ class StudioApp(App[None]):
 
     def _painted(self) -> None:
         gc.enable()
-        self._bridge.start(self)
+        self.bridge.start(self)
 
     def on_unmount(self) -> None:
-        self._bridge.stop()
+        self.bridge.stop()
 
     # The one tick: the screen that is shown gets what is new.
 
@@ -128,43 +113,19 @@ class StudioApp(App[None]):
         self._view = replace(self._view, **news)  # type: ignore[arg-type]
         self._changed = True
 
-    # Wishes.
+    # Wishes: each has its function in `studio_tui/wish`.
 
-    def on_launch(self, wish: message.Launch) -> None:
-        self._bridge.launch(wish.recipe_id)
-        self.say(f"{line(wish.name)}: launch asked for")
+    @on(message.Wish)
+    async def _fulfil(self, wanted: message.Wish) -> None:
+        done = wish.of(wanted)(self, wanted)
+        if isawaitable(done):
+            await done
 
-    def on_stop(self, wish: message.Stop) -> None:
+    def ask(self, title: str, text: str, accept: str, then: Callable[[], None]) -> None:
+        """Do `then` when the person says yes."""
         from studio_tui.screens.confirm import Confirm
 
-        name, stops = line(wish.name), wish.instance_id is not None
-        text = f"Stop the model {name}? Requests in flight are let end first." if stops else f"Cancel the launch of {name}?"
-
-        def decided(yes: bool | None) -> None:
-            if yes:
-                self._bridge.stop_model(wish.recipe_id, wish.instance_id)
-                self.say(f"{name}: {'stop' if stops else 'cancel'} asked for")
-
-        self.push_screen(Confirm(f"Stop {name}", text, "Stop" if stops else "Cancel it"), decided)
-
-    def on_fix(self, wish: message.Fix) -> None:
-        from studio_tui.screens.confirm import Confirm
-
-        name = line(wish.name)
-
-        def decided(yes: bool | None) -> None:
-            if yes:
-                self._bridge.fix(wish.recipe_id, wish.title)
-
-        text = "\n".join([f"{line(wish.title)}:", "", *map(line, wish.lines)])
-        self.push_screen(Confirm(f"Change the recipe {name}", text, "Store it"), decided)
-
-    async def on_open_log(self, wish: message.OpenLog) -> None:
-        from studio_tui.screens.logs import Logs
-
-        await self.action_show("logs")
-        if isinstance(self.screen, Logs):
-            self.screen.open(wish.log_id)
+        self.push_screen(Confirm(title, text, accept), lambda yes: then() if yes else None)
 
     # Words.
 

@@ -58,13 +58,13 @@ class Bridge:
         def job(client: Client) -> None:
             client.gpus()
 
-        self._ask(self._app, job, quiet=True)
+        self.ask(self._app, job, quiet=True)
 
     def launch(self, recipe_id: str) -> None:
         def job(client: Client) -> None:
             client.launch(recipe_id)
 
-        self._ask(self._app, job)
+        self.ask(self._app, job)
 
     def stop_model(self, recipe_id: str, instance_id: str | None) -> None:
         def job(client: Client) -> None:
@@ -73,7 +73,7 @@ class Bridge:
             else:
                 client.evict(instance_id)
 
-        self._ask(self._app, job)
+        self.ask(self._app, job)
 
     def fix(self, recipe_id: str, title: str) -> None:
         """Make the change of that title. What is stored comes from Studio anew: what was shown had been made safe to show."""
@@ -84,7 +84,7 @@ class Bridge:
             stored = client.fix_recipe(recipe_id)
             return message.Said(f"{stored.id} stored, version {stored.version}: launch it again")
 
-        self._ask(self._app, job)
+        self.ask(self._app, job)
 
     def read_recipes(self, target: Target, text: str) -> None:
         """A pasted text as recipes. That it is none is no failure: somebody is still writing."""
@@ -94,7 +94,7 @@ class Bridge:
             except StudioError as error:
                 return message.RecipesRead(text, None, error.line())
 
-        self._ask(target, job)
+        self.ask(target, job)
 
     def store_recipes(self, target: Target, text: str) -> None:
         """Store a pasted text's recipes, none over another. They are read anew: what was shown had been made safe to show."""
@@ -112,19 +112,19 @@ class Bridge:
             self._post(message.Said(f"{', '.join(map(safe, names))} stored"))
             return message.RecipesStored(True)
 
-        self._ask(target, job)
+        self.ask(target, job)
 
     # Logs.
 
     def logs(self, target: Target) -> None:
-        self._ask(target, lambda client: message.LogsCame(tuple(client.logs())))
+        self.ask(target, lambda client: message.LogsCame(tuple(client.logs())))
 
     def page(self, target: Target, log_id: str, limit: int, text: str = "") -> None:
         """The last lines of a log; of all its lines those that hold `text`."""
         def job(client: Client) -> Message:
             return message.LogCame(client.log(log_id, limit=limit, filter=text or None), text)
 
-        self._ask(target, job)
+        self.ask(target, job)
 
     def tail(self, log_id: str, generation: int, offset: int) -> Tail:
         from studio_tui.stream import Tail
@@ -136,10 +136,10 @@ class Bridge:
     # Chats.
 
     def chats(self, target: Target) -> None:
-        self._ask(target, lambda client: message.ChatsCame(tuple(client.chats())))
+        self.ask(target, lambda client: message.ChatsCame(tuple(client.chats())))
 
     def chat(self, target: Target, chat_id: str) -> None:
-        self._ask(target, lambda client: message.ChatCame(client.chat(chat_id)))
+        self.ask(target, lambda client: message.ChatCame(client.chat(chat_id)))
 
     def answer(self, chat_id: str | None, text: str, model: str) -> Answer:
         """Ask a model in a chat, or in a new one."""
@@ -155,15 +155,15 @@ class Bridge:
             if answer.chat_id is not None:
                 client.stop_turn(answer.chat_id)
 
-        self._ask(None, job, quiet=True)
+        self.ask(None, job, quiet=True)
 
     # Sums and settings.
 
     def usage(self, target: Target) -> None:
-        self._ask(target, lambda client: message.UsageCame(client.usage()))
+        self.ask(target, lambda client: message.UsageCame(client.usage()))
 
     def config(self, target: Target) -> None:
-        self._ask(target, lambda client: message.ConfigCame(client.config()))
+        self.ask(target, lambda client: message.ConfigCame(client.config()))
 
     # Threads.
 
@@ -172,7 +172,7 @@ class Bridge:
 
         return daemon.client(self._settings)
 
-    def _ask(self, target: Target | None, job: Callable[[Client], Message | None], quiet: bool = False) -> None:
+    def ask(self, target: Target | None, job: Callable[[Client], Message | None], quiet: bool = False) -> None:
         """Run a job; its message goes to the target, a failure to the app. `quiet`: the next one will tell."""
         def run() -> None:
             try:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from textual.message import Message
 
 from studio_core import wire
 from studio_core.errors import StudioError
 from studio_tui.view import Link
+
+
+class Wish(Message):
+    """What a person wants. `studio_tui/wish/` has a module named by `home`, and in it a function named like the wish.
+
+    `changes`: it is more than looking, and is refused in read-only mode.
+    """
+
+    home: ClassVar[str] = ""
+    changes: ClassVar[bool] = False
 
 
 class Newest(Message):
@@ -103,24 +113,30 @@ class RecipesStored(Message):
 
 
 @dataclass
-class Launch(Message):
+class Launch(Wish):
+    home: ClassVar[str] = "lifecycle"
+    changes: ClassVar[bool] = True
     recipe_id: str
     name: str
 
 
 @dataclass
-class Stop(Message):
+class Stop(Wish):
     """Stop an instance, or cancel the launch of a recipe that has none yet. Asked before it is done."""
 
+    home: ClassVar[str] = "lifecycle"
+    changes: ClassVar[bool] = True
     recipe_id: str
     name: str
     instance_id: str | None = None
 
 
 @dataclass
-class Fix(Message):
+class Fix(Wish):
     """Make the change that a failure calls for. Shown as it will be, and asked, before it is stored."""
 
+    home: ClassVar[str] = "lifecycle"
+    changes: ClassVar[bool] = True
     recipe_id: str
     name: str
     title: str
@@ -128,7 +144,8 @@ class Fix(Message):
 
 
 @dataclass
-class OpenLog(Message):
+class OpenLog(Wish):
     """Show this log on the log screen."""
 
+    home: ClassVar[str] = "log"
     log_id: str

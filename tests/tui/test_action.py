@@ -10,7 +10,8 @@ import pytest
 
 from studio_core.errors import BadSetting
 from studio_tui import action, keymap
-from studio_tui.app import ROOMS, StudioApp
+from studio_tui.app import StudioApp
+from studio_tui.room import ROOMS
 from tests.guards.source import ROOT
 from tests.tui import scene
 from tests.tui.opened import opened, stage_in
