@@ -13,7 +13,8 @@ from studio_core.engines.catalog import Catalog, Flag
 from tests.engines import sglang_environment
 from tests.engines.vllm import vllm as vllm
 
-pytestmark = pytest.mark.engines
+# The first time its environment is built, on a busy machine for minutes.
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
 
 # The table names them and the parser does not: they belong to `sglang serve` before its arguments are parsed.
 BEFORE_THE_PARSER = {"--model-type", "model_path"}
