@@ -82,6 +82,8 @@ TABLE: tuple[Route, ...] = (
         ("GET", "/openapi.json", "this API, described"),
         ("GET", "/recipes", "the recipes with their state"),
         ("GET", "/recipes/{recipe_id}", "one recipe"),
+        ("GET", "/recipes/{recipe_id}/plan", "what its launch would do: who leaves, whether it fits, how long it takes"),
+        ("GET", "/plans", "the same of every recipe"),
         ("GET", "/engines", "the engines of this machine, and what is being installed"),
         ("GET", "/launches/{launch_id}", "one launch"),
         ("GET", "/instances", "what runs, starts, or left something behind"),

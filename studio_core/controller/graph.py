@@ -35,6 +35,7 @@ from studio_core.store.key import KeyTable, ensure_admin_key
 from studio_core.store.later import Later
 from studio_core.store.launch import LaunchRow, LaunchTable
 from studio_core.store.recipe import RecipeTable
+from studio_core.store.request import used
 from studio_core.store.store import Store
 from studio_core.store.takeover import takeover
 from studio_core.supervisor import identity, launch
@@ -43,6 +44,7 @@ from studio_core.supervisor.foreign import Foreigners
 from studio_core.supervisor.job import Jobs
 from studio_core.supervisor.keeper import Keeper, Surroundings
 from studio_core.supervisor.kin import kin
+from studio_core.supervisor.learned import Learned
 from studio_core.supervisor.service import Supervisor
 from studio_core.usage.ingest import Ingest
 from studio_core.usage.sums import lifetime, peaks, sums
@@ -80,12 +82,15 @@ class Controller:
         self._services = Services(
             settings=settings, places=places, recipes=self.recipes, chats=chats, launches=self.launches,
             supervisor=self.supervisor, hub=Hub(), gpu=self._gpu, turns=self._turns,
-            figures=Figures(self._usage, self._peaks, self._lifetime), daemons=self._daemons(), exporter=self._exporter,
+            figures=Figures(self._usage, self._peaks, self._lifetime, partial(used, self.store)),
+            daemons=self._daemons(), exporter=self._exporter,
             jobs=Jobs(places), foreign=self._foreign,
             models=self._models,
             takeover=partial(takeover, self.store), changed=self._recipes_changed, shutdown=end, notices=self._notices,
         )
         self._herald = Herald(self._services)
+        self._learned = Learned(self._learn)
+        self._writes: set[asyncio.Task[None]] = set()
         self._servers = [
             Server(app.build(self._services, owner=True), places.control_socket),
             Server(app.build(self._services, owner=False), places.gateway_socket),
@@ -137,6 +142,7 @@ class Controller:
         await self.link.stop(shutdown=gateway)
         await self._ingest.stop()
         await self.supervisor.stop()
+        await asyncio.gather(*self._writes)
         await self._later.stop()
         await self.store.stop()
 
@@ -151,7 +157,13 @@ class Controller:
         self._herald.changed()
 
     def _sampled(self, sample: wire.Gpus) -> None:
+        self._learned.sampled(sample, self.supervisor.keepers())
         self._herald.sampled(sample)
+
+    def _learn(self, launch_id: str, memory_bytes: int) -> None:
+        write = asyncio.create_task(self._later.do(partial(self.launches.learn, launch_id, memory_bytes)))
+        self._writes.add(write)
+        write.add_done_callback(self._writes.discard)
 
     async def _names(self) -> list[str]:
         return [name for one in await self.recipes.list() if one.recipe is not None for name in one.recipe.public_names]

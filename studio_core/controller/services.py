@@ -17,6 +17,7 @@ from studio_core.settings import Settings
 from studio_core.store.chat import ChatTable
 from studio_core.store.launch import LaunchTable
 from studio_core.store.recipe import RecipeTable
+from studio_core.store.request import Used
 from studio_core.supervisor.foreign import Foreigners
 from studio_core.supervisor.job import Jobs
 from studio_core.supervisor.service import Supervisor
@@ -24,11 +25,12 @@ from studio_core.supervisor.service import Supervisor
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The sums that are read from the database on demand, each as the API answers it."""
+    """The sums that are read from the database on demand, each as the API answers it; `used` by recipe."""
 
     usage: Callable[[], Awaitable[Mapping[str, Any]]]
     peaks: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
     lifetime: Callable[[], Awaitable[Mapping[str, float]]]
+    used: Callable[[], Awaitable[Mapping[str, Used]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from studio_core import wire
 from studio_core.controller.services import Services
 from studio_core.engines.parser import Choices
 from studio_core.engines.verdict import verdicts
+from studio_core.models import weight
+from studio_core.store.launch import LastReady
 from studio_core.store.recipe import StoredRecipe
+from studio_core.store.request import Used
 from studio_core.supervisor import instance, launch
 
 # The state of an instance → vLLM Studio's status of its recipe.
@@ -88,11 +93,14 @@ async def recipes(services: Services) -> list[dict[str, Any]]:
 
 async def shown(services: Services, stored: Sequence[StoredRecipe]) -> list[dict[str, Any]]:
     """These recipes, with the parsers that each would run with."""
-    last = await services.launches.last_ready()
+    last, used = await services.launches.last_ready(), await services.figures.used()
     readable = [one.recipe for one in stored if one.recipe is not None]
     found = await asyncio.to_thread(verdicts, readable, services.settings)
-    chosen = {recipe.id: choices for recipe, choices in zip(readable, found, strict=True)}
-    return [_recipe(services, one, last, _parsers(chosen.get(one.id))) for one in stored]
+    sizes = await asyncio.to_thread(lambda: [weight.size(one.model_path) for one in readable])
+    known = {recipe.id: (choices, size) for recipe, choices, size in zip(readable, found, sizes, strict=True)}
+    return [
+        _recipe(services, one, *known.get(one.id, (None, None)), last.get(one.id), used.get(one.id, Used())) for one in stored
+    ]
 
 
 def _parsers(choices: Choices | None) -> dict[str, wire.Parser]:
@@ -101,7 +109,7 @@ def _parsers(choices: Choices | None) -> dict[str, wire.Parser]:
 
 
 def _recipe(
-    services: Services, stored: StoredRecipe, last: Mapping[str, tuple[str, float]], parsers: dict[str, wire.Parser]
+    services: Services, stored: StoredRecipe, choices: Choices | None, size: int | None, last: LastReady | None, used: Used
 ) -> dict[str, Any]:
     """One recipe; a row that cannot be read is shown with its problem."""
     one = stored.recipe
@@ -109,14 +117,21 @@ def _recipe(
     state = keeper.life.state if keeper else ""
     failed = services.supervisor.failure(stored.id)
     fields = one.stored() if one else {}
-    at, seconds = last.get(stored.id, (None, None))
+    at = max((each for each in (_moment(last), used.at) if each is not None), default=None)
     view = wire.RecipeView(
         id=stored.id, name=one.title if one else stored.id, backend=one.backend if one else "",
         model_path=one.model_path if one else "", version=stored.version,
         status=STATUS.get(state, "error" if failed or one is None else "stopped"),
         recipe=fields, instance_id=keeper.id if keeper else None, state=state,
         hold=stored.id in services.supervisor.holds, problems=[stored.problem] if stored.problem else [],
-        last_used_at=at, last_load_s=seconds, parsers=parsers,
+        last_used_at=None if at is None else datetime.fromtimestamp(at, UTC).isoformat(),
+        last_used_age_s=None if at is None else max(0.0, time.time() - at),
+        last_load_s=last.seconds if last else None, memory_bytes=last.memory_bytes if last else None,
+        size_bytes=size, tokens_per_s=used.rate, parsers=_parsers(choices),
     )
     short = {"tp": one.tensor_parallel_size, "pp": one.pipeline_parallel_size} if one else {}
     return {**fields, **short, **wire.to_builtins(view)}
+
+
+def _moment(last: LastReady | None) -> float | None:
+    return datetime.fromisoformat(last.at).timestamp() if last else None

@@ -53,15 +53,15 @@ def read(model: str, served: str = "", environ: Mapping[str, str] | None = None)
     `environ` says by VARIABLES where the hub's cache is.
     """
     try:
-        place = _place(model, os.environ if environ is None else environ)
-        files = (place,) if place.endswith(".gguf") else tuple(f"{place}/{name}" for name in FILES)
-        return _read(model, place, tuple(_stamp(file) for file in files), served[:NAME_LIMIT])
+        found = place(model, os.environ if environ is None else environ)
+        files = (found,) if found.endswith(".gguf") else tuple(f"{found}/{name}" for name in FILES)
+        return _read(model, found, tuple(_stamp(file) for file in files), served[:NAME_LIMIT])
     except (OSError, ValueError, RuntimeError):
         return ModelFacts(names=(_last(model),), served=served[:NAME_LIMIT])
 
 
-def _place(model: str, environ: Mapping[str, str]) -> str:
-    """A plain text, as a list of recipes asks for thousands."""
+def place(model: str, environ: Mapping[str, str]) -> str:
+    """Where a model lies: its path, or its folder in the hub's cache. A plain text, as a list of recipes asks for thousands."""
     path = os.path.expanduser(model)
     if not HUB_ID.match(model) or os.path.exists(path):
         return path

@@ -24,7 +24,7 @@ ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 # Sent back by vLLM Studio's recipe page, or by who read GET /recipes, although they are not part of a recipe.
 TRANSIENT = frozenset({
     "status", "crash_loop", "version", "recipe", "instance_id", "state", "hold", "problems", "last_used_at", "last_load_s",
-    "parsers",
+    "parsers", "last_used_age_s", "size_bytes", "memory_bytes", "tokens_per_s",
 })
 # What a person reads and no engine hears of.
 WORDS = frozenset({"name", "description", "notes", "tags"})

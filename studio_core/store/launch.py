@@ -34,6 +34,15 @@ class LaunchRow:
     start: Start | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LastReady:
+    """A recipe's last start that became ready: when, the seconds it took, and the most memory that its engine was seen to hold."""
+
+    at: str
+    seconds: float
+    memory_bytes: int | None = None
+
+
 COLUMNS = (
     "id, recipe, engine, origin, state, instance, created_at, marks, total_s, cause, start_s, start_marks, shape, version, cache"
 )
@@ -75,13 +84,25 @@ class LaunchTable:
             for row in rows
         ]
 
-    async def last_ready(self) -> dict[str, tuple[str, float]]:
-        """Recipe → (when, seconds) of its last start that became ready."""
+    async def last_ready(self) -> dict[str, LastReady]:
+        """Recipe → its last start that became ready. The memory is that of the newest start of which it is known."""
         rows = await self._store.read(
             "SELECT recipe, max(created_at) AS at, total_s FROM launches WHERE state = 'ready' AND total_s IS NOT NULL "
             "GROUP BY recipe"
         )
-        return {row["recipe"]: (row["at"], row["total_s"]) for row in rows}
+        held = await self._store.read(
+            "SELECT recipe, max(created_at), memory_bytes FROM launches WHERE memory_bytes IS NOT NULL GROUP BY recipe"
+        )
+        known = {row["recipe"]: row["memory_bytes"] for row in held}
+        return {row["recipe"]: LastReady(row["at"], row["total_s"], known.get(row["recipe"])) for row in rows}
+
+    async def learn(self, launch_id: str, memory_bytes: int) -> None:
+        """Keep with its launch what an engine holds."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE launches SET memory_bytes = ? WHERE id = ?", (memory_bytes, launch_id))
+
+        await self._store.write(work)
 
 
 def _columns(start: Start | None) -> tuple[float | None, str | None, str, str, str]:

@@ -95,6 +95,12 @@ _STARTS = _statements(
     "ALTER TABLE launches ADD COLUMN cache TEXT NOT NULL DEFAULT ''",
 )
 
+# What a list of recipes tells of each: what it holds when it runs, when it was last used and how fast it was.
+_FIGURES = _statements(
+    "ALTER TABLE launches ADD COLUMN memory_bytes INTEGER",
+    "CREATE INDEX requests_by_recipe ON requests(recipe, started_at)",
+)
+
 # Step n brings the database to version n. A step that was released is never changed.
-STEPS: tuple[Step, ...] = (_legacy, _OURS, _WRITER, _STARTS)
+STEPS: tuple[Step, ...] = (_legacy, _OURS, _WRITER, _STARTS, _FIGURES)
 VERSION = len(STEPS)

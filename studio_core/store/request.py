@@ -4,8 +4,37 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from studio_core.store.store import Store
+
+# A recipe's speed is that of its newest answers: older ones were of another load or engine.
+ANSWERS = 20
+# One look into the index for each recipe, however many requests there are.
+_FIGURES = f"""
+SELECT recipes.id AS recipe,
+  (SELECT max(started_at) FROM requests WHERE recipe = recipes.id) AS at,
+  (SELECT sum(completion_tokens) / sum(duration_s - ttft_s) FROM (
+     SELECT completion_tokens, duration_s, ttft_s FROM requests
+     WHERE recipe = recipes.id AND outcome = 'ok' AND completion_tokens > 1 AND duration_s > ttft_s
+     ORDER BY started_at DESC LIMIT {ANSWERS})) AS rate
+FROM recipes
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """`at` is when its newest request began (Unix seconds), `rate` its newest answers' tokens per second, without the first wait."""
+
+    at: float | None = None
+    rate: float | None = None
+
+
+async def used(store: Store) -> dict[str, Used]:
+    """The figures of every recipe that has requests."""
+    return {row["recipe"]: Used(row["at"], row["rate"]) for row in await store.read(_FIGURES) if row["at"] is not None}
 
 
 def upsert(connection: sqlite3.Connection, columns: tuple[str, ...], rows: Iterable[Sequence[Any]]) -> None:

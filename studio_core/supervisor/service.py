@@ -18,6 +18,7 @@ from studio_core.supervisor.assembly import assemble, refuse_stranger
 from studio_core.supervisor.attempt import Attempt, Attempts, failure_of
 from studio_core.supervisor.bell import Bell
 from studio_core.supervisor.departure import Departure, Door
+from studio_core.supervisor.holding import holdings
 from studio_core.supervisor.keeper import Keeper, Surroundings
 from studio_core.supervisor.restart import Turn
 from studio_core.supervisor.revival import Past, Revival, none
@@ -96,6 +97,13 @@ class Supervisor:
         mine = [keeper for keeper in self._keepers.values() if keeper.spec.recipe_id == recipe_id and keeper.life.claims]
         return max(mine, key=lambda keeper: keeper.life.alive, default=None)
 
+    def plan(self, recipe: Recipe, origin: str = launch.PERSON, force: bool = False) -> planner.Plan:
+        """What a launch would lead to, as things are now."""
+        return planner.plan(
+            recipe.id, origin, force=force, exclusive=self._around.settings.exclusive, held=recipe.id in self.holds,
+            holdings=holdings(self.keepers()), attempts=self._attempts.planned(), gpus=frozenset(recipe.gpus or ()),
+        )
+
     # What a person or the gateway asks.
 
     async def launch(self, recipe_id: str, origin: str = launch.PERSON, force: bool = False) -> wire.Launch:
@@ -109,7 +117,7 @@ class Supervisor:
         recipe = await self._recipes(recipe_id)
         await asyncio.to_thread(find(recipe.backend).check, recipe, self._around.settings)
         # From here to the registered attempt nothing is awaited: two requests cannot both find the house empty.
-        plan = self._plan(recipe, origin, force)
+        plan = self.plan(recipe, origin, force)
         if plan.refused:
             raise OnHold(f"{recipe.title} was stopped by hand", "", f"launch it: studio launch {recipe_id}")
         if plan.joined:
@@ -132,12 +140,6 @@ class Supervisor:
         self._forget_failure(recipe_id)
         return self._begin(Attempt.new(recipe, origin, force)).view(None)
 
-    def _plan(self, recipe: Recipe, origin: str, force: bool = False) -> planner.Plan:
-        return planner.plan(
-            recipe.id, origin, force=force, exclusive=self._around.settings.exclusive, held=recipe.id in self.holds,
-            holdings=self._holdings(), attempts=self._attempts.planned(), gpus=frozenset(recipe.gpus or ()),
-        )
-
     def _begin(self, attempt: Attempt) -> Attempt:
         self._attempts.remember(attempt)
         attempt.task = self._spawn(self._run(attempt))
@@ -146,7 +148,7 @@ class Supervisor:
 
     def _restart(self, recipe: Recipe, turn: Turn, pause_s: float) -> None:
         """Begin the launch that starts a crashed engine again when its pause is over. Whoever else is on the way goes first."""
-        if self._plan(recipe, launch.RESTART) != planner.Plan():
+        if self.plan(recipe, launch.RESTART) != planner.Plan():
             return
         attempt = Attempt.new(recipe, launch.RESTART, False)
         attempt.turn, attempt.due = turn, time.monotonic() + pause_s
@@ -279,17 +281,21 @@ class Supervisor:
 
     async def _make_room(self, attempt: Attempt, sleeper: Keeper | None) -> None:
         """Send away who must leave; wait for what is leaving already. A restart displaces nobody: raises Conflict."""
-        gpus = frozenset(attempt.recipe.gpus or ())
-        names = planner.leaving(attempt.recipe.id, gpus, self._around.settings.exclusive, self._holdings())
-        names = tuple(name for name in names if sleeper is None or name != sleeper.id)
-        others = [name for name in names if self._keepers[name].spec.recipe_id != attempt.recipe.id]
+        going = self.leaving(attempt.recipe, sleeper)
+        others = [one.id for one in going if one.spec.recipe_id != attempt.recipe.id]
         if others and attempt.origin == launch.RESTART:
             raise Conflict(f"{attempt.recipe.title} was not restarted", f"{', '.join(others)} took its place", "launch it by hand")
-        if names:
-            attempt.leaving = list(names)
+        if going:
+            attempt.leaving = [one.id for one in going]
             self._move(attempt, launch.WAITING)
-            await asyncio.gather(*(self._departure.dismiss(self._keepers[name], attempt.force) for name in names))
+            await asyncio.gather(*(self._departure.dismiss(one, attempt.force) for one in going))
             attempt.leaving = []
+
+    def leaving(self, recipe: Recipe, stays: Keeper | None = None) -> list[Keeper]:
+        """Who must be gone before this recipe runs."""
+        gpus, exclusive = frozenset(recipe.gpus or ()), self._around.settings.exclusive
+        names = planner.leaving(recipe.id, gpus, exclusive, holdings(self.keepers()))
+        return [self._keepers[name] for name in names if stays is None or name != stays.id]
 
     async def _bring_up(self, attempt: Attempt) -> Keeper:
         around = self._around
@@ -382,15 +388,6 @@ class Supervisor:
     def _changed(self) -> None:
         self._bell.ring()
         self._around.changed()
-
-    def _holdings(self) -> list[planner.Holding]:
-        return [
-            planner.Holding(
-                keeper.id, keeper.spec.recipe_id, keeper.life.claims, keeper.life.state == instance.READY,
-                frozenset(keeper.spec.recipe.get("gpus") or ()), bool(keeper.spec.recipe.get("pin")) and keeper.life.alive,
-            )
-            for keeper in self._keepers.values()
-        ]
 
     def _already(self, recipe: Recipe, keeper: Keeper) -> wire.Launch:
         """A launch of what serves already: over at once."""

@@ -16,10 +16,12 @@ from studio_core.wire.engine import Adapter, Engines, Installed, Job
 from studio_core.wire.foreign import Attach, Foreign, ForeignStop
 from studio_core.wire.importing import Import, Imported, ShellLine
 from studio_core.wire.model import Model, to_builtins
+from studio_core.wire.plan import LaunchPlan, Leaving
 
 __all__ = [
     "Adapter", "Attach", "Chat", "ChatMessage", "ChatSession", "Check", "Engines", "Finding", "Foreign", "ForeignStop",
-    "Import", "Imported", "Installed", "Job", "Model", "NodeLine", "Parser", "ShellLine", "Variable", "to_builtins",
+    "Import", "Imported", "Installed", "Job", "LaunchPlan", "Leaving", "Model", "NodeLine", "Parser", "ShellLine", "Variable",
+    "to_builtins",
 ]
 
 
@@ -243,7 +245,9 @@ class RecipeView(Model):
     """A recipe in GET /recipes: its stored fields, its version (for PUT), and what it does now.
 
     `recipe` holds every field as stored. `status` is vLLM Studio's: running, starting, stopped, error. `parsers` are what
-    an engine that needs them would be given, by kind (tool, reasoning).
+    an engine that needs them would be given, by kind (tool, reasoning). `size_bytes` are its weights on this machine,
+    `memory_bytes` the most that its engine was seen to hold, `tokens_per_s` the speed of its newest answers; last used is
+    its newest request or start.
     """
 
     id: str
@@ -258,7 +262,11 @@ class RecipeView(Model):
     hold: bool = False
     problems: list[str] = []
     last_used_at: str | None = None
+    last_used_age_s: float | None = None
     last_load_s: float | None = None
+    size_bytes: int | None = None
+    memory_bytes: int | None = None
+    tokens_per_s: float | None = None
     parsers: dict[str, Parser] = {}
 
 

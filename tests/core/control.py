@@ -30,6 +30,7 @@ from studio_core.settings import load
 from studio_core.store.chat import ChatTable
 from studio_core.store.launch import LaunchTable
 from studio_core.store.recipe import RecipeTable
+from studio_core.store.request import used
 from studio_core.store.store import Store
 from studio_core.store.takeover import takeover
 from studio_core.supervisor.departure import Traffic
@@ -137,7 +138,7 @@ def assemble(settings: Any, places: Places, store: Store, stopped: list[bool], d
         supervisor=Supervisor(around, recipes.usable, IdleDoor(), over), hub=Hub(),
         gpu=GpuWatch(settings, places, lambda _: None, lambda _: None),
         turns=Turns(chats, lambda: ("127.0.0.1", settings.port), lambda: "sk-test"),
-        figures=Figures(partial(sums, store), partial(peaks, store), partial(lifetime, store)),
+        figures=Figures(partial(sums, store), partial(peaks, store), partial(lifetime, store), partial(used, store)),
         daemons=Daemons(
             lambda: wire.Daemon(pid=os.getpid()), wire.Gateway, wire.Daemon, dict, dict
         ),

@@ -20,7 +20,7 @@ from studio_core.errors import BadRecipe, DiskFull, NotFound, RecipeChanged, Sto
 from studio_core.paths import Places
 from studio_core.recipes.recipe import parse
 from studio_core.store.key import KeyTable, digest, ensure_admin_key
-from studio_core.store.launch import LaunchRow, LaunchTable
+from studio_core.store.launch import LastReady, LaunchRow, LaunchTable
 from studio_core.store.migration import VERSION
 from studio_core.store.recipe import RecipeTable
 from studio_core.store.store import Store
@@ -212,7 +212,7 @@ async def test_the_last_start_that_became_ready_is_known(store: Store) -> None:
     table = LaunchTable(store)
     for number, (state, total) in enumerate([("ready", 5.0), ("ready", 7.0), ("failed", None)]):
         await table.add(LaunchRow(f"l{number}", "a", "vllm", "person", state, None, f"2026-01-0{number + 1}", {}, total, ""))
-    assert await table.last_ready() == {"a": ("2026-01-02", 7.0)}
+    assert await table.last_ready() == {"a": LastReady("2026-01-02", 7.0)}
 
 
 async def test_starts_come_back_as_they_were_the_newest_first(store: Store) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from starlette.responses import Response
 
 from studio_core import wire
-from studio_core.controller import view
+from studio_core.controller import prospect, view
 from studio_core.controller.endpoint import Call, Endpoint, Query, Table
 from studio_core.errors import BadValue, Conflict, RecipeChanged
 from studio_core.recipes.recipe import Recipe, parse
@@ -80,9 +80,19 @@ async def check(call: Call) -> wire.Check:
     return await asyncio.to_thread(preview, recipe, call.services.settings, call.query["ask"], ports)
 
 
+async def plan(call: Call) -> wire.LaunchPlan:
+    return await prospect.one(call.services, call.path["recipe_id"])
+
+
+async def plans(call: Call) -> list[wire.LaunchPlan]:
+    return await prospect.every(call.services)
+
+
 ENDPOINTS: Table = {
     ("GET", "/recipes"): Endpoint(every, list[wire.RecipeView]),
     ("GET", "/recipes/{recipe_id}"): Endpoint(one, wire.RecipeView),
+    ("GET", "/recipes/{recipe_id}/plan"): Endpoint(plan, wire.LaunchPlan),
+    ("GET", "/plans"): Endpoint(plans, list[wire.LaunchPlan]),
     ("POST", "/recipes"): Endpoint(store, wire.Stored, body=dict[str, Any]),
     ("PUT", "/recipes/{recipe_id}"): Endpoint(change, wire.Stored, body=dict[str, Any]),
     ("DELETE", "/recipes/{recipe_id}"): Endpoint(delete, wire.Done),
