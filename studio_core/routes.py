@@ -136,6 +136,7 @@ TABLE: tuple[Route, ...] = (
         CONTROLLER, DEFINE,
         ("POST", "/engines/{engine}/install", "build an engine's own environment"),
         ("POST", "/recipes", "store a recipe"),
+        ("POST", "/recipes/check", "what is wrong with a recipe that is not stored"),
         ("POST", "/recipes/import", "read a command or another tool's file as recipes; stores nothing"),
         ("PUT", "/recipes/{recipe_id}", "change a recipe, with the version that was read"),
         ("DELETE", "/recipes/{recipe_id}", "delete a recipe"),

@@ -27,6 +27,17 @@ class RecipeCalls(LaunchCalls):
         path = f"/recipes/{quote(recipe_id, safe='')}/check?ask={str(ask).lower()}"
         return self._send("GET", path, wire.Check, endless=True)
 
+    def check_fields(self, data: Mapping[str, Any]) -> wire.Check:
+        """The same of a recipe that is not stored."""
+        return self._send("POST", "/recipes/check", wire.Check, data, endless=True)
+
+    def plan(self, recipe_id: str) -> wire.LaunchPlan:
+        """What a launch of it would do now; nothing is done."""
+        return self._get(f"/recipes/{quote(recipe_id, safe='')}/plan", wire.LaunchPlan)
+
+    def plans(self) -> list[wire.LaunchPlan]:
+        return self._get("/plans", list[wire.LaunchPlan])
+
     def put_recipe(self, data: Mapping[str, Any], version: int | None = None) -> wire.Stored:
         """Store a recipe; with the version that was read, a change made meanwhile is a RecipeChanged error."""
         if version is None:

@@ -26,7 +26,7 @@ FROM recipes
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """`at` is when its newest request began (Unix seconds), `rate` its newest answers' tokens per second, without the first wait."""
+    """`at` is when its newest request began (Unix seconds), `rate` its newest answers' tokens per second after the first."""
 
     at: float | None = None
     rate: float | None = None

@@ -6,7 +6,7 @@ from studio_core.wire.model import Model
 
 
 class Leaving(Model):
-    """An instance that has to go for a launch: why, and how many requests it still answers. `pinned`: only insisting sends it away."""
+    """An instance that has to go for a launch, and why. `running` requests are let end; `pinned`: only insisting sends it away."""
 
     instance_id: str
     recipe_id: str

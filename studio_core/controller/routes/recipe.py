@@ -11,7 +11,7 @@ from starlette.responses import Response
 from studio_core import wire
 from studio_core.controller import prospect, view
 from studio_core.controller.endpoint import Call, Endpoint, Query, Table
-from studio_core.errors import BadValue, Conflict, RecipeChanged
+from studio_core.errors import BadRecipe, BadValue, Conflict, RecipeChanged
 from studio_core.recipes.recipe import Recipe, parse
 from studio_core.supervisor.preview import preview
 
@@ -75,9 +75,21 @@ async def _tell(call: Call, recipe_id: str, version: int | None) -> None:
 
 
 async def check(call: Call) -> wire.Check:
-    recipe = await call.services.recipes.usable(call.path["recipe_id"])
+    return await _check(call, await call.services.recipes.usable(call.path["recipe_id"]), call.query["ask"])
+
+
+async def check_fields(call: Call) -> wire.Check:
+    """A field that cannot be is a finding like any other: the person is still writing."""
+    try:
+        return await _check(call, parse(call.body), False)
+    except BadRecipe as error:
+        parts = (one.partition(": ") for one in error.detail.split("; "))
+        return wire.Check(problems=[wire.Finding(field=name, text=text or error.title) for name, _, text in parts])
+
+
+async def _check(call: Call, recipe: Recipe, ask: bool) -> wire.Check:
     ports = {keeper.spec.port for keeper in call.services.supervisor.keepers() if keeper.life.claims}
-    return await asyncio.to_thread(preview, recipe, call.services.settings, call.query["ask"], ports)
+    return await asyncio.to_thread(preview, recipe, call.services.settings, ask, ports)
 
 
 async def plan(call: Call) -> wire.LaunchPlan:
@@ -94,6 +106,7 @@ ENDPOINTS: Table = {
     ("GET", "/recipes/{recipe_id}/plan"): Endpoint(plan, wire.LaunchPlan),
     ("GET", "/plans"): Endpoint(plans, list[wire.LaunchPlan]),
     ("POST", "/recipes"): Endpoint(store, wire.Stored, body=dict[str, Any]),
+    ("POST", "/recipes/check"): Endpoint(check_fields, wire.Check, body=dict[str, Any]),
     ("PUT", "/recipes/{recipe_id}"): Endpoint(change, wire.Stored, body=dict[str, Any]),
     ("DELETE", "/recipes/{recipe_id}"): Endpoint(delete, wire.Done),
     ("GET", "/recipes/{recipe_id}/check"): Endpoint(check, wire.Check, query=(
