@@ -8,7 +8,7 @@ import pytest
 
 from studio_core import wire
 from studio_core.models import weight
-from studio_core.recipes.recipe import parse
+from studio_core.recipes.recipe import Recipe, parse
 from studio_core.supervisor import fit
 
 GIB = 1024**3
@@ -22,7 +22,7 @@ def gpu(index: int, free: float, *held: tuple[str, float]) -> wire.Gpu:
     )
 
 
-def recipe(**fields: object) -> fit.Recipe:
+def recipe(**fields: object) -> Recipe:
     return parse({"id": "r", "model_path": "/m", "backend": "vllm", **fields})
 
 
