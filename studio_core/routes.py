@@ -63,6 +63,7 @@ TABLE: tuple[Route, ...] = (
         ("POST", "/v1/embeddings", "embeddings, where the engine has them"),
         ("POST", "/v1/responses", "OpenAI's responses, where the engine has them"),
         ("POST", "/v1/messages", "Anthropic's messages, where the engine has them"),
+        ("POST", "/v1/messages/count_tokens", "their size in tokens, where the engine counts it"),
         ("POST", "/v1/rerank", "rerank, where the engine has it"),
         ("POST", "/v1/tokenize", "text to tokens, where the engine has it"),
         ("POST", "/v1/detokenize", "tokens to text, where the engine has it"),

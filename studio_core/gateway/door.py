@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 from functools import partial
 
-import msgspec
-
 from studio_core.errors import StudioError, WrongMethod
+from studio_core.gateway import shape
 from studio_core.gateway.answer import LocalAnswer
 from studio_core.gateway.auth import authorise
 from studio_core.gateway.control import Control
@@ -57,11 +56,10 @@ class FrontDoor:
         """As a whole answer; in a stream of events as its last event; any other answer that has begun is cut."""
         self._name(request)
         responder.common = self._common(request)
-        body = error.openai(request.id) if request.openai else error.body()
         if not responder.started:
-            responder.json(error.status, body, _hints(request, error))
+            responder.json(error.status, shape.body(request.path, error, request.id), _hints(request, error))
         elif responder.events:
-            responder.put(b"data: " + msgspec.json.encode(body) + b"\n\n")
+            responder.put(shape.event(request.path, error, request.id))
             responder.finish()
 
     async def _serve(self, serve: Serve, request: Request, responder: Responder) -> None:

@@ -37,11 +37,6 @@ class Request:
     def query(self) -> str:
         return self.target.partition(b"?")[2].decode("ascii", "replace")
 
-    @property
-    def openai(self) -> bool:
-        """Whether its errors have OpenAI's shape."""
-        return self.path.startswith("/v1/")
-
     def header(self, name: bytes) -> str | None:
         return next((value.decode("latin-1") for key, value in self.headers if key == name), None)
 

@@ -92,6 +92,15 @@ def openai(found: Any) -> dict[str, Any]:
     return error
 
 
+def spoken(path: str, found: Any) -> dict[str, Any]:
+    """The error in the shape of the path's clients: Anthropic's, or OpenAI's."""
+    if path != "/v1/messages":
+        return openai(found)
+    error: dict[str, Any] = found["error"]
+    assert found["type"] == "error" and found["request_id"].startswith("req-") and {"type", "message"} <= set(error)
+    return error
+
+
 # What is wrong with a recipe, the status of its launch, what is said, and a part of the hint.
 RECIPES: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "no-model": ({"model_path": "/nowhere/m.gguf"}, 422, "the model file /nowhere/m.gguf is not there", "correct model_path"),
@@ -243,7 +252,7 @@ ENGINE_PATHS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v
 @pytest.mark.parametrize("path", ENGINE_PATHS)
 def test_a_model_that_is_not_there(home: House, studio: Command, path: str) -> None:
     code, found = ask(home, path, {"model": "nobody"})
-    error = openai(found)
+    error = spoken(path, found)
     assert (code, error["code"]) == (404, "model_not_found")
     assert "`nobody`" in error["message"] and "fine" in error["message"]
     code, found = ask(home, "/v1/models/nobody", b"", "GET")
@@ -257,7 +266,7 @@ BODIES = [b"{no", b"\xff", b"", b'{"a":' * 100_000, b"[1]", b'{"model": 3}', b"{
 @pytest.mark.parametrize("path", ENGINE_PATHS)
 def test_a_body_that_is_no_request(home: House, studio: Command, path: str, body: bytes) -> None:
     code, found = ask(home, path, body)
-    assert (code, openai(found)["code"]) == (400, "invalid_request_error")
+    assert (code, spoken(path, found)["code"]) == (400, "invalid_request_error")
 
 
 @pytest.mark.parametrize("body", [b"{no", b"\xff", b'{"a":' * 100_000], ids=lambda body: str(body[:12]))
