@@ -20,10 +20,15 @@ Option = tuple[str, ...]
 def arguments(base: Sequence[Option], extra: Mapping[str, Any], catalog: Catalog) -> list[str]:
     """The words of a recipe: its structured fields, then `extra_args`, which win over them; null takes a field's flag away."""
     options = [option for key, value in extra.items() if internal(key) is False for option in expand(key, value, catalog)]
+    return [word for option in (*kept(base, extra, catalog), *options) for word in option]
+
+
+def kept(base: Sequence[Option], extra: Mapping[str, Any], catalog: Catalog) -> list[Option]:
+    """What the structured fields say and `extra_args` do not say otherwise."""
+    options = [option for key, value in extra.items() if internal(key) is False for option in expand(key, value, catalog)]
     nothing = {catalog.spell(key) for key, value in extra.items() if value is None}
     taken = {_name(spelling, catalog) for spelling in (*nothing, *(option[0] for option in options))}
-    kept = [option for option in base if _name(option[0], catalog) not in taken]
-    return [word for option in (*kept, *options) for word in option]
+    return [option for option in base if _name(option[0], catalog) not in taken]
 
 
 def internal(key: str) -> bool:

@@ -26,6 +26,11 @@ class Bench:
     settings: Settings
 
 
+def stand_in(settings: Settings) -> Bench:
+    """A bench for looking at a command that nobody will run."""
+    return Bench("127.0.0.1", 1, "", Path("."), settings)
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """What to execute: an argv list (never a shell), the engine's own environment, and the working directory.

@@ -5,12 +5,14 @@ A package takes seconds to import, so its answer is kept in the cache folder unt
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import re
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +24,7 @@ from studio_core.errors import BadRecipe
 from studio_core.paths import cache_dir
 
 HELP_S, PROBE_S = 20.0, 180.0
+NICE = 10
 PROBES = Path(__file__).parent / "probe"
 # A help line names its flags first: `-c,    --ctx-size N    size of the context`.
 _SPELLING = re.compile(r"--?[A-Za-z][\w.-]*")
@@ -71,7 +74,11 @@ def _not_run(path: str, error: OSError, hint: str) -> BadRecipe:
     return BadRecipe(f"{path} cannot be run", error.strerror or str(error), hint)
 
 
-# A Python package.
+# A Python package. One is asked at a time: each import takes a processor and gigabytes of reading.
+
+_ASKING = threading.Lock()
+# What could not answer is not asked again by itself as long as it and this process stay as they are.
+_SILENT: set[str] = set()
 
 
 def kept(python: Path, engine: str) -> Catalog | None:
@@ -83,16 +90,44 @@ def kept(python: Path, engine: str) -> Catalog | None:
         return None
 
 
-def package(python: Path, engine: str) -> Catalog:
-    """The flags of an engine in an interpreter's environment; seconds the first time.
+def learn(python: Path, engine: str, patience: float = PROBE_S) -> bool:
+    """Ask once per version so that `kept` knows the answer; False where that is not to be had now, or was refused before."""
+    file = _file(python, engine)
+    if file is None or str(file) in _SILENT:
+        return False
+    try:
+        package(python, engine, patience)
+    except BadRecipe:
+        _SILENT.add(str(file))
+        return False
+    return True
+
+
+def unasked(python: Path, engine: str) -> bool:
+    """Whether an engine is there that could be asked and never was."""
+    file = _file(python, engine)
+    return file is not None and str(file) not in _SILENT and not file.exists()
+
+
+def package(python: Path, engine: str, patience: float = PROBE_S) -> Catalog:
+    """The flags of an engine in an interpreter's environment; seconds the first time. Who asks for the same waits for that answer.
 
     Raises:
-        BadRecipe: the engine is not there, or cannot tell; `detail` has its last line.
+        BadRecipe: the engine is not there, or cannot tell, or not within `patience` seconds; `detail` has its last line.
     """
+    if not _ASKING.acquire(timeout=patience):
+        raise BadRecipe(f"{engine} cannot be asked for its flags", "another engine is being asked", "try again")
+    try:
+        return _package(python, engine, patience)
+    finally:
+        _ASKING.release()
+
+
+def _package(python: Path, engine: str, patience: float) -> Catalog:
     found = kept(python, engine)
     if found is not None:
         return found
-    answer = _answer(python, engine)
+    answer = _answer(python, engine, patience)
     file = _file(python, engine)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -102,10 +137,10 @@ def package(python: Path, engine: str) -> Catalog:
     return catalog.of(answer, asked=True)
 
 
-def _answer(python: Path, engine: str) -> Mapping[str, Any]:
+def _answer(python: Path, engine: str, patience: float) -> Mapping[str, Any]:
     title, hint = f"{engine} cannot be asked for its flags", f"see what it says: {python} -c 'import {engine}'"
     try:
-        done = _run([str(python), str(PROBES / f"{engine}_parser.py")], PROBE_S)
+        done = _run([str(python), str(PROBES / f"{engine}_parser.py")], patience)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BadRecipe(title, str(error), hint) from error
     try:
@@ -129,6 +164,15 @@ def _file(python: Path, engine: str) -> Path | None:
 
 
 def _run(argv: Sequence[str], patience: float) -> subprocess.CompletedProcess[str]:
+    """Behind everything else that wants the processor."""
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    return subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=patience, env=environment,
-                          stdin=subprocess.DEVNULL, check=False)
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", env=environment,
+                          stdin=subprocess.DEVNULL) as child:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, child.pid, NICE)
+        try:
+            out, err = child.communicate(timeout=patience)
+        except BaseException:
+            child.kill()
+            raise
+        return subprocess.CompletedProcess(list(argv), child.returncode, out, err)

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio_core.engines import catalog, container, inquiry, llamacpp_table, llamaserver, runtime
-from studio_core.engines.argument import Option, arguments
+from studio_core.engines.argument import Option, arguments, kept
 from studio_core.engines.catalog import Catalog
-from studio_core.engines.engine import Bench, Command, Probe
+from studio_core.engines.engine import Bench, Command, Probe, stand_in
+from studio_core.engines.field import BESIDE
 from studio_core.engines.node import Line
-from studio_core.engines.problem import Problem, examine, insist
+from studio_core.engines.problem import Problem, examine, examine_own, insist
 from studio_core.errors import BadRecipe
 from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
@@ -57,8 +58,7 @@ class LlamaCpp:
 
     def check(self, recipe: Recipe, settings: Settings) -> None:
         """Everything that can be known before the start: binary, model file, every flag."""
-        bench = Bench("127.0.0.1", 1, "", Path("."), settings)
-        self.command(recipe, bench)
+        insist(self.problems(recipe, settings))
 
     def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
         try:
@@ -70,6 +70,8 @@ class LlamaCpp:
         if runtime.contained(recipe):
             yield from container.problems(recipe, self.name, settings)
         yield from examine(recipe.extra_args, start.flags, llamacpp_table.OWNED)
+        own = known(served(recipe, stand_in(settings)), start)
+        yield from examine_own(kept(own, recipe.extra_args, start.flags), start.flags, BESIDE)
 
     def nodes(self, recipe: Recipe) -> Sequence[Line]:
         return ()
@@ -78,7 +80,7 @@ class LlamaCpp:
         """The command line. The working directory is the instance's folder, which also hides the user's own
         llama.cpp configuration (read from XDG_CONFIG_HOME before the arguments)."""
         start = launcher(recipe)
-        own = [option for option in options(recipe, bench) if option[0] not in WISHES or start.flags.find(option[0])]
+        own = known(options(recipe, bench), start)
         insist(examine(recipe.extra_args, start.flags, llamacpp_table.OWNED))
         env = {**start.env, "LLAMA_API_KEY": bench.api_key, "XDG_CONFIG_HOME": str(bench.folder / "config")}
         return Command((*start.argv, *arguments(own, recipe.extra_args, start.flags)), env, str(bench.folder))
@@ -106,6 +108,11 @@ def served(recipe: Recipe, bench: Bench) -> list[Option]:
         ("--metrics",),
         ("--verbosity", VERBOSITY),
     ]
+
+
+def known(own: Sequence[Option], start: Launcher) -> list[Option]:
+    """Without wishes that the server has never heard of."""
+    return [option for option in own if option[0] not in WISHES or start.flags.find(option[0])]
 
 
 def launcher(recipe: Recipe) -> Launcher:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from studio_core.engines import catalog, folder, inquiry, machine, parser, registration, runtime, thinking
+from studio_core.engines.argument import Option, kept
 from studio_core.engines.catalog import Catalog
+from studio_core.engines.field import Field, named
 from studio_core.engines.parser import Choices
-from studio_core.engines.problem import Problem, examine
+from studio_core.engines.problem import Problem, examine, examine_own
 from studio_core.engines.runtime import Program
 from studio_core.errors import BadRecipe
 from studio_core.recipes.recipe import Recipe
+
+DOUBT_S = 20.0
+Own = Callable[[Choices], Sequence[Option]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,7 @@ class Package:
     image: tuple[str, ...]
     hint: str
     owned: Mapping[str, str]
+    fields: tuple[Field, ...]
 
     def program(self, recipe: Recipe, setting: str = "") -> Program:
         """How it is started for this recipe; `setting` names an interpreter for recipes that name none.
@@ -58,12 +64,24 @@ class Package:
                 return known
         return catalog.shipped(self.engine)
 
+    def settled(self, recipe: Recipe, problems: Callable[[], Iterable[Problem]], setting: str = "") -> list[Problem]:
+        """The problems before a launch. Where only a shipped table speaks against the recipe, the engine itself is asked.
+
+        That takes as long as importing it, at most DOUBT_S, and once per version; who has no doubts waits for nothing.
+        """
+        found = list(problems())
+        if any(one.doubtful for one in found) and not runtime.contained(recipe):
+            python = self.program(recipe, setting).python
+            if python is not None and inquiry.learn(python, self.engine, DOUBT_S):
+                return list(problems())
+        return found
+
     def parsers(self, recipe: Recipe, found: Program, taken: Catalog) -> Choices:
         """The recipe's own, else those of the model's family that the installed engine has."""
         return parser.of_recipe(recipe, self.engine, registration.known(self.engine, found.python, taken))
 
-    def problems(self, recipe: Recipe, find: Callable[[], Program], ask: bool) -> Iterator[Problem]:
-        """Program, model, machine and every flag."""
+    def problems(self, recipe: Recipe, find: Callable[[], Program], ask: bool, own: Own) -> Iterator[Problem]:
+        """Program, model, machine and every flag, those that `own` makes of the recipe's fields too."""
         try:
             found = find()
             taken = self.flags(found, ask)
@@ -73,5 +91,8 @@ class Package:
         if not runtime.contained(recipe):
             yield from folder.problems(recipe.model_path)
             yield from machine.problems(recipe)
-        yield from examine(thinking.extra(recipe), taken, self.owned)
+        yield from thinking.problems(recipe, taken)
+        yield from examine(recipe.extra_args, taken, self.owned)
+        options = own(self.parsers(recipe, found, taken))
+        yield from examine_own(kept(options, recipe.extra_args, taken), taken, named(self.fields))
         yield from parser.problems(recipe, self.engine, registration.known(self.engine, found.python, taken))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from studio_core.engines.argument import internal
+from studio_core.engines.argument import Option, internal
 from studio_core.engines.catalog import Catalog, Flag
 from studio_core.errors import BadRecipe
 
@@ -17,15 +18,24 @@ _HUMAN = re.compile(r"\d+(\.\d+)?[kmgt]|\d+[KMGT]|\d+")
 # Somebody's notes among the arguments made engines fail with "unrecognized arguments" (vLLM Studio, 2026).
 _NOTE = re.compile(r"(^|[-_])notes?([-_]|$)|[-_]\d{6,8}$")
 
+# Bits of a cache, counts: no table lists them all.
+_COUNTED = re.compile(r"\d+(,\d+)*")
+# Judged by `parser.problems`, which knows plugins.
+JUDGED = frozenset({"--tool-call-parser", "--reasoning-parser"})
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with a recipe: where, what, and what to do. One that is not `severe` may still start."""
+    """What is wrong with a recipe: where, what, and what to do. One that is not `severe` may still start.
+
+    `doubtful`: a shipped table says so, which may be of another version than the engine that is installed.
+    """
 
     field: str
     text: str
     hint: str
     severe: bool = True
+    doubtful: bool = False
 
     @property
     def line(self) -> str:
@@ -56,19 +66,66 @@ def examine(extra: Mapping[str, Any], catalog: Catalog, owned: Mapping[str, str]
         elif flag.removed or flag.deprecated:
             hint = f"use {flag.replacement}" if flag.replacement else flag.help or "remove it"
             yield Problem(field, f"{flag.name} is {'gone' if flag.removed else 'deprecated'}", hint, severe=flag.removed)
-        if flag is not None and own is None and not catalog.inside(spelling) and (wrong := problem(flag, value)):
-            yield Problem(field, f"{flag.name} {wrong}", "correct it in the recipe")
+        if flag is not None and own is None and not catalog.inside(spelling):
+            yield from valued(field, flag, value, catalog)
 
 
-def _unknown(field: str, spelling: str, catalog: Catalog) -> Problem:
+def valued(field: str, flag: Flag, value: Any, catalog: Catalog) -> Iterator[Problem]:
+    """A value that is wrong, or that the engine does not name although it names some.
+
+    Of the choices a shipped table may miss those of another version.
+    """
+    wrong = problem(flag, value)
+    if wrong:
+        chosen = "choice" in (flag.kind, flag.item) and not isinstance(value, bool)
+        hint = _near(value, flag.choices) or "correct it in the recipe"
+        doubtful = chosen and not catalog.asked
+        yield Problem(field, f"{flag.name} {wrong}", hint, not doubtful, doubtful)
+    elif _is_unnamed(flag, value):
+        hint = _near(value, flag.known) or f"it names {', '.join(map(str, flag.known))}"
+        yield Problem(field, f"{catalog.label} does not name {value!r} for {flag.name}", hint, severe=False)
+
+
+def _is_unnamed(flag: Flag, value: Any) -> bool:
+    if not flag.known or not isinstance(value, str) or flag.name in JUDGED or _COUNTED.fullmatch(value):
+        return False
+    return value not in map(str, flag.known) and not (flag.nullable and value.lower() in ("none", "null"))
+
+
+def _near(value: Any, among: Sequence[Any]) -> str:
+    near = difflib.get_close_matches(str(value).lower(), sorted(map(str, among)), 1, 0.6)
+    return f"did you mean {near[0]}?" if near else ""
+
+
+def examine_own(options: Iterable[Option], catalog: Catalog, fields: Mapping[str, str]) -> Iterator[Problem]:
+    """What is wrong with the words that the recipe's own fields became. `fields`: the flag's name → the field that says it."""
+    for spelling, *words in options:
+        field, flag = fields.get(spelling, spelling), catalog.find(spelling)
+        if spelling in JUDGED:
+            continue
+        if flag is None:
+            yield _unknown(field, spelling, catalog, "leave the field out, or take another version of the engine")
+        elif flag.removed:
+            yield Problem(field, f"{flag.name} is gone", f"use {flag.replacement}" if flag.replacement else "leave the field out")
+        else:
+            yield from valued(field, flag, _value(flag, words), catalog)
+
+
+def _value(flag: Flag, words: Sequence[str]) -> Any:
+    if not words:
+        return True
+    return list(words) if flag.kind == "list" and flag.style != "comma" else words[0]
+
+
+def _unknown(field: str, spelling: str, catalog: Catalog, remedy: str = "") -> Problem:
     """Severe where the engine itself was asked; a shipped table may be of another version."""
-    near = catalog.successor(spelling)
-    if near is None:
+    near = remedy or catalog.successor(spelling)
+    if not near:
         found = catalog.nearest(spelling)
         near = f"did you mean {found}?" if found else "remove it from extra_args"
     if _NOTE.search(spelling):
         near = "is it a note? write it into notes or description"
-    return Problem(field, f"{catalog.label} has no flag {spelling}", near, severe=catalog.asked)
+    return Problem(field, f"{catalog.label} has no flag {spelling}", near, catalog.asked, not catalog.asked)
 
 
 def problem(flag: Flag, value: Any) -> str:

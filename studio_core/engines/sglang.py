@@ -9,7 +9,7 @@ import yaml
 
 from studio_core.engines import catalog, container, folder, node, runtime, sglang_table, thinking
 from studio_core.engines.argument import Option, arguments
-from studio_core.engines.engine import Bench, Command
+from studio_core.engines.engine import Bench, Command, stand_in
 from studio_core.engines.field import Field, options
 from studio_core.engines.package import Package
 from studio_core.engines.parser import Choices
@@ -17,10 +17,6 @@ from studio_core.engines.problem import Problem, insist
 from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
 
-PACKAGE = Package(
-    "sglang", "SGLang", "sglang.launch_server", ("python3", "-m", "sglang.launch_server"),
-    "name its interpreter in the setting sglang_python, or in the recipe's python_path", sglang_table.OWNED,
-)
 CONFIG = "sglang.yaml"
 DIST_PORT = 5000
 FIELDS = (
@@ -34,6 +30,10 @@ FIELDS = (
     Field("quantization", "--quantization"),
     Field("dtype", "--dtype"),
 )
+PACKAGE = Package(
+    "sglang", "SGLang", "sglang.launch_server", ("python3", "-m", "sglang.launch_server"),
+    "name its interpreter in the setting sglang_python, or in the recipe's python_path", sglang_table.OWNED, FIELDS,
+)
 
 
 class Sglang:
@@ -46,17 +46,20 @@ class Sglang:
     probes = sglang_table.PROBES
 
     def check(self, recipe: Recipe, settings: Settings) -> None:
-        insist(self.problems(recipe, settings))
+        insist(PACKAGE.settled(recipe, lambda: self.problems(recipe, settings), settings.sglang_python))
 
     def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
         if runtime.contained(recipe):
             yield from container.problems(recipe, self.name, settings)
-        yield from PACKAGE.problems(recipe, lambda: PACKAGE.program(recipe, settings.sglang_python), ask)
+        yield from PACKAGE.problems(
+            recipe, lambda: PACKAGE.program(recipe, settings.sglang_python), ask,
+            lambda parsers: own(recipe, stand_in(settings), parsers),
+        )
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
         found = PACKAGE.program(recipe, bench.settings.sglang_python)
         taken = PACKAGE.flags(found)
-        words = arguments(own(recipe, bench, PACKAGE.parsers(recipe, found, taken)), thinking.extra(recipe), taken)
+        words = arguments(own(recipe, bench, PACKAGE.parsers(recipe, found, taken)), thinking.extra(recipe, taken), taken)
         config = {CONFIG: yaml.safe_dump({"api-key": bench.api_key})}
         argv = (*found.argv, "--model-path", folder.place(recipe.model_path), "--config", str(bench.folder / CONFIG), *words)
         return Command(argv, {}, str(bench.folder), config)

@@ -12,8 +12,8 @@ import yaml
 from studio_core.engines import catalog, container, machine, node, parser, runtime, tabby_table
 from studio_core.engines.argument import internal
 from studio_core.engines.catalog import Flag
-from studio_core.engines.engine import Bench, Command
-from studio_core.engines.problem import Problem, examine, insist
+from studio_core.engines.engine import Bench, Command, stand_in
+from studio_core.engines.problem import Problem, examine, insist, valued
 from studio_core.errors import BadRecipe
 from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
@@ -22,6 +22,9 @@ from studio_core.settings import Settings
 INTERPRETERS = ("venv/bin/python", ".venv/bin/python")
 # vLLM Studio's recipes say this when nothing was chosen.
 CACHE_MODES = {"fp16": "FP16", "q8": "Q8", "q6": "Q6", "q4": "Q4"}
+# Option of the configuration → the recipe's field that it comes from.
+FIELDS = {"max_seq_len": "max_model_len", "cache_mode": "kv_cache_dtype", "tensor_parallel": "tensor_parallel_size",
+          "tool_format": "tool_call_parser", "vision": "vision", "reasoning": "reasoning_parser"}
 # A cache is made of pages of this many tokens.
 PAGE = 256
 # Wide enough that its console does not wrap a line of log.
@@ -57,6 +60,7 @@ class TabbyApi:
             yield Problem("nodes", "TabbyAPI runs on one machine", "remove nodes, or choose another engine")
         yield from machine.problems(recipe)
         yield from examine(recipe.extra_args, catalog.shipped(self.name), tabby_table.OWNED)
+        yield from _own_problems(recipe, settings)
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
         files = {
@@ -67,6 +71,17 @@ class TabbyApi:
 
     def nodes(self, recipe: Recipe) -> Sequence[node.Line]:
         return ()
+
+
+def _own_problems(recipe: Recipe, settings: Settings) -> Iterator[Problem]:
+    """The options that come from the recipe's fields."""
+    bare = recipe.model_copy(update={"extra_args": {}})
+    taken = catalog.shipped(TabbyApi.name)
+    said = {(option.section, option.key) for key in recipe.extra_args if (option := _option(key)) is not None}
+    for section, values in configuration(bare, stand_in(settings)).items():
+        for key, value in values.items():
+            if key in FIELDS and (section, key) not in said and (flag := _option(f"{section}.{key}")) is not None:
+                yield from valued(FIELDS[key], flag, value, taken)
 
 
 def configuration(recipe: Recipe, bench: Bench) -> dict[str, dict[str, Any]]:

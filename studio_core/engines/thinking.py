@@ -6,12 +6,15 @@ A budget reaches a model only through its chat template; templates that do not r
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from studio_core.engines.catalog import Catalog
+from studio_core.engines.problem import Problem
 from studio_core.recipes.recipe import Recipe
 
 TEMPLATE_ARGUMENTS = "default_chat_template_kwargs"
+FLAG = "--default-chat-template-kwargs"
 LOWEST, HIGHEST = 2048, 512_000
 MULTIPLIERS = {"conservative": 0.25, "balanced": 1.0, "auto": 1.0, "aggressive": 2.0}
 # Family → its base budget; the first whose words all occur in the name. A second number is for its reap-50 variant.
@@ -56,12 +59,22 @@ def _budget(recipe: Recipe, family: str, base: int) -> int:
     return max(LOWEST, min(HIGHEST, tokens))
 
 
-def extra(recipe: Recipe) -> dict[str, Any]:
+def problems(recipe: Recipe, taken: Catalog) -> Iterator[Problem]:
+    """A budget that the engine's version cannot be told."""
+    told = template_arguments(recipe)
+    if told and taken.find(FLAG) is None:
+        said = next((name for name in ("max_thinking_tokens", "reasoning_effort") if getattr(recipe, name)), "thinking_mode")
+        yield Problem(said, f"{taken.label} has no {FLAG}: {', '.join(told)} is not passed", "take a newer version", severe=False)
+
+
+def extra(recipe: Recipe, taken: Catalog | None = None) -> dict[str, Any]:
     """`extra_args`, with what the thinking fields add to the chat template's arguments; the person's own win, key by key.
 
-    Null there means that nothing is added.
+    Null there means that nothing is added; so does an engine (`taken`) that has no flag for it.
     """
     found = dict(recipe.extra_args)
+    if taken is not None and taken.find(FLAG) is None:
+        return found
     key = next((name for name in found if name.lstrip("-").replace("-", "_") == TEMPLATE_ARGUMENTS), TEMPLATE_ARGUMENTS)
     if key in found and found[key] is None:
         return found

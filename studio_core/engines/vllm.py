@@ -8,7 +8,7 @@ from itertools import chain
 
 from studio_core.engines import catalog, container, folder, node, runtime, thinking, vllm_table
 from studio_core.engines.argument import Option, arguments
-from studio_core.engines.engine import Bench, Command
+from studio_core.engines.engine import Bench, Command, stand_in
 from studio_core.engines.field import Field, options
 from studio_core.engines.package import Package
 from studio_core.engines.parser import Choices
@@ -16,10 +16,6 @@ from studio_core.engines.problem import Problem, insist
 from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
 
-PACKAGE = Package(
-    "vllm", "vLLM", "vllm.entrypoints.openai.api_server", ("vllm", "serve"),
-    "install one: studio engines install vllm; or name an interpreter in python_path", vllm_table.OWNED,
-)
 FIELDS = (
     Field("tensor_parallel_size", "--tensor-parallel-size", (1,)),
     Field("pipeline_parallel_size", "--pipeline-parallel-size", (1,)),
@@ -30,6 +26,10 @@ FIELDS = (
     Field("trust_remote_code", "--trust-remote-code"),
     Field("quantization", "--quantization"),
     Field("dtype", "--dtype"),
+)
+PACKAGE = Package(
+    "vllm", "vLLM", "vllm.entrypoints.openai.api_server", ("vllm", "serve"),
+    "install one: studio engines install vllm; or name an interpreter in python_path", vllm_table.OWNED, FIELDS,
 )
 # Mixtures of experts whose experts are spread over the tensor-parallel GPUs unless the recipe says otherwise.
 _EXPERTS = re.compile(r"minimax.?m2|qwen3\.5|qwen3-3\.5|qwen3[-_]235b|qwen.*262", re.IGNORECASE)
@@ -45,18 +45,20 @@ class Vllm:
     probes = vllm_table.PROBES
 
     def check(self, recipe: Recipe, settings: Settings) -> None:
-        insist(self.problems(recipe, settings))
+        insist(PACKAGE.settled(recipe, lambda: self.problems(recipe, settings)))
 
     def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
         if runtime.contained(recipe):
             yield from container.problems(recipe, self.name, settings)
-        yield from PACKAGE.problems(recipe, lambda: PACKAGE.program(recipe), ask)
+        yield from PACKAGE.problems(
+            recipe, lambda: PACKAGE.program(recipe), ask, lambda parsers: own(recipe, stand_in(settings), parsers)
+        )
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
         """One model, one port. vLLM's own usage reports to its makers are off: nobody was asked."""
         found = PACKAGE.program(recipe)
         taken = PACKAGE.flags(found)
-        words = arguments(own(recipe, bench, PACKAGE.parsers(recipe, found, taken)), thinking.extra(recipe), taken)
+        words = arguments(own(recipe, bench, PACKAGE.parsers(recipe, found, taken)), thinking.extra(recipe, taken), taken)
         env = {"VLLM_API_KEY": bench.api_key, "VLLM_NO_USAGE_STATS": "1", "FLASHINFER_DISABLE_VERSION_CHECK": "1"}
         if recipe.sleep_level is not None:
             env["VLLM_SERVER_DEV_MODE"] = "1"

@@ -273,7 +273,7 @@ def test_tabby_is_written_into_its_folder(venv: Path, model: Path, tmp_path: Pat
     ("vllm", {"tp": 3, "nodes": ["a", "b"]}, "nodes: 3 GPUs cannot be shared by 2 nodes"),
     ("vllm", {"extra_args": {"port": 1}}, "extra_args.port: Studio sets --port itself"),
     ("vllm", {"extra_args": {"max_num_batched_tokens": "many"}}, "takes a whole number, got 'many'"),
-    ("sglang", {"extra_args": {"load_format": "zip"}}, "takes one of"),
+    ("sglang", {"extra_args": {"max_lora_rank": "long"}}, "takes a whole number, got 'long'"),
     ("tabbyapi", {"nodes": ["a", "b"]}, "nodes: TabbyAPI runs on one machine"),
     ("tabbyapi", {"model_path": "org/model"}, "TabbyAPI loads folders"),
 ])

@@ -1,0 +1,166 @@
+"""A recipe's own fields against the flags of the engine that is installed: every value, by the name of its field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studio_core.engines import inquiry, machine, sglang, vllm
+from studio_core.engines.catalog import shipped
+from studio_core.engines.problem import Problem
+from studio_core.engines.registry import find
+from studio_core.errors import BadRecipe
+from studio_core.recipes.recipe import Recipe, parse
+from studio_core.settings import Settings, load
+from tests.core.installed import Installed, flag, install, without
+
+PACKAGES = {"vllm": vllm, "sglang": sglang}
+FIELDS = [(engine, field) for engine, module in PACKAGES.items() for field in module.FIELDS]
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(machine, "GPUS", tmp_path / "gpus")
+    yield
+    inquiry._SILENT.clear()
+
+
+def recipe(installed: Installed, **fields: Any) -> Recipe:
+    python = str(installed.python)
+    return parse({"id": "m", "backend": installed.engine, "model_path": "org/model", "python_path": python, **fields})
+
+
+def settings(**chosen: Any) -> Settings:
+    return load(chosen, {"HOME": "/root"})
+
+
+def problems(one: Recipe, ask: bool = True) -> list[Problem]:
+    return list(find(one.backend).problems(one, settings(), ask))
+
+
+@pytest.mark.parametrize(("engine", "fields", "said", "hint"), [
+    ("vllm", {"dtype": "flaot16"}, "dtype: --dtype takes one of", "did you mean float16?"),
+    ("vllm", {"kv_cache_dtype": "fp8_e4m4"}, "kv_cache_dtype: vllm 9.0 does not name 'fp8_e4m4'", "did you mean fp8_e4m3?"),
+    ("vllm", {"quantization": "awk"}, "quantization: vllm 9.0 does not name 'awk'", "did you mean awq?"),
+    ("vllm", {"tool_call_parser": "hermse"}, "tool_call_parser: vllm has no tool parser hermse", "did you mean hermes?"),
+    ("sglang", {"dtype": "flaot16"}, "dtype: --dtype takes one of", "did you mean float16?"),
+    ("sglang", {"kv_cache_dtype": "fp8"}, "kv_cache_dtype: --kv-cache-dtype takes one of", "did you mean"),
+    ("sglang", {"quantization": "gptk"}, "quantization: --quantization takes one of", "did you mean gptq?"),
+    ("sglang", {"reasoning_parser": "qwen33"}, "reasoning_parser: sglang has no reasoning parser qwen33", "did you mean qwen3?"),
+])
+def test_a_wrong_value_is_said_with_its_field(tmp_path: Path, engine: str, fields: dict[str, Any], said: str, hint: str) -> None:
+    [found] = problems(recipe(install(tmp_path / "venv", engine), **fields))
+    assert said in found.line and hint in found.hint
+
+
+@pytest.mark.parametrize(("engine", "field"), FIELDS, ids=[f"{engine}-{field.name}" for engine, field in FIELDS])
+def test_every_field_that_is_a_flag_is_looked_up(tmp_path: Path, engine: str, field: Any) -> None:
+    """An engine without the flag of one field is told of by that field, and only when the recipe says it."""
+    name = shipped(engine).find(field.flag)
+    assert name is not None
+    installed = install(tmp_path / "venv", engine, lambda table: without(table, name.name))
+    value = {"trust_remote_code": True, "kv_cache_dtype": "fp8_e5m2", "quantization": "fp8", "dtype": "half"}.get(field.name, 2)
+    said = {field.name: 0.5 if field.name == "gpu_memory_utilization" else value}
+    found = [one for one in problems(recipe(installed, **said)) if one.severe]
+    assert [(one.field, one.text) for one in found] == [(field.name, f"{engine} 9.0 has no flag {field.flag}")]
+
+
+@pytest.mark.parametrize(("engine", "gone", "fields", "field"), [
+    ("vllm", "--enable-sleep-mode", {"sleep_level": 1}, "sleep_level"),
+    ("vllm", "--lora-modules", {"lora_adapters": {"a": "/a"}}, "lora_adapters"),
+    ("vllm", "--nnodes", {"tp": 2, "nodes": ["a", "b"]}, "nodes"),
+    ("vllm", "--enable-expert-parallel", {"tp": 8, "model_path": "MiniMaxAI/MiniMax-M2"}, "tensor_parallel_size"),
+    ("sglang", "--enable-memory-saver", {"sleep_level": 1}, "sleep_level"),
+    ("sglang", "--lora-paths", {"lora_adapters": {"a": "/a"}}, "lora_adapters"),
+])
+def test_what_a_field_needs_and_the_version_lacks(
+    tmp_path: Path, engine: str, gone: str, fields: dict[str, Any], field: str
+) -> None:
+    one = recipe(install(tmp_path / "venv", engine, lambda table: without(table, gone)), **fields)
+    found = [(problem.field, problem.text) for problem in problems(one) if problem.severe]
+    assert found == [(field, f"{engine} 9.0 has no flag {gone}")]
+    with pytest.raises(BadRecipe, match=gone):
+        find(engine).check(one, settings())
+
+
+def test_what_extra_args_say_instead_is_not_judged_by_the_field(tmp_path: Path) -> None:
+    one = recipe(install(tmp_path / "venv", "vllm"), dtype="flaot16", extra_args={"dtype": "half"})
+    assert problems(one) == []
+
+
+def test_a_budget_that_the_version_cannot_be_told_does_not_stop_it(tmp_path: Path) -> None:
+    installed = install(tmp_path / "venv", "vllm", lambda table: without(table, "--default-chat-template-kwargs"))
+    one = recipe(installed, model_path="zai-org/GLM-4.6")
+    [found] = problems(one)
+    assert (found.field, found.severe) == ("thinking_mode", False) and "max_thinking_tokens is not passed" in found.text
+
+
+# A doubt is settled by asking.
+
+
+def named_newer(table: dict[str, Any]) -> None:
+    flag(table, "--dtype")["choices"] = ["auto", "fp4"]
+
+
+def test_a_value_that_only_the_shipped_table_refuses_is_asked_for_once(tmp_path: Path) -> None:
+    installed = install(tmp_path / "venv", "vllm", named_newer)
+    newer, older = recipe(installed, dtype="fp4"), recipe(installed, dtype="half")
+    assert [(one.field, one.severe) for one in problems(newer, ask=False)] == [("dtype", False)]
+    find("vllm").check(newer, settings())
+    assert installed.asked == 1 and problems(newer, ask=False) == []
+    with pytest.raises(BadRecipe, match="takes one of auto, fp4, got 'half'"):
+        find("vllm").check(older, settings())
+    assert installed.asked == 1
+
+
+def test_who_has_no_doubt_waits_for_nobody(tmp_path: Path) -> None:
+    installed = install(tmp_path / "venv", "vllm")
+    find("vllm").check(recipe(installed, dtype="half"), settings())
+    assert installed.asked == 0 and inquiry.unasked(installed.python, "vllm")
+
+
+def test_an_engine_that_cannot_answer_is_believed_to_start_and_asked_once(tmp_path: Path) -> None:
+    installed = install(tmp_path / "venv", "vllm", answers=False)
+    for _ in range(2):
+        find("vllm").check(recipe(installed, dtype="fp4"), settings())
+    assert installed.asked == 1 and not inquiry.unasked(installed.python, "vllm")
+
+
+def test_another_version_is_asked_anew(tmp_path: Path) -> None:
+    installed = install(tmp_path / "venv", "vllm")
+    assert inquiry.learn(installed.python, "vllm") and not inquiry.unasked(installed.python, "vllm")
+    installed.upgrade("9.1")
+    assert inquiry.unasked(installed.python, "vllm") and inquiry.kept(installed.python, "vllm") is None
+
+
+# The engines that are no packages.
+
+
+def test_tabby_values_are_said_with_their_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "main.py").write_text("")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / "python").write_text("")
+    (tmp_path / "python").chmod(0o755)
+    one = parse({"id": "m", "backend": "tabbyapi", "model_path": str(tmp_path / "model"), "python_path": str(tmp_path / "python"),
+                 "kv_cache_dtype": "Q9"})
+    [found] = find("tabbyapi").problems(one, settings(tabby_api_dir=str(tmp_path)))
+    assert found.field == "kv_cache_dtype" and "Q9" in found.text and not found.severe
+    pair = one.model_copy(update={"kv_cache_dtype": "6,5"})
+    assert list(find("tabbyapi").problems(pair, settings(tabby_api_dir=str(tmp_path)))) == []
+
+
+def test_a_server_without_a_flag_is_told_of_by_the_field(tmp_path: Path) -> None:
+    model = tmp_path / "m.gguf"
+    model.write_bytes(b"GGUF")
+    server = tmp_path / "llama-server"
+    server.write_text("#!/bin/sh\necho '--model --host --port --alias --ctx-size --metrics' | /usr/bin/tr ' ' '\\n'\n")
+    server.chmod(0o755)
+    one = parse({"id": "m", "backend": "llamacpp", "model_path": str(model), "binary": str(server), "max_num_seqs": 4})
+    [found] = find("llamacpp").problems(one, settings())
+    assert (found.field, found.text) == ("max_num_seqs", f"{server} has no flag --parallel")
