@@ -35,6 +35,9 @@ APP = (
     Action("app.chat", "Chat", "talk to a model", "app.show('chat')"),
     Action("app.usage", "Usage", "requests and tokens, summed", "app.show('usage')"),
     Action("app.system", "System", "daemons, settings, notices", "app.show('system')"),
+    Action(
+        "app.switch", "Switch", "another model serves next: a few letters, Enter", "app.switch_model", footer=True, changes=True
+    ),
     Action("app.help", "Help", "what can be done here, and with which key", "app.help", footer=True),
     Action("app.palette", "Palette", "every action, found by its name", "app.command_palette", footer=True),
     Action("app.theme", "Theme", "switch between dark and light", "app.switch_theme"),
@@ -103,6 +106,14 @@ PASTE = (
     Action("paste.close", "Leave", "leave without storing"),
 )
 
+SWITCHER = (
+    Action("switcher.up", "Up", "model above"),
+    Action("switcher.down", "Down", "model below"),
+    Action("switcher.page_up", "Page up", "one page up"),
+    Action("switcher.page_down", "Page down", "one page down"),
+    Action("switcher.close", "Leave", "leave; nothing changes"),
+)
+
 DIALOG = (
     Action("dialog.accept", "Yes", "do it"),
     Action("dialog.refuse", "No", "leave it"),
@@ -110,7 +121,7 @@ DIALOG = (
 
 # One block a context, in the order of the help page.
 TABLE: tuple[Action, ...] = (
-    *APP, *DASHBOARD, *RECIPES, *LOGS, *CHAT, *ROWS, *VIEW, *HELP, *PASTE, *DIALOG,
+    *APP, *DASHBOARD, *RECIPES, *LOGS, *CHAT, *ROWS, *VIEW, *HELP, *PASTE, *SWITCHER, *DIALOG,
 )
 
 

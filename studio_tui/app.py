@@ -109,6 +109,11 @@ class StudioApp(App[None]):
     def on_recipes_came(self, news: message.RecipesCame) -> None:
         self._know(recipes=news.recipes)
 
+    @property
+    def known(self) -> View:
+        """What is known now."""
+        return self._view
+
     def _know(self, **news: object) -> None:
         self._view = replace(self._view, **news)  # type: ignore[arg-type]
         self._changed = True
@@ -132,6 +137,11 @@ class StudioApp(App[None]):
     def on_failed(self, news: message.Failed) -> None:
         self.complain(news.error)
 
+    def on_displaces(self, news: message.Displaces) -> None:
+        from studio_tui.wish import lifecycle
+
+        lifecycle.displaces(self, news)
+
     def on_said(self, news: message.Said) -> None:
         self.say(news.text)
 
@@ -149,6 +159,9 @@ class StudioApp(App[None]):
         await self.switch_mode(name)
         if isinstance(self.screen, Place):
             self._hand_down(self.screen)
+
+    def action_switch_model(self) -> None:
+        self.post_message(message.Switch())
 
     def action_switch_theme(self) -> None:
         self.theme = theme.LIGHT.name if self.theme == theme.DARK.name else theme.DARK.name

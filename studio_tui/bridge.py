@@ -16,6 +16,7 @@ from studio_tui import message
 from studio_tui.boundary import safe, safe_error
 
 if TYPE_CHECKING:
+    from studio_core import wire
     from studio_core.client import Client
     from studio_core.settings import Settings
     from studio_tui.listener import Listener
@@ -26,6 +27,11 @@ class Target(Protocol):
     """Who gets an answer: the app or a screen."""
 
     def post_message(self, message: Message) -> bool: ...
+
+
+def displaces(plan: wire.LaunchPlan) -> bool:
+    """Whether somebody else has to leave for a launch, or has its own ended."""
+    return any(one.recipe_id != plan.recipe_id for one in plan.leaving) or bool(set(plan.supersedes) - {plan.recipe_id})
 
 
 class Bridge:
@@ -60,11 +66,20 @@ class Bridge:
 
         self.ask(self._app, job, quiet=True)
 
-    def launch(self, recipe_id: str) -> None:
-        def job(client: Client) -> None:
-            client.launch(recipe_id)
+    def launch(self, recipe_id: str, name: str, sure: bool = False, force: bool = False) -> None:
+        """Start it. Whoever has to leave for it is told first, unless the person is `sure`."""
+        def job(client: Client) -> Message:
+            plan = None if sure else client.plan(recipe_id)
+            if plan is not None and displaces(plan):
+                return message.Displaces(name, plan)
+            client.launch(recipe_id, force=force)
+            serves = plan is not None and plan.outcome == "serves"
+            return message.Said(f"{name} runs already" if serves else f"{name}: launch asked for")
 
         self.ask(self._app, job)
+
+    def plans(self, target: Target) -> None:
+        self.ask(target, lambda client: message.PlansCame(tuple(client.plans())))
 
     def stop_model(self, recipe_id: str, instance_id: str | None) -> None:
         def job(client: Client) -> None:

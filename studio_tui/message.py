@@ -113,6 +113,28 @@ class RecipesStored(Message):
 
 
 @dataclass
+class PlansCame(Newest):
+    """What the launch of each recipe would do."""
+
+    plans: tuple[wire.LaunchPlan, ...]
+
+
+@dataclass
+class Displaces(Message):
+    """Somebody has to leave for a launch that a person wants; nothing was done."""
+
+    name: str
+    plan: wire.LaunchPlan
+
+
+@dataclass
+class Switch(Wish):
+    """Choose another model."""
+
+    home: ClassVar[str] = "lifecycle"
+
+
+@dataclass
 class Launch(Wish):
     home: ClassVar[str] = "lifecycle"
     changes: ClassVar[bool] = True

@@ -83,6 +83,16 @@ class View:
         mine.sort(key=lambda one: one.state == "failed")
         return mine[0] if mine else self._failed(recipe_id)
 
+    def fates(self) -> dict[str, Life]:
+        """`life` of every recipe that has one, in one walk: lists may be long."""
+        found: dict[str, Life] = {}
+        for one in self.lives():
+            kept = found.get(one.recipe_id)
+            if kept is None or (kept.state == "failed" and one.state != "failed"):
+                found[one.recipe_id] = one
+        tried = {one.recipe_id for one in (self.status.launches if self.status else ())} - set(found)
+        return found | {name: life for name in tried if (life := self._failed(name)) is not None}
+
     def _failed(self, recipe_id: str) -> Life | None:
         tried = [one for one in (self.status.launches if self.status else ()) if one.recipe_id == recipe_id]
         last = max(tried, key=lambda one: one.created_at, default=None)
@@ -92,7 +102,10 @@ class View:
 
     def state(self, recipe: wire.RecipeView) -> str:
         """The state of a recipe as `status.MARKS` names it."""
-        life = self.life(recipe.id)
+        return self.state_of(recipe, self.life(recipe.id))
+
+    def state_of(self, recipe: wire.RecipeView, life: Life | None) -> str:
+        """The same where its life is known."""
         if life:
             return life.state
         if recipe.problems:

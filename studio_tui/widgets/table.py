@@ -1,11 +1,12 @@
-"""A table of plain text: fixed and flexible columns, one row under the cursor, only changed lines repainted.
+"""A table of plain text: fixed and flexible columns, one row under the cursor, marks, only changed lines repainted.
 
-Cells are never parsed as markup, and rows keep their place by key while the data under them moves.
+Cells are never parsed as markup, and rows keep their place by key while the data under them moves. Of thousands of rows only
+those in sight are made and drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ from studio_tui.keymap import bindings
 
 GAP = 2
 TONES = ("good", "busy", "bad", "quiet", "accent")
+CURSOR, MARK = "\u25b8", "\u2713"
+UPWARD, DOWNWARD = "\u25b4", "\u25be"
 
 
 class Cell(NamedTuple):
@@ -57,7 +60,7 @@ def fit(text: str, width: int, right: bool = False) -> str:
 
 
 class Table(ScrollView, can_focus=True):
-    """Give it rows with `fill`; it tells `Moved` and `Chosen`."""
+    """Give it rows with `fill`, or keys and a way to make the row of a place with `flow`; it tells `Moved` and `Chosen`."""
 
     BINDINGS = bindings("table")
     COMPONENT_CLASSES = {"table--header", "table--cursor", "table--blurred", *(f"table--{tone}" for tone in TONES)}
@@ -75,56 +78,112 @@ class Table(ScrollView, can_focus=True):
     class Chosen(Moved):
         """A row was clicked twice. Enter is the screen's own action."""
 
+    @dataclass
+    class Headed(Message):
+        """The title of a column was clicked."""
+
+        table: Table
+        column: int
+
+        @property
+        def control(self) -> Table:
+            return self.table
+
     def __init__(self, columns: Sequence[Column], empty: str = "", header: bool = True, ident: str | None = None) -> None:
         super().__init__(id=ident)
         self._columns = tuple(columns)
-        self._rows: tuple[Row, ...] = ()
+        self._keys: tuple[str, ...] = ()
+        self._row_at: Callable[[int], Row] | None = None
+        # What was last drawn, by key: a row that says the same is not painted again.
+        self._drawn: dict[int, Row] = {}
         self._empty = empty
         self._header = int(header)
         self._at = 0
+        self._order: tuple[int, bool] | None = None
+        self._marked: frozenset[str] = frozenset()
+        # Its cursor is the one that counts although the keys go to an input beside it.
+        self.leads = False
 
     # Data down.
 
     def fill(self, rows: Sequence[Row], empty: str | None = None) -> None:
         """Show these rows. The cursor stays on its key, or near where it was."""
-        old, key = self._rows, self.key
+        self.flow(tuple(row.key for row in rows), rows.__getitem__, empty)
+
+    def flow(self, keys: tuple[str, ...], row_at: Callable[[int], Row], empty: str | None = None) -> None:
+        """The same with rows that are made when they come into sight: `row_at(place)`."""
+        old, key, before = self._keys, self.key, self._at
         if empty is not None and empty != self._empty:
             self._empty = empty
             self.refresh()
-        if tuple(rows) == old:
-            return
-        self._rows = tuple(rows)
-        self._at = next((at for at, row in enumerate(rows) if row.key == key), min(self._at, max(0, len(rows) - 1)))
-        self.virtual_size = Size(0, len(rows) + self._header)
-        for y in range(max(len(old), len(rows))):
-            if old[y:y + 1] != self._rows[y:y + 1]:
-                self._refresh_row(y)
-        if not old or not rows:
-            self.refresh()
+        self._row_at = row_at
+        if keys != old:
+            self._keys = keys
+            self._at = self._place(key, keys)
+            self.virtual_size = Size(0, max(1, len(keys)) + self._header)
+            if bool(old) != bool(keys) or len(keys) < len(old):
+                self.refresh()
+        self._repaint()
+        if self._at != before:
+            self.scroll_to_region(Region(0, self._at, 1, 1 + self._header), animate=False, force=True)
         if self.key != key and self.key is not None:
             self.post_message(self.Moved(self, self.key))
+
+    def _place(self, key: str | None, keys: Sequence[str]) -> int:
+        """Where the cursor belongs: at its key; of many rows a search, not a walk in Python."""
+        try:
+            return keys.index(key) if key is not None else min(self._at, max(0, len(keys) - 1))
+        except ValueError:
+            return min(self._at, max(0, len(keys) - 1))
+
+    def _repaint(self) -> None:
+        """Of the lines in sight those whose text is another."""
+        sight = self._sight()
+        self._drawn = {at: self._drawn[at] for at in sight if at in self._drawn}
+        for at in sight:
+            if self._drawn.get(at) != self._row(at):
+                self._refresh_row(at)
+
+    def _sight(self) -> range:
+        first = self.scroll_offset.y
+        return range(first, min(len(self._keys), first + max(0, self.size.height - self._header)))
+
+    def _row(self, at: int) -> Row | None:
+        return self._row_at(at) if self._row_at is not None and at < len(self._keys) else None
 
     @property
     def key(self) -> str | None:
         """The key of the row under the cursor."""
-        return self._rows[self._at].key if self._at < len(self._rows) else None
+        return self._keys[self._at] if self._at < len(self._keys) else None
 
     def select(self, key: str) -> None:
-        for at, row in enumerate(self._rows):
-            if row.key == key:
-                self._move(at)
+        if key in self._keys:
+            self._move(self._keys.index(key))
+
+    def order(self, column: int, down: bool) -> None:
+        """Say in the header by which column the rows are sorted."""
+        if self._order != (column, down):
+            self._order = column, down
+            self.refresh(Region(0, 0, self.size.width, 1))
+
+    def mark(self, keys: frozenset[str]) -> None:
+        """These rows are marked."""
+        changed, self._marked = self._marked ^ keys, keys
+        for at in self._sight():
+            if self._keys[at] in changed:
+                self._refresh_row(at)
 
     # The cursor.
 
     def _move(self, at: int) -> None:
-        at = max(0, min(at, len(self._rows) - 1))
-        if not self._rows or at == self._at:
+        at = max(0, min(at, len(self._keys) - 1))
+        if not self._keys or at == self._at:
             return
         old, self._at = self._at, at
         self._refresh_row(old)
         self._refresh_row(at)
         self.scroll_to_region(Region(0, at, 1, 1 + self._header), animate=False, force=True)
-        self.post_message(self.Moved(self, self._rows[at].key))
+        self.post_message(self.Moved(self, self._keys[at]))
 
     def action_up(self) -> None:
         self._move(self._at - 1)
@@ -136,7 +195,7 @@ class Table(ScrollView, can_focus=True):
         self._move(0)
 
     def action_last(self) -> None:
-        self._move(len(self._rows) - 1)
+        self._move(len(self._keys) - 1)
 
     def action_page_up(self) -> None:
         self._move(self._at - max(1, self.size.height - 1 - self._header))
@@ -145,11 +204,21 @@ class Table(ScrollView, can_focus=True):
         self._move(self._at + max(1, self.size.height - 1 - self._header))
 
     def on_click(self, event: events.Click) -> None:
+        if event.y < self._header:
+            self._head(event.x)
+            return
         at = event.y - self._header + self.scroll_offset.y
-        if event.y >= self._header and 0 <= at < len(self._rows):
+        if 0 <= at < len(self._keys):
             self._move(at)
             if event.chain == 2:
-                self.post_message(self.Chosen(self, self._rows[at].key))
+                self.post_message(self.Chosen(self, self._keys[at]))
+
+    def _head(self, x: int) -> None:
+        left = GAP
+        for column, width in enumerate(self._widths()):
+            if width and left <= x < left + width + GAP:
+                self.post_message(self.Headed(self, column))
+            left += width + GAP if width else 0
 
     def on_focus(self) -> None:
         self._refresh_row(self._at)
@@ -177,15 +246,25 @@ class Table(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         base = self.rich_style
         if y < self._header:
-            titles = tuple(Cell(column.title) for column in self._columns)
+            titles = tuple(Cell(self._title(at, column)) for at, column in enumerate(self._columns))
             return self._line("  ", titles, base + self._tone("header"))
         at = y - self._header + self.scroll_offset.y
-        if at >= len(self._rows):
+        row = self._row(at)
+        if row is None:
+            self._drawn.pop(at, None)
             return self._blank(y - self._header, base)
-        if at != self._at:
-            return self._line("  ", self._rows[at].cells, base)
-        style = self.get_component_rich_style("table--cursor" if self.has_focus else "table--blurred")
-        return self._line("\u25b8 " if self.has_focus else "  ", self._rows[at].cells, style)
+        self._drawn[at] = row
+        here = at == self._at
+        lively = self.has_focus or self.leads
+        lead = (CURSOR if here and lively else " ") + (MARK if row.key in self._marked else " ")
+        if here:
+            base = self.get_component_rich_style("table--cursor" if lively else "table--blurred")
+        return self._line(lead, row.cells, base)
+
+    def _title(self, at: int, column: Column) -> str:
+        if self._order is None or self._order[0] != at:
+            return column.title
+        return f"{column.title}{DOWNWARD if self._order[1] else UPWARD}"
 
     def _tone(self, name: str) -> Style:
         """The colour of a tone without its background, so that it goes on every row."""
@@ -193,7 +272,7 @@ class Table(ScrollView, can_focus=True):
         return Style(color=style.color, bold=style.bold)
 
     def _blank(self, y: int, base: Style) -> Strip:
-        text = self._empty if not self._rows and y == 0 else ""
+        text = self._empty if not self._keys and y == 0 else ""
         return Strip([Segment(fit("  " + text, self.size.width), base + self._tone("quiet"))])
 
     def _line(self, lead: str, cells: Sequence[Cell], style: Style) -> Strip:

@@ -4,16 +4,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from studio_core import wire
 from studio_core.text import line
-from studio_tui import message
+from studio_tui import message, unit
+from studio_tui.listing import load
 
 if TYPE_CHECKING:
     from studio_tui.app import StudioApp
 
 
 def launch(app: StudioApp, wish: message.Launch) -> None:
-    app.bridge.launch(wish.recipe_id)
-    app.say(f"{line(wish.name)}: launch asked for")
+    app.bridge.launch(wish.recipe_id, wish.name)
+
+
+def displaces(app: StudioApp, news: message.Displaces) -> None:
+    """Who leaves, why, how long; Enter goes on."""
+    insists = news.plan.outcome == "pinned"
+    app.ask(
+        f"Launch {line(news.name)}", displacement(news.name, news.plan), "Insist" if insists else "Launch",
+        lambda: app.bridge.launch(news.plan.recipe_id, news.name, sure=True, force=insists),
+    )
+
+
+def displacement(name: str, plan: wire.LaunchPlan) -> str:
+    lines = []
+    for one in plan.leaving:
+        lines.append(f"{line(one.name)} leaves: {line(one.why)}." + (" It is pinned." if one.pinned else ""))
+        if one.running:
+            end = "are cut off" if plan.outcome == "pinned" else f"are let end first, for {unit.age(plan.drain_s)} at most"
+            lines.append(f"  {one.running} requests in flight {end}.")
+    lines += [f"The launch of {line(each)} is ended." for each in plan.supersedes if each != plan.recipe_id]
+    about = f" in about {load(plan.expected_s)}" if plan.expected_s is not None else "; how long it takes is not known yet"
+    lines += ["", f"{line(name)} then {'wakes' if plan.outcome == 'wakes' else 'starts'}{about}."]
+    if plan.needs_bytes is not None and plan.free_bytes is not None:
+        least = "at least " if plan.source == "files" else ""
+        lines.append(f"It needs {least}{unit.size(plan.needs_bytes)} of {unit.size(plan.free_bytes)} that are then free.")
+    if plan.fits is False:
+        lines.append("That is too little: it will probably fail.")
+    return "\n".join(lines)
+
+
+def switch(app: StudioApp, wish: message.Switch) -> None:
+    from studio_tui.screens.switcher import Switcher
+
+    app.push_screen(Switcher(app.bridge, app.known))
 
 
 def stop(app: StudioApp, wish: message.Stop) -> None:

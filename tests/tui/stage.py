@@ -31,6 +31,7 @@ class Stage:
         self.status = wire.Status(running=False, process=None, inference_port=8000, launching=None)
         self.gpus = wire.Gpus(reason="no NVIDIA driver is loaded")
         self.recipes: list[wire.RecipeView] = []
+        self.plans: dict[str, wire.LaunchPlan] = {}
         self.logs: dict[str, list[str]] = {}
         self.files: list[wire.LogFile] = []
         self.chats: dict[str, wire.Chat] = {}
@@ -95,10 +96,12 @@ class Stage:
                  "/config": self.config, "/logs": wire.Logs(sessions=self.files)}
         if path in plain:
             return plain[path]
+        if path == "/plans":
+            return [self._plan(one.id) for one in self.recipes]
         if path == "/recipes/import":
             return self._import(body["text"])
         if path.startswith("/recipes/"):
-            return self._recipe(method, path.split("/")[2], body)
+            return self._recipe(method, path, body)
         if path.startswith("/logs/"):
             return self._page(path.split("/")[2], query)
         if path.startswith("/launches/"):
@@ -112,8 +115,14 @@ class Stage:
             return wire.Launch(id="l", recipe_id="r", state="cancelled")
         return wire.Evicted() if path == "/evict" else wire.LaunchAnswer(success=True, launch_id="l")
 
-    def _recipe(self, method: str, recipe_id: str, body: Any) -> Answer:
+    def _plan(self, recipe_id: str) -> wire.LaunchPlan:
+        return self.plans.get(recipe_id) or wire.LaunchPlan(recipe_id=recipe_id, outcome="starts")
+
+    def _recipe(self, method: str, path: str, body: Any) -> Answer:
+        recipe_id = path.split("/")[2]
         one = next(one for one in self.recipes if one.id == recipe_id)
+        if path.endswith("/plan"):
+            return self._plan(recipe_id)
         if method == "GET":
             return one
         one.recipe, one.version = {name: value for name, value in body.items() if name != "version"}, one.version + 1

@@ -21,7 +21,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 HOLDERS = {
     "dashboard": "screens.dashboard:Dashboard", "recipes": "screens.recipes:Recipes", "logs": "screens.logs:Logs",
     "chat": "screens.chat:Chat", "table": "widgets.table:Table", "view": "widgets.log_view:LogView",
-    "paste": "screens.paste:Paste", "dialog": "screens.confirm:Confirm", "help": "screens.help:Help",
+    "paste": "screens.paste:Paste", "switcher": "screens.switcher:Switcher",
+    "dialog": "screens.confirm:Confirm", "help": "screens.help:Help",
 }
 
 
