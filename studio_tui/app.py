@@ -132,6 +132,17 @@ class StudioApp(App[None]):
 
         self.push_screen(Confirm(title, text, accept), lambda yes: then() if yes else None)
 
+    # Copying.
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """What Textual's own selection copies goes the same way."""
+        self.post_message(message.Copy(text))
+
+    def write_raw(self, sequence: str) -> None:
+        """To the terminal as it is: only what we made ourselves."""
+        if sequence and self._driver is not None:
+            self._driver.write(sequence)
+
     # Words.
 
     def on_failed(self, news: message.Failed) -> None:

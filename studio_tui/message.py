@@ -171,3 +171,12 @@ class OpenLog(Wish):
 
     home: ClassVar[str] = "log"
     log_id: str
+
+
+@dataclass
+class Copy(Wish):
+    """Put a text where it can be pasted from; `what` it is, in a few words."""
+
+    home: ClassVar[str] = "copy"
+    text: str
+    what: str = ""

@@ -51,14 +51,29 @@ def tmux(subject: Subject) -> Iterator[Finding]:
         good = False
         yield Finding("tmux", WARN, "tmux passes no 24-bit colours on", "the app's colours are rounded to 256",
                       "tmux set -as terminal-features ',*:RGB'")
+    for remedy in _deaf(subject):
+        good = False
+        yield Finding("tmux", WARN, "tmux does not know that the terminal around it takes copied text",
+                      "copying in the app then reaches tmux only", remedy)
     if good:
         yield Finding("tmux", OK, "tmux passes clipboard and colours on")
 
 
+def _deaf(subject: Subject) -> Iterator[str]:
+    """Where a client is attached: `Ms`, with which tmux hands text on, must be among its capabilities."""
+    info = _ask(subject, "info")
+    if any("Ms: [missing]" in line for line in info.splitlines()):
+        yield "tmux set -as terminal-features ',*:clipboard'"
+
+
 def _option(subject: Subject, flags: str, name: str) -> str:
     """The option's value, empty where this tmux does not know it."""
+    return _ask(subject, "show-options", flags, name).strip()
+
+
+def _ask(subject: Subject, *words: str) -> str:
     done = subprocess.run(
-        ["tmux", "show-options", flags, name], capture_output=True, text=True, timeout=TMUX_S, check=False,
+        ["tmux", *words], capture_output=True, text=True, timeout=TMUX_S, check=False,
         stdin=subprocess.DEVNULL, env={**os.environ, **subject.environ},
     )
-    return done.stdout.strip()
+    return done.stdout

@@ -1,0 +1,18 @@
+"""A copied text finds its way, and the person is told which it was."""
+
+from __future__ import annotations
+
+from asyncio import to_thread
+from typing import TYPE_CHECKING
+
+from studio_tui import clipboard, message
+
+if TYPE_CHECKING:
+    from studio_tui.app import StudioApp
+
+
+async def copy(app: StudioApp, wish: message.Copy) -> None:
+    pieces: list[str] = []
+    done = await to_thread(clipboard.copy, wish.text, pieces.append)
+    app.write_raw("".join(pieces))
+    app.say(f"{wish.what}: {done.words}" if wish.what else done.words)
