@@ -149,7 +149,12 @@ TABLE: tuple[Route, ...] = (
 def find(method: str, path: str) -> Route | None:
     """The row for a request, or None. HEAD is answered as GET."""
     method = "GET" if method == "HEAD" else method
-    return next((row for row in TABLE if row.method == method and row.pattern.match(path)), None)
+    plain = _PLAIN.get((method, path))
+    return plain or next((row for row in TABLE if row.method == method and row.pattern.match(path)), None)
+
+
+# No row with a name in its path stands before a plain one that it would match.
+_PLAIN = {(row.method, row.path): row for row in reversed(TABLE) if "{" not in row.path}
 
 
 def methods(path: str) -> list[str]:

@@ -25,6 +25,7 @@ from studio_core.gateway.link import Link, kept
 from studio_core.gateway.passage import Passage
 from studio_core.gateway.routing import Routing
 from studio_core.gateway.table import Hello
+from studio_core.gateway.wheel import Wheel
 from studio_core.paths import Places
 from studio_core.supervisor import identity, scope
 
@@ -38,6 +39,7 @@ class Gateway:
     def __init__(self, places: Places, listener: socket.socket, config: str) -> None:
         self._listener = listener
         self._open: set[Connection] = set()
+        self._wheel = Wheel()
         self._retired = asyncio.Event()
         self._deadline_s = RETIRE_S
         writer = secrets.token_hex(4)
@@ -77,7 +79,7 @@ class Gateway:
         self._journal.close()
 
     def _connection(self) -> Connection:
-        return Connection(self._door, self._open)
+        return Connection(self._door, self._open, self._wheel)
 
 
 def main() -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from studio_core.errors import Unavailable
 from studio_core.gateway.auth import KEY_PARAMETER, Principal
+from studio_core.gateway.reader import Reader
 from studio_core.gateway.request import Headers, Request
 from studio_core.gateway.responder import Responder
-from studio_core.gateway.upstream import Broken, Upstream, answered, passed
+from studio_core.gateway.upstream import Broken, passed
 from studio_core.routes import PRINCIPAL_HEADER, REQUEST_ID_HEADER
 
 # A caller's own words for these, or his key, never get through.
@@ -30,7 +31,7 @@ class Control:
     async def serve(self, principal: Principal, request: Request, responder: Responder) -> None:
         """Raises Unavailable while there is no controller."""
         try:
-            upstream = await Upstream.open(self._socket)
+            upstream = await Reader.open(self._socket)
         except Broken as error:
             raise Unavailable("the controller is away", "", "it is started again; try in a few seconds") from error
         try:
@@ -41,9 +42,9 @@ class Control:
         finally:
             upstream.close()
 
-    async def _relay(self, upstream: Upstream, headers: Headers, request: Request, responder: Responder) -> None:
+    async def _relay(self, upstream: Reader, headers: Headers, request: Request, responder: Responder) -> None:
         await upstream.send(request.method, _KEY.sub(_joint, request.target), headers, request.body)
-        responder.start(upstream.status, answered(upstream))
+        responder.start(upstream.status, upstream.headers)
         async for chunk in upstream.chunks():
             await responder.write(chunk)
         responder.finish()

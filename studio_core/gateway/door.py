@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any
 
 from studio_core.errors import StudioError, WrongMethod
 from studio_core.gateway import shape
 from studio_core.gateway.answer import LocalAnswer
-from studio_core.gateway.auth import authorise
+from studio_core.gateway.auth import Principal, Ring, authorise, ring
 from studio_core.gateway.control import Control
-from studio_core.gateway.inference import Engines
+from studio_core.gateway.inference import Engines, Exchange
 from studio_core.gateway.passage import PREFIX, Passage
 from studio_core.gateway.request import Headers, Request, Serve
 from studio_core.gateway.responder import Responder
 from studio_core.gateway.routing import Routing
+from studio_core.gateway.table import Table
 from studio_core.routes import CONTROLLER, ENGINE, REQUEST_ID_HEADER, methods
 
 RETRY_AFTER_S = 5
+# What else stands in the head of an answer to an allowed page.
+ALLOWED = (
+    b"access-control-allow-origin: %b\r\nvary: origin\r\naccess-control-expose-headers: " + REQUEST_ID_HEADER.encode() + b"\r\n"
+)
 
 
 class FrontDoor:
@@ -33,6 +40,7 @@ class FrontDoor:
         self._passage = passage
         self._control = control
         self._local = local
+        self._callers: tuple[Table | None, Ring] = (None, {})
 
     @property
     def body_limit(self) -> int:
@@ -44,30 +52,33 @@ class FrontDoor:
         if self._asks_for_permission(request):
             return self._permit
         table = self._routing.table
-        principal, row = authorise(request, table.keys, table.policy)
+        if self._callers[0] is not table:
+            self._callers = table, ring(table.keys)
+        principal, row = authorise(request, self._callers[1], table.policy)
         if row.answers == ENGINE:
-            engine = self._passage if request.path.startswith(PREFIX) else self._engines
-            return partial(self._serve, partial(engine.serve, principal))
-        if row.answers == CONTROLLER:
-            return partial(self._serve, partial(self._control.serve, principal))
-        return partial(self._serve, self._local.serve)
+            return partial(self._relay, principal)
+        return partial(self._control.serve, principal) if row.answers == CONTROLLER else self._local.serve
 
     def refuse(self, request: Request, responder: Responder, error: StudioError) -> None:
         """As a whole answer; in a stream of events as its last event; any other answer that has begun is cut."""
         self._name(request)
-        responder.common = self._common(request)
         if not responder.started:
             responder.json(error.status, shape.body(request.path, error, request.id), _hints(request, error))
         elif responder.events:
             responder.put(shape.event(request.path, error, request.id))
             responder.finish()
 
-    async def _serve(self, serve: Serve, request: Request, responder: Responder) -> None:
-        responder.common = self._common(request)
-        try:
-            await serve(request, responder)
-        except StudioError as error:
-            self.refuse(request, responder, error)
+    def common(self, request: Request) -> bytes:
+        """Lines of every answer's head: its request's id, and what an allowed page's browser wants to read."""
+        self._name(request)
+        line = b"x-request-id: %b\r\n" % request.id.encode()
+        if origin := self._origin(request):
+            line += ALLOWED % origin.encode("latin-1")
+        return line
+
+    def _relay(self, principal: Principal, request: Request, responder: Responder) -> Exchange | Coroutine[Any, Any, None]:
+        engine = self._passage if request.path.startswith(PREFIX) else self._engines
+        return engine.serve(principal, request, responder)
 
     def _name(self, request: Request) -> None:
         request.id = request.id or f"req-{self._id}-{next(self._numbers)}"
@@ -76,24 +87,14 @@ class FrontDoor:
 
     def _origin(self, request: Request) -> str | None:
         """The page's origin, if it is an allowed one."""
-        origin = request.header(b"origin")
+        origin = request.header(b"origin") if b"origin" in request.fields else None
         return origin if origin in self._routing.table.policy.allowed_origins else None
-
-    def _common(self, request: Request) -> Headers:
-        common: Headers = [(REQUEST_ID_HEADER.encode(), request.id.encode())]
-        if origin := self._origin(request):
-            common += [
-                (b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"origin"),
-                (b"access-control-expose-headers", REQUEST_ID_HEADER.encode()),
-            ]
-        return common
 
     def _asks_for_permission(self, request: Request) -> bool:
         return request.method == "OPTIONS" and self._origin(request) is not None
 
     async def _permit(self, request: Request, responder: Responder) -> None:
         """A browser's question whether an allowed origin may call."""
-        responder.common = self._common(request)
         responder.start(204, [
             (b"access-control-allow-methods", ", ".join(methods(request.path)).encode()),
             (b"access-control-allow-headers", b"authorization, content-type, x-api-key"),

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
+from typing import Any
 
 import httptools
 
 from studio_core.errors import BadInput, StudioError, TooLarge
-from studio_core.gateway.request import Door, Headers, Request
+from studio_core.gateway.request import Door, Request
 from studio_core.gateway.responder import Responder
 
 HEADER_BYTES = 32 * 1024
@@ -19,6 +20,7 @@ HEADER_COUNT = 100
 URL_BYTES = 8 * 1024
 # What a connection is in the middle of.
 IDLE, HEAD, BODY = "idle", "head", "body"
+VERSIONS = frozenset({"1.0", "1.1"})
 
 
 class HeadTooLarge(BadInput):
@@ -44,28 +46,35 @@ class Inbox:
     `expects`: a client waits for 100 Continue before it sends its body.
     """
 
+    __slots__ = ("_body", "_bytes", "_door", "_fed", "_parser", "_peer", "_request", "_size", "dead", "expects", "phase", "ready")
+
     def __init__(self, door: Door, peer: str) -> None:
         self.ready: deque[Request] = deque()
         self.dead = False
         self._door = door
         self._peer = peer
-        self._parser = httptools.HttpRequestParser(self)
-        self._fresh()
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._fed = 0
+        self._fresh(IDLE)
 
-    def _fresh(self) -> None:
-        self.phase, self.expects = IDLE, False
-        self._headers: Headers = []
-        self._request = Request("GET", b"", self._headers, self._peer)
+    def close(self) -> None:
+        """Nothing comes any more. The parser knows us and we know it: without a word the two would stay."""
+        self._parser, self.dead = None, True
+
+    def _fresh(self, phase: str) -> None:
+        self.phase, self.expects = phase, False
+        self._request = Request("GET", b"", [], self._peer)
         self._body: list[bytes] = []
         self._bytes = self._size = 0
 
     def feed(self, data: bytes) -> None:
         if self.dead:
             return
+        self._fed = len(data)
         if self.phase == IDLE:
-            self.phase = HEAD
+            self._fresh(HEAD)
         if self.phase == HEAD:
-            self._bytes += len(data)
+            self._bytes += self._fed
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -91,8 +100,9 @@ class Inbox:
     # Called by the parser.
 
     def on_message_begin(self) -> None:
-        self._fresh()
-        self.phase = HEAD
+        if self.phase == IDLE:  # The second of one read.
+            self._fresh(HEAD)
+            self._bytes = self._fed
 
     def on_url(self, url: bytes) -> None:
         self._request.target += url
@@ -102,28 +112,32 @@ class Inbox:
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.phase != HEAD:
             return  # A trailer: nobody here wants one, and as a header it could forge anything.
-        self._size += len(name) + len(value) + 4
-        self._headers.append((name.lower(), value))
-        if len(self._headers) > HEADER_COUNT or self._size > HEADER_BYTES:
-            raise HeadTooLarge("too many headers", f"more than {HEADER_COUNT}, or {HEADER_BYTES} bytes")
+        headers = self._request.headers
+        headers.append((name.lower(), value))
+        if len(headers) > HEADER_COUNT:
+            raise self._head_too_large()
 
     def on_headers_complete(self) -> None:
         request = self._request
         request.method = self._parser.get_method().decode()
         request.version = self._parser.get_http_version()
         request.keep_alive = self._parser.should_keep_alive()
-        self._size, self.phase = 0, BODY
+        # What was fed bounds what the headers have: most heads need not be summed up.
+        if self._bytes > HEADER_BYTES and sum(len(name) + len(value) + 4 for name, value in request.headers) > HEADER_BYTES:
+            raise self._head_too_large()
+        self.phase = BODY
         _check(request)
-        length, limit = int(request.header(b"content-length") or 0), self._door.body_limit
+        fields = request.fields
+        length, limit = int(fields.get(b"content-length", 0)), self._door.body_limit
         if length > limit:
             raise self._too_large(limit)
         try:
             request.serve = self._door.admit(request)
         except StudioError as error:
-            if length or request.header(b"transfer-encoding"):
+            if length or b"transfer-encoding" in fields:
                 raise  # Its body is not wanted: the connection cannot go on.
             request.serve = partial(_refuse, self._door, error)
-        self.expects = (request.header(b"expect") or "").lower() == "100-continue"
+        self.expects = b"expect" in fields and fields[b"expect"].lower() == b"100-continue"
 
     def on_body(self, data: bytes) -> None:
         self._size += len(data)
@@ -134,10 +148,11 @@ class Inbox:
 
     def on_message_complete(self) -> None:
         request = self._request
-        request.body = b"".join(self._body)
+        body = self._body
+        request.body = body[0] if len(body) == 1 else b"".join(body)
         self.dead = not request.keep_alive
         self.ready.append(request)
-        self._fresh()
+        self.phase, self.expects, self._body = IDLE, False, []
 
     # Refusals.
 
@@ -148,8 +163,11 @@ class Inbox:
             return  # Bytes after a request that said it was the last.
         request = self._request
         request.serve, request.keep_alive = partial(_refuse, self._door, error), False
-        self._fresh()
+        self.phase, self.expects = IDLE, False
         self.ready.append(request)
+
+    def _head_too_large(self) -> HeadTooLarge:
+        return HeadTooLarge("too many headers", f"more than {HEADER_COUNT}, or {HEADER_BYTES} bytes")
 
     def _too_large(self, limit: int) -> TooLarge:
         return TooLarge("the request body is too large", f"more than {limit} bytes", "raise body_limit, or send less")
@@ -161,16 +179,26 @@ async def _refuse(door: Door, error: StudioError, request: Request, responder: R
 
 def _check(request: Request) -> None:
     """What the parser lets pass and we do not (RFC 9112: 3.2, 6.1; RFC 9110: 7.8). Raises BadInput."""
-    names = [name for name, _ in request.headers]
-    if request.version not in ("1.0", "1.1"):
+    fields = request.fields
+    if request.version not in VERSIONS:
         raise WrongVersion("only HTTP/1.1 and 1.0 are served", f"this is {request.version}")
-    hosts = names.count(b"host")
-    if hosts > 1 or (not hosts and request.version == "1.1"):
-        raise BadInput("not a valid HTTP/1.1 request", f"it has {hosts} Host headers")
-    encoding = request.header(b"transfer-encoding")
-    if encoding is not None and (b"content-length" in names or request.version == "1.0"):
+    if len(fields) < len(request.headers):
+        _check_twice([name for name, _ in request.headers])
+    if b"host" not in fields and request.version == "1.1":
+        raise BadInput("not a valid HTTP/1.1 request", "it has no Host header")
+    encoding = fields.get(b"transfer-encoding")
+    if encoding is None:
+        return
+    if b"content-length" in fields or request.version == "1.0":
         raise BadInput("not a valid HTTP/1.1 request", "two lengths for one body")
-    if encoding is not None and encoding.strip().lower() != "chunked":
-        raise NotServed("this Transfer-Encoding is not served", encoding[:100], "send chunked, or a Content-Length")
-    if names.count(b"content-length") > 1:
+    if encoding.strip().lower() != b"chunked":
+        named = encoding[:100].decode("latin-1")
+        raise NotServed("this Transfer-Encoding is not served", named, "send chunked, or a Content-Length")
+
+
+def _check_twice(names: list[bytes]) -> None:
+    """Headers of which there must be one only."""
+    if names.count(b"host") > 1:
+        raise BadInput("not a valid HTTP/1.1 request", f"it has {names.count(b'host')} Host headers")
+    if names.count(b"content-length") > 1 or names.count(b"transfer-encoding") > 1:
         raise BadInput("not a valid HTTP/1.1 request", "two lengths for one body")

@@ -1,35 +1,37 @@
-"""A request to an engine, from its arrival to its last byte: wait for the model, relay, write it down."""
+"""A request to an engine, from its arrival to its last byte: wait for the model, relay, write it down.
+
+Everything happens in the loop step in which its cause comes: the request goes on in the step that made it whole, a piece of the
+answer in the step that read it. Only who has to wait, for a model or for a connection, has a task, and only until then.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
-
-import msgspec
+from typing import Any
 
 from studio_core.errors import BadInput, StudioError
 from studio_core.gateway.auth import Principal
 from studio_core.gateway.holding import Cloakroom
-from studio_core.gateway.journal import Journal
+from studio_core.gateway.journal import End, Journal, Start
 from studio_core.gateway.observation import Observation
 from studio_core.gateway.request import Headers, Request
 from studio_core.gateway.responder import EVENT_STREAM, Responder
 from studio_core.gateway.routing import Lease, Routing
 from studio_core.gateway.table import Route
 from studio_core.gateway.upstream import Broken, Pool, Stale, Unreached, Upstream, answered
-from studio_core.routes import REQUEST_ID_HEADER
+from studio_core.gateway.wish import peek, spliced
 
-T = TypeVar("T")
 SSE_HEADERS: Headers = [(b"content-type", EVENT_STREAM), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+SSE_OURS = frozenset({b"content-length", *(name for name, _ in SSE_HEADERS)})
 # What of a request an engine gets to see.
 TO_ENGINE = frozenset({b"accept", b"content-type", b"user-agent", b"anthropic-version"})
 # Where the usage of a stream has to be asked for, and where [DONE] ends it.
 OPENAI_STREAMS = frozenset({"/v1/chat/completions", "/v1/completions"})
 PING = b": ping\n\n"
 NAME_LIMIT = 200
+# What the relay does with the body of an answer.
+NOT_YET, EVENTS, WHOLE, REFUSAL = "not yet", "events", "whole", "refusal"
 
 
 class Dying(StudioError):
@@ -44,271 +46,273 @@ class Engines:
         self.journal = journal
         self.cloakroom = cloakroom
         self.pool = Pool()
+        # Whoever is under way, by the request's id.
+        self.running: dict[str, Exchange] = {}
 
-    async def serve(self, principal: Principal, request: Request, responder: Responder) -> None:
-        """Let in is written down: a start line and an end line, whatever becomes of the request."""
-        one = Inference(self, request, responder)
-        start = {"path": request.path, "instance": None, "key": principal.id or None}
-        self.journal.line(t="start", id=request.id, at=time.time(), **start, **one.wish())
-        outcome, error_text = "failed", None
-        try:
-            await one.run()
-            outcome = one.outcome
-        except asyncio.CancelledError:
-            outcome, one.status = "cancelled", 499
-            raise
-        except StudioError as error:
-            one.status, error_text = error.status, str(error)
-            outcome = "rejected" if error.status < 500 else "failed"
-            raise
-        finally:
-            self.journal.line(
-                t="end", id=request.id, at=time.time(), status=one.status, outcome=outcome,
-                error=error_text or one.observation.error, **one.served(), **one.observation.figures(),
-            )
+    def serve(self, principal: Principal, request: Request, responder: Responder) -> Exchange:
+        return Exchange(self, principal, request, responder)
 
 
-class Inference:
-    """One of them."""
+class Exchange:
+    """One request and its answer, as a `Work` of its connection and the `Asker` of its upstream."""
 
-    def __init__(self, engines: Engines, request: Request, responder: Responder) -> None:
-        self.status = 500
+    __slots__ = (
+        "_asked_again", "_engines", "_heard_at", "_hold_until", "_lease", "_over", "_paused", "_relay", "_request", "_responder",
+        "_route", "_said", "_stream", "_task", "_upstream", "_wish", "key", "model", "observation", "path",
+    )
+
+    def __init__(self, engines: Engines, principal: Principal, request: Request, responder: Responder) -> None:
+        self.key = principal.id or None
+        self.path = request.path
+        self.model = ""
         self.observation = Observation()
-        self._routing = engines.routing
-        self._cloakroom = engines.cloakroom
-        self._pool = engines.pool
-        self._policy = engines.routing.table.policy
+        self._engines = engines
         self._request = request
         self._responder = responder
-        self._wish, self._problem = peek(request.body)
-        self._model = self._wish.model if isinstance(self._wish.model, str) else ""
-        self._stream = self._wish.stream is True
-        self._lease = Lease(self._routing, self._model)
-        self._served: Route | None = None
+        self._route: Route | None = None
+        self._upstream: Upstream | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._relay = NOT_YET
+        self._said: list[bytes] = []
+        self._heard_at = self.observation.began
+        self._over = self._paused = self._asked_again = False
 
-    def wish(self) -> dict[str, Any]:
-        """Fields of the start line: what was asked for."""
-        recipe = None
-        with contextlib.suppress(StudioError):
-            recipe = self._routing.find(self._model).recipe
-        return {"model": self._model[:NAME_LIMIT] or None, "recipe": recipe, "stream": self._stream}
+    # As its connection's work.
 
-    def served(self) -> dict[str, Any]:
-        """Fields of the end line: who answered."""
-        route = self._served
-        return {"recipe": route.recipe if route else None, "instance": route.instance if route else None}
-
-    @property
-    def outcome(self) -> str:
-        """What became of an answer that was relayed whole."""
-        if self.observation.error is not None or self.status >= 400:
-            return "rejected" if 400 <= self.status < 500 else "failed"
-        return "ok"
-
-    async def run(self) -> None:
-        """Raises StudioError; what has begun then ends with it."""
-        if self._problem is not None:
-            raise self._problem
-        if not self._model:
-            raise BadInput("`model` is missing", "the body names no model", "see /v1/models")
+    def begin(self) -> None:
+        """Let in is written down: a start line, and an end line whatever becomes of it."""
         try:
-            upstream = await self._reach()
-            try:
-                await self._relay(upstream)
-            finally:
-                self._pool.give(self._where, upstream)
-        finally:
-            self._lease.release()
+            problem = self._read()
+            if problem is not None:
+                raise problem
+            self._go()
+        except StudioError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - it is in the log then
+            self._crash(error)
+
+    def late(self, now: float) -> float:
+        """Fill a stream's silence. Its headers are held back for a while, so that an early failure keeps its status."""
+        pause, relay = self._engines.routing.table.policy.ping_s, self._relay
+        if relay is EVENTS or (relay is NOT_YET and self._stream):
+            due = self._heard_at + pause if self._responder.started else self._hold_until
+            if now < due:
+                return min(due, now + pause)
+            if self.observation.at_boundary:
+                self._begin(200, SSE_HEADERS)
+                self._responder.put(PING)
+                self._responder.flush()
+            self._heard_at = now
+        return now + pause
+
+    def paused(self, paused: bool) -> None:
+        """While the client does not read, nothing is read for it: its buffer is the transport's, and no more."""
+        self._paused = paused
+        if self._upstream is not None:
+            self._upstream.flow(not paused)
+
+    def cancel(self) -> None:
+        """The client has left: nothing is generated for nobody."""
+        self._end(499, "cancelled", None)
 
     # Getting to the engine.
 
-    async def _reach(self) -> Upstream:
-        """An engine that has begun to answer."""
-        while True:
-            route = self._served = await self._leased()
-            try:
-                return await self._ask(route)
-            except Unreached as error:
-                self._lease.release()
-                if not self._routing.doubt(route):
-                    raise Dying("the engine did not answer", str(error), "see: studio logs") from error
-            except Broken as error:
-                raise Dying("the engine did not answer", str(error), "see: studio logs") from error
+    def _read(self) -> BadInput | None:
+        """What is asked for, into the start line; what is wrong with it."""
+        request, routing = self._request, self._engines.routing
+        self._wish, problem = peek(request.body)
+        model = self._wish.model
+        self.model = model = model if isinstance(model, str) else ""
+        self._stream = self._wish.stream is True
+        self._lease = Lease(routing, model)
+        self._hold_until = self.observation.began + routing.table.policy.hold_headers_s
+        route = routing.lookup(model)
+        recipe = None if route is None else route.recipe
+        self._engines.running[request.id] = self
+        self._engines.journal.put(
+            Start(request.id, time.time(), self.path, model[:NAME_LIMIT] or None, recipe, None, self.key, self._stream)
+        )
+        if problem is None and not model:
+            problem = BadInput("`model` is missing", "the body names no model", "see /v1/models")
+        return problem
+
+    def _go(self) -> None:
+        """At once where the model is ready and a connection waits. Raises UnknownModel."""
+        route = self._lease.take()
+        if route is not None:
+            self._route = route
+            assert route.upstream is not None
+            upstream = self._engines.pool.idle(route.upstream.where)
+            if upstream is not None:
+                self._ask(route, upstream)
+                return
+        self._task = asyncio.create_task(self._wait(route))
+
+    async def _wait(self, route: Route | None, fresh: bool = False) -> None:
+        """Until there is an engine, and a connection to it."""
+        try:
+            while route is None or not await self._connect(route, fresh):
+                route = self._route = await self._leased()
+        except StudioError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - it is in the log then
+            self._crash(error)
 
     async def _leased(self) -> Route:
-        if not self._lease.waits():
-            return await self._lease.ready()
-        async with self._cloakroom.keep(self._request) as body:
-            route = await self._patiently(self._lease.ready())
+        found = self._lease.take()
+        if found is not None:
+            return found
+        async with self._engines.cloakroom.keep(self._request) as body:
+            route = await self._lease.ready()
             self._request.body = body()
         return route
 
-    async def _ask(self, route: Route) -> Upstream:
-        target = route.upstream
-        assert target is not None
-        headers = [(name, value) for name, value in self._request.headers if name in TO_ENGINE]
-        headers += [
-            (b"host", f"{target.host}:{target.port}".encode()), (REQUEST_ID_HEADER.encode(), self._request.id.encode()),
-        ]
-        if target.key:
-            headers.append((b"authorization", f"Bearer {target.key}".encode()))
-        adapter = next((name for name in target.keep if name.lower() == self._model.lower()), None)
-        body = self._told(adapter or target.model)
-        self._where = (target.host, target.port)
+    async def _connect(self, route: Route, fresh: bool) -> bool:
+        """Ask the engine. False where it is not the one that the table promised. Raises Dying."""
+        assert route.upstream is not None
         try:
-            return await self._sent(headers, body)
-        except Stale:
-            # The engine closed it while it waited; nothing of an answer came, so nothing was begun.
-            return await self._sent(headers, body, fresh=True)
+            upstream = await self._engines.pool.take(route.upstream.where, fresh)
+        except Unreached as error:
+            self._lease.release()
+            if not self._engines.routing.doubt(route):
+                raise Dying("the engine did not answer", str(error), "see: studio logs") from error
+            return False
+        self._task = None
+        self._ask(route, upstream)
+        return True
 
-    async def _sent(self, headers: Headers, body: bytes, fresh: bool = False) -> Upstream:
-        upstream = await self._pool.take(self._where, fresh)
+    def _ask(self, route: Route, upstream: Upstream) -> None:
+        request, target = self._request, route.upstream
+        assert target is not None
+        body = self._told(target.name(self.model))
+        head = [b"POST %b HTTP/1.1\r\n%bx-request-id: %b\r\n" % (request.target, target.lines, request.id.encode())]
+        head += [b"%b: %b\r\n" % pair for pair in request.headers if pair[0] in TO_ENGINE]
+        head.append(b"content-length: %d\r\n\r\n" % len(body))
+        self._upstream = upstream
         try:
-            await self._patiently(upstream.send("POST", self._request.target, headers, body, reuse=True))
-        except BaseException:
-            upstream.close()
-            raise
-        return upstream
+            upstream.ask(self, b"".join(head), body)
+        except Broken as error:
+            self.broken(error)
+        else:
+            upstream.flow(not self._paused)
 
     def _told(self, model: str) -> bytes:
         """The body as the engine gets it: the client's own bytes, unless something must differ."""
         changes: dict[str, Any] = {}
-        if model and model != self._model:
+        if model and model != self.model:
             changes["model"] = model
-        options = self._wish.stream_options or {}
-        asked = not isinstance(options, dict) or options.get("include_usage")
-        if self._stream and self._request.path in OPENAI_STREAMS and not asked:
-            changes["stream_options"] = {**options, "include_usage": True}
-        self.observation = Observation(hide_usage="stream_options" in changes, began=self.observation.began)
+        if self._stream and self.path in OPENAI_STREAMS:
+            options = self._wish.stream_options or {}
+            if isinstance(options, dict) and not options.get("include_usage"):
+                changes["stream_options"] = {**options, "include_usage": True}
+                self.observation.hide_usage = True
         return spliced(self._request.body, changes) if changes else self._request.body
 
-    async def _patiently(self, work: Awaitable[T]) -> T:
-        """Wait for it; a stream's headers are held for a while, so that an early failure keeps its status, then pings."""
-        if not self._stream:
-            return await work
-        pings = Pings(self._ping, self._policy.ping_s, None if self._responder.started else self._policy.hold_headers_s)
+    # As its upstream's asker.
+
+    def heard(self, data: bytes) -> None:
+        upstream = self._upstream
+        assert upstream is not None
         try:
-            return await work
-        finally:
-            pings.stop()
+            if self._relay is NOT_YET:
+                self._head(upstream)
+            if data:
+                self._piece(data)
+            if upstream.whole:
+                self._last(upstream)
+            else:
+                self._responder.flush()
+        except StudioError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - it is in the log then
+            self._crash(error)
 
-    def _ping(self) -> None:
-        self._begin(200, SSE_HEADERS)
-        self._responder.put(PING)
+    def broken(self, error: Broken) -> None:
+        self._upstream = None
+        if isinstance(error, Stale) and not self._asked_again:
+            # The engine closed it while it waited; nothing of an answer came, so nothing was begun.
+            self._asked_again = True
+            self._task = asyncio.create_task(self._wait(self._route, fresh=True))
+            return
+        when = "did not answer" if self._relay is NOT_YET else "went away in the middle of the answer"
+        self._fail(Dying(f"the engine {when}", str(error), "see: studio logs"))
 
-    # Answering.
+    def _head(self, upstream: Upstream) -> None:
+        """The engine has begun to answer: what it says goes on as it comes."""
+        headers, responder = answered(upstream.headers), self._responder
+        events = any(name == b"content-type" and value.startswith(EVENT_STREAM) for name, value in headers)
+        if events and (upstream.status == 200 or not responder.started):
+            self._relay, self._heard_at = EVENTS, time.monotonic()
+            self._begin(upstream.status, [*SSE_HEADERS, *(pair for pair in headers if pair[0] not in SSE_OURS)])
+        elif responder.started:
+            self._relay = REFUSAL
+        else:
+            self._relay = WHOLE
+            self._begin(upstream.status, headers)
+        self._request.forget()
 
     def _begin(self, status: int, headers: Headers) -> None:
         if not self._responder.started:
             self._responder.start(status, headers)
 
-    async def _relay(self, upstream: Upstream) -> None:
-        """Raises Dying; the status is the engine's."""
-        try:
-            if upstream.events and (upstream.status == 200 or not self._responder.started):
-                await self._relay_events(upstream)
-            else:
-                await self._relay_whole(upstream)
-        except Broken as error:
-            raise Dying("the engine went away in the middle of the answer", str(error), "see: studio logs") from error
-        self.status = upstream.status
-
-    async def _relay_whole(self, upstream: Upstream) -> None:
-        if self._responder.started:
-            text = b"".join([chunk async for chunk in upstream.chunks()]).decode("utf-8", "replace")
-            raise Dying(f"the engine refused the request with {upstream.status}", text[:2000])
-        self._begin(upstream.status, answered(upstream))
-
-        def sink(data: bytes) -> None:
+    def _piece(self, data: bytes) -> None:
+        if self._relay is EVENTS:
+            self._heard_at = time.monotonic()
+            self._responder.put(self.observation.feed(data))
+        elif self._relay is WHOLE:
             self.observation.look(data)
             self._responder.put(data)
+        else:
+            self._said.append(data)
 
-        await self._pipe(upstream, sink)
-        self.observation.looked()
-        self._responder.finish()
+    def _last(self, upstream: Upstream) -> None:
+        """Raises Dying where the answer is whole and yet none."""
+        if self._relay is REFUSAL:
+            text = b"".join(self._said).decode("utf-8", "replace")
+            raise Dying(f"the engine refused the request with {upstream.status}", text[:2000])
+        seen, responder = self.observation, self._responder
+        if self._relay is EVENTS:
+            responder.put(seen.end())
+            if self.path in OPENAI_STREAMS and not seen.over:
+                why = "it ended without [DONE]"
+                raise Dying("the engine went away in the middle of the answer", why, "see: studio logs")
+        else:
+            seen.looked()
+        responder.finish()
+        status = upstream.status
+        well = seen.error is None and status < 400
+        self._end(status, "ok" if well else "rejected" if 400 <= status < 500 else "failed", seen.error)
+        responder.done()
 
-    async def _relay_events(self, upstream: Upstream) -> None:
-        named = {b"content-length", *(name for name, _ in SSE_HEADERS)}
-        self._begin(upstream.status, [*SSE_HEADERS, *(one for one in answered(upstream) if one[0] not in named)])
-        feed, put = self.observation.feed, self._responder.put
+    # The end.
 
-        def sink(data: bytes) -> None:
-            pings.heard = True
-            put(feed(data))
+    def _fail(self, error: StudioError) -> None:
+        self._end(error.status, "rejected" if error.status < 500 else "failed", str(error))
+        self._responder.refuse(error)
+        self._responder.done()
 
-        def ping() -> None:
-            if self.observation.at_boundary:
-                put(PING)
+    def _crash(self, error: Exception) -> None:
+        """A mistake in here."""
+        self._end(500, "failed", type(error).__name__)
+        self._responder.crash(error)
+        self._responder.done()
 
-        pings = Pings(ping, self._policy.ping_s)
-        try:
-            await self._pipe(upstream, sink)
-        finally:
-            pings.stop()
-        put(self.observation.end())
-        if self._request.path in OPENAI_STREAMS and not self.observation.over:
-            raise Broken("it ended without [DONE]")
-        self._responder.finish()
-
-    async def _pipe(self, upstream: Upstream, sink: Callable[[bytes], None]) -> None:
-        """While the client does not read, nothing is read for it: its buffer is the transport's, and no more."""
-        self._responder.pace(upstream.flow)
-        try:
-            await upstream.pipe(sink)
-        finally:
-            self._responder.pace(None)
-
-
-class Pings:
-    """Calls `ping` after each `pause` seconds in which nothing was `heard`; the first time after `first`, if that is given."""
-
-    def __init__(self, ping: Callable[[], None], pause: float, first: float | None = None) -> None:
-        self.heard = False
-        self._ping = ping
-        self._pause = pause
-        self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(pause if first is None else first, self._tick)
-
-    def _tick(self) -> None:
-        if not self.heard:
-            self._ping()
-        self.heard = False
-        self._timer = self._loop.call_later(self._pause, self._tick)
-
-    def stop(self) -> None:
-        self._timer.cancel()
-
-
-class Wish(msgspec.Struct):
-    """What the gateway reads of a request's body; the rest is only walked over."""
-
-    model: Any = None
-    stream: Any = None
-    stream_options: Any = None
-
-
-_wish = msgspec.json.Decoder(Wish)
-_parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-def peek(body: bytes) -> tuple[Wish, BadInput | None]:
-    """The routing fields of the body, or none and what is wrong with it. Of a key that comes twice the last counts."""
-    try:
-        return _wish.decode(body), None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Wish(), _object(body)
-
-
-def spliced(body: bytes, changes: Mapping[str, Any]) -> bytes:
-    """The body with other values at these keys; every other value goes as it came, byte for byte."""
-    parts: dict[str, Any] = {**_parts.decode(body), **changes}
-    return msgspec.json.encode(parts)
-
-
-def _object(body: bytes) -> BadInput:
-    """What is wrong with a body that is no JSON object."""
-    try:
-        data = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return BadInput("the body is not JSON", str(error), "send a JSON object")
-    return BadInput("the body is not a JSON object", f"it is a {type(data).__name__}", "send a JSON object")
+    def _end(self, status: int, outcome: str, error: str | None) -> None:
+        """Give everything back and write it down, once."""
+        if self._over:
+            return
+        self._over = True
+        engines, route, upstream, task = self._engines, self._route, self._upstream, self._task
+        self._upstream = self._task = None
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+        if upstream is not None:
+            assert route is not None and route.upstream is not None
+            engines.pool.give(route.upstream.where, upstream)
+        self._lease.release()
+        engines.running.pop(self._request.id, None)
+        recipe, instance = (route.recipe, route.instance) if route is not None else (None, None)
+        engines.journal.put(End(
+            id=self._request.id, at=time.time(), status=status, outcome=outcome, error=error, recipe=recipe, instance=instance,
+            **self.observation.figures(),
+        ))

@@ -21,9 +21,47 @@ SEGMENT_S = 3600.0
 QUEUE_LINES = 100_000
 # Lines of so long are written at once: under load the thread would else take the loop's turns, line by line.
 GATHER_S = 0.05
+# Encoded and written at once: the loop gets its turn in between.
+PIECE_LINES = 500
 # After a full disk.
 RETRY_S = 1.0
 CLOSED = b'{"t":"closed"}\n'
+
+
+class Start(msgspec.Struct, tag="start", tag_field="t", gc=False):
+    """A request was let in: what was asked for. `at` is Unix time in seconds."""
+
+    id: str
+    at: float
+    path: str
+    model: str | None
+    recipe: str | None
+    instance: str | None
+    key: str | None
+    stream: bool
+
+
+class End(msgspec.Struct, tag="end", tag_field="t", gc=False, kw_only=True):
+    """What became of it: who answered, and what the answer said of itself (`Observation.figures`)."""
+
+    id: str
+    at: float
+    status: int
+    outcome: str
+    error: str | None
+    recipe: str | None
+    instance: str | None
+    ttft_s: float | None = None
+    duration_s: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    finish: str | None = None
+    chunks: int = 0
+
+
+_encoder = msgspec.json.Encoder()
 
 
 class Journal:
@@ -33,7 +71,7 @@ class Journal:
         self.lost = 0
         self._folder = folder
         self._writer = writer
-        self._lines: deque[bytes] = deque()
+        self._lines: deque[Any] = deque()
         self._idle, self._news = False, threading.Event()
         self._number = 0
         self._handle, self._size, self._opened = -1, 0, 0.0
@@ -51,10 +89,14 @@ class Journal:
 
     def line(self, **fields: Any) -> None:
         """Queue one line; never blocks."""
+        self.put(fields)
+
+    def put(self, line: Start | End | dict[str, Any]) -> None:
+        """The same. It is the thread that makes text of it."""
         if len(self._lines) >= QUEUE_LINES:
             self.lost += 1
             return
-        self._lines.append(msgspec.json.encode(fields) + b"\n")
+        self._lines.append(line)
         # Waking a thread costs more than the line: only one that sleeps is woken.
         if self._idle:
             self._idle = False
@@ -73,14 +115,16 @@ class Journal:
         over = False
         while not over:
             batch, over = self._batch()
-            if batch and not self._insist(b"".join(batch)):
-                self.lost += len(batch)
+            for begin in range(0, len(batch), PIECE_LINES):
+                piece = batch[begin : begin + PIECE_LINES]
+                if not self._insist(_encoder.encode_lines(piece)):
+                    self.lost += len(piece)
             self._held = 0
             aged = self._handle >= 0 and time.monotonic() - self._opened > SEGMENT_S
             if over or aged or self._size >= SEGMENT_BYTES:
                 self._end_segment()
 
-    def _batch(self) -> tuple[list[bytes], bool]:
+    def _batch(self) -> tuple[list[Any], bool]:
         """All that waits, and whether it is the end. Empty now and then, so that an old segment is closed."""
         self._idle = True
         if not self._lines:

@@ -19,8 +19,25 @@ EVENT_BYTES = 512 * 1024
 ANSWER_BYTES = 8 * 1024 * 1024
 
 
+class _Choice(msgspec.Struct, gc=False):
+    finish_reason: Any = None
+
+
+class _Said(msgspec.Struct, gc=False):
+    """What is read of an answer; the rest is only walked over."""
+
+    usage: Any = None
+    error: Any = None
+    choices: list[_Choice] | None = None
+
+
+_said = msgspec.json.Decoder(_Said)
+
+
 class Observation:
     """Feed it the answer; `feed` gives back what the client sees. `hide_usage`: the usage event was asked for by us."""
+
+    __slots__ = ("_rest", "_seen", "_torn", "began", "chunks", "done", "error", "finish", "hide_usage", "ttft", "usage")
 
     def __init__(self, hide_usage: bool = False, began: float | None = None) -> None:
         self.began = time.monotonic() if began is None else began
@@ -30,7 +47,7 @@ class Observation:
         self.finish: str | None = None
         self.error: str | None = None
         self.usage: dict[str, Any] = {}
-        self._hide = hide_usage
+        self.hide_usage = hide_usage
         self._rest = bytearray()
         self._seen = 0
         self._torn = False
@@ -114,27 +131,38 @@ class Observation:
             return True
         if self.ttft is None:
             self.ttft = time.monotonic() - self.began
-        body = self._take(data)
-        only_usage = isinstance(body.get("usage"), dict) and not body.get("choices")
+        only_usage = self._take(data)
         self.chunks += not only_usage
-        return not (only_usage and self._hide)
+        return not (only_usage and self.hide_usage)
 
-    def _take(self, data: bytes) -> dict[str, Any]:
-        try:
-            body = msgspec.json.decode(data)
-        except (msgspec.DecodeError, RecursionError):
-            return {}
-        if not isinstance(body, dict):
-            return {}
-        if isinstance(body.get("usage"), dict):
-            self.usage = body["usage"]
-        if body.get("error"):
-            self.error = str(body["error"])[:500]
-        choices = body.get("choices")
-        for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict) and choice.get("finish_reason"):
-                self.finish = str(choice["finish_reason"])[:50]
-        return body
+    def _take(self, data: bytes | bytearray) -> bool:
+        """Read this JSON; whether it was of usage and nothing else."""
+        said = _read(data)
+        if isinstance(said.usage, dict):
+            self.usage = said.usage
+        if said.error:
+            self.error = str(said.error)[:500]
+        for choice in said.choices or ():
+            if choice.finish_reason:
+                self.finish = str(choice.finish_reason)[:50]
+        return isinstance(said.usage, dict) and not said.choices
+
+
+def _read(data: bytes | bytearray) -> _Said:
+    """Engines may say anything: what has not the usual form is looked through."""
+    try:
+        return _said.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        body = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Said()
+    if not isinstance(body, dict):
+        return _Said()
+    choices = body.get("choices")
+    known = [_Choice(one.get("finish_reason")) for one in choices if isinstance(one, dict)] if isinstance(choices, list) else None
+    return _Said(body.get("usage"), body.get("error"), known)
 
 
 def _count(value: Any) -> int | None:

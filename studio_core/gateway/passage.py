@@ -10,11 +10,12 @@ from studio_core.gateway.auth import Principal
 from studio_core.gateway.inference import Dying
 from studio_core.gateway.journal import Journal
 from studio_core.gateway.observation import Observation
+from studio_core.gateway.reader import Reader
 from studio_core.gateway.request import Headers, Request
 from studio_core.gateway.responder import Responder
 from studio_core.gateway.routing import Routing
 from studio_core.gateway.table import Route
-from studio_core.gateway.upstream import Broken, Upstream, answered, passed
+from studio_core.gateway.upstream import Broken, passed
 from studio_core.routes import REQUEST_ID_HEADER
 
 PREFIX = "/upstream/"
@@ -67,12 +68,12 @@ class Passage:
         """The engine's status, when its answer was relayed whole."""
         assert route.upstream is not None
         try:
-            upstream = await Upstream.open((route.upstream.host, route.upstream.port))
+            upstream = await Reader.open(route.upstream.where)
         except Broken as error:
             raise Dying("the engine did not answer", str(error), "see: studio logs") from error
         try:
             await upstream.send(request.method, target, self._headers(route, request), request.body)
-            responder.start(upstream.status, answered(upstream))
+            responder.start(upstream.status, upstream.headers)
             async for data in upstream.chunks():
                 seen.look(data)
                 await responder.write(data)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
 
 from studio_core.errors import StudioError
 
@@ -12,33 +12,74 @@ if TYPE_CHECKING:
     from studio_core.gateway.responder import Responder
 
 Headers = list[tuple[bytes, bytes]]
-Serve = Callable[["Request", "Responder"], Awaitable[None]]
 
 
-@dataclass(slots=True)
+class Work(Protocol):
+    """An answer under way, as its connection sees it."""
+
+    def begin(self) -> None:
+        """Start; the responder is told when it is over, at once perhaps."""
+
+    def late(self, now: float) -> float:
+        """It is not over yet; the answer is when to ask again. By the monotonic clock."""
+
+    def paused(self, paused: bool) -> None:
+        """The client's buffer is full, or has room again."""
+
+    def cancel(self) -> asyncio.Task[None] | None:
+        """The client has left. What is not over at once is to be waited for."""
+
+
+# Who is no `Work` himself is a coroutine, and gets a task.
+Serve = Callable[["Request", "Responder"], Work | Coroutine[Any, Any, None]]
+
+
 class Request:
     """Header names are lower case. `serve` answers it; `body` is whole by then."""
 
-    method: str
-    target: bytes
-    headers: Headers
-    peer: str
-    keep_alive: bool = False
-    version: str = "1.1"
-    body: bytes = b""
-    id: str = ""
-    serve: Serve | None = field(default=None, repr=False)
+    __slots__ = ("_fields", "_path", "body", "headers", "id", "keep_alive", "method", "peer", "serve", "target", "version")
+
+    def __init__(
+        self, method: str, target: bytes, headers: Headers, peer: str, *, body: bytes = b"", serve: Serve | None = None
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.peer = peer
+        self.body = body
+        self.serve = serve
+        self.keep_alive = False
+        self.version = "1.1"
+        self.id = ""
+        self._path: str | None = None
+        self._fields: dict[bytes, bytes] | None = None
 
     @property
     def path(self) -> str:
-        return self.target.partition(b"?")[0].decode("ascii", "replace")
+        path = self._path
+        if path is None:
+            path = self._path = self.target.partition(b"?")[0].decode("ascii", "replace")
+        return path
 
     @property
     def query(self) -> str:
         return self.target.partition(b"?")[2].decode("ascii", "replace")
 
+    @property
+    def fields(self) -> dict[bytes, bytes]:
+        """The headers by name; of one that came twice the first."""
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = dict(reversed(self.headers))
+        return fields
+
     def header(self, name: bytes) -> str | None:
-        return next((value.decode("latin-1") for key, value in self.headers if key == name), None)
+        value = self.fields.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def forget(self) -> None:
+        """What a long answer needs no more goes: it may have been megabytes."""
+        self.body, self.headers, self._fields = b"", [], None
 
 
 class Door(Protocol):
@@ -50,6 +91,9 @@ class Door(Protocol):
 
     def admit(self, request: Request) -> Serve:
         """Who answers it. Raises StudioError when it may not come in."""
+
+    def common(self, request: Request) -> bytes:
+        """Lines of the head of every answer."""
 
     def refuse(self, request: Request, responder: Responder, error: StudioError) -> None:
         """Answer with an error."""

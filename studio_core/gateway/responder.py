@@ -3,78 +3,102 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+import logging
+import math
+from collections.abc import Coroutine, Iterable
+from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-from studio_core.gateway.request import Headers, Request
+from studio_core.errors import StudioError
+from studio_core.gateway.request import Door, Request
 
 PHRASES = {int(status): status.phrase for status in HTTPStatus}
 EVENT_STREAM = b"text/event-stream"
 BODILESS = frozenset({204, 304})
+# The end of a head, by whether the body is chunked and whether the connection goes on.
+ENDS = {
+    (chunked, keep): (b"transfer-encoding: chunked\r\n" if chunked else b"")
+    + (b"connection: keep-alive\r\n\r\n" if keep else b"connection: close\r\n\r\n")
+    for chunked in (True, False) for keep in (True, False)
+}
+LAST_CHUNK = b"0\r\n\r\n"
 
 
-@dataclass(slots=True)
+class Wire(Protocol):
+    """The connection that an answer goes to."""
+
+    transport: asyncio.Transport
+
+    async def writable(self) -> None:
+        """Until the client reads."""
+
+    def served(self, request: Request, responder: Responder) -> None:
+        """The answer is over, whole or not."""
+
+
 class Responder:
     """Chunked unless a Content-Length was given; HTTP/1.0 gets the plain bytes until close.
 
-    `common` goes with every head. `events`: the answer is a stream of events, and may end with one more.
+    What is started and put goes out with the next `flush` or `finish`, in one piece.
+    `events`: the answer is a stream of events, and may end with one more.
     """
 
-    transport: asyncio.Transport
-    writable: asyncio.Event
-    request: Request
-    common: Headers = field(default_factory=list)
-    started: bool = False
-    finished: bool = False
-    events: bool = False
-    _chunked: bool = False
-    _flow: Callable[[bool], None] | None = None
+    __slots__ = ("_chunked", "_out", "door", "events", "finished", "request", "started", "wire")
+
+    def __init__(self, wire: Wire, door: Door, request: Request) -> None:
+        self.wire = wire
+        self.door = door
+        self.request = request
+        self.started = self.finished = self.events = False
+        self._chunked = False
+        self._out: list[bytes] = []
 
     def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        lines = [*headers, *self.common]
-        sized = status in BODILESS or any(name == b"content-length" for name, _ in lines)
-        self._chunked = not sized and self.request.version == "1.1"
-        if self._chunked:
-            lines.append((b"transfer-encoding", b"chunked"))
-        elif not sized:
-            self.request.keep_alive = False
-        lines.append((b"connection", b"keep-alive" if self.request.keep_alive else b"close"))
-        first = b"HTTP/1.1 %d %s" % (status, PHRASES.get(status, "-").encode())
-        head = [first, *(name + b": " + value for name, value in lines)]
+        request, out = self.request, self._out
+        sized = status in BODILESS
+        out.append(_first_line(status))
+        for name, value in headers:
+            if name == b"content-length":
+                sized = True
+            elif name == b"content-type":
+                self.events = value.startswith(EVENT_STREAM)
+            out.append(b"%b: %b\r\n" % (name, value))
+        out.append(self.door.common(request))
+        if not sized and request.version != "1.1":
+            request.keep_alive = False
+        self._chunked = not sized and request.version == "1.1"
+        out.append(ENDS[self._chunked, request.keep_alive])
         self.started = True
-        self.events = any(name == b"content-type" and value.startswith(EVENT_STREAM) for name, value in lines)
-        self.transport.write(b"\r\n".join(head) + b"\r\n\r\n")
 
     def put(self, data: bytes) -> None:
-        """Send without waiting; for what is small."""
         if data and self.request.method != "HEAD":
-            self.transport.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
+            if self._chunked:
+                self._out += (b"%x\r\n" % len(data), data, b"\r\n")
+            else:
+                self._out.append(data)
 
-    def pace(self, flow: Callable[[bool], None] | None) -> None:
-        """While the client does not read, `flow(False)` says so to who writes; `flow(True)` when it does again."""
-        self._flow = flow
-        if flow is not None and not self.writable.is_set():
-            flow(False)
-
-    def paused(self, paused: bool) -> None:
-        """The transport's buffer is full, or has room again."""
-        if self._flow is not None:
-            self._flow(not paused)
+    def flush(self) -> None:
+        """Send what is there; never waits."""
+        out = self._out
+        if out:
+            self._out = []
+            self.wire.transport.write(b"".join(out))
 
     async def write(self, data: bytes) -> None:
         """Send; waits while the client does not read."""
         self.put(data)
-        await self.writable.wait()
+        self.flush()
+        await self.wire.writable()
 
     def finish(self) -> None:
         """The answer is whole. One that is not finished ends with its connection, so that nobody takes it for whole."""
         self.finished = True
         if self._chunked and self.request.method != "HEAD":
-            self.transport.write(b"0\r\n\r\n")
+            self._out.append(LAST_CHUNK)
+        self.flush()
 
     def json(self, status: int, body: Any, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
         """A whole answer at once."""
@@ -82,3 +106,57 @@ class Responder:
         self.start(status, [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(data)), *headers])
         self.put(data)
         self.finish()
+
+    # The end.
+
+    def refuse(self, error: StudioError) -> None:
+        """Answer with an error, or end with one what has begun."""
+        self.door.refuse(self.request, self, error)
+
+    def crash(self, error: Exception) -> None:
+        """The last line: whatever went wrong in here is an answer, and in the log."""
+        logging.getLogger(__name__).error("request %s failed", self.request.id, exc_info=error)
+        if not self.started:
+            self.refuse(StudioError("an error inside the gateway", type(error).__name__, "see its log"))
+
+    def done(self) -> None:
+        """Nothing comes any more: the connection goes on, or is cut when this was not whole."""
+        self.wire.served(self.request, self)
+
+
+class Chore:
+    """A coroutine's answer, as its connection's work."""
+
+    def __init__(self, answer: Coroutine[Any, Any, None], responder: Responder) -> None:
+        self._answer = answer
+        self._responder = responder
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    def late(self, now: float) -> float:
+        """A coroutine minds its own time."""
+        return math.inf
+
+    def paused(self, paused: bool) -> None:
+        """It asks the responder."""
+
+    def cancel(self) -> asyncio.Task[None] | None:
+        if self._task is not None:
+            self._task.cancel()
+        return self._task
+
+    async def _run(self) -> None:
+        try:
+            await self._answer
+        except StudioError as error:
+            self._responder.refuse(error)
+        except Exception as error:  # noqa: BLE001 - it is in the log then
+            self._responder.crash(error)
+        self._responder.done()
+
+
+@cache
+def _first_line(status: int) -> bytes:
+    return b"HTTP/1.1 %d %s\r\n" % (status, PHRASES.get(status, "-").encode())

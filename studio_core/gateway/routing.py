@@ -23,6 +23,8 @@ REFUSALS: dict[str, type[Unavailable]] = {"held": OnHold, "failed": LaunchFailed
 class Lease:
     """A request's claim on a model: waits for it, and is counted as in flight from then until `release`."""
 
+    __slots__ = ("_name", "_routing", "route")
+
     def __init__(self, routing: Routing, name: str) -> None:
         self.route: Route | None = None
         self._routing = routing
@@ -36,15 +38,15 @@ class Lease:
         """
         return await self._routing.ready(self, self._name)
 
-    def waits(self) -> bool:
-        """Whether `ready` would wait. Raises UnknownModel."""
-        return self._routing.find(self._name).state != "ready"
+    def take(self) -> Route | None:
+        """The route, if it serves now: picked and counted. None when `ready` would wait. Raises UnknownModel."""
+        return self._routing.take_ready(self, self._name)
 
     def release(self) -> None:
         """Also right when it was never ready."""
-        if self.route is not None and self.route.instance is not None:
-            self._routing.release(self.route.instance)
-        self.route = None
+        route, self.route = self.route, None
+        if route is not None and route.instance is not None:
+            self._routing.release(route.instance)
 
 
 class Routing:
@@ -82,10 +84,12 @@ class Routing:
         if self._away_since is None:
             self._away_since = time.monotonic()
         self._asked.clear()
-        for route in self.table.routes:
-            if route.state == "draining" and route.instance not in self._closed:
-                route.state = "ready"
-                self._settle(route)
+        reopened = [one for one in self.table.routes if one.state == "draining" and one.instance not in self._closed]
+        for route in reopened:
+            route.state = "ready"
+        self._index()
+        for route in reopened:
+            self._settle(route)
 
     @property
     def linked(self) -> bool:
@@ -101,10 +105,14 @@ class Routing:
 
     def _index(self) -> None:
         self._names = {name.lower(): route for route in reversed(self.table.routes) for name in reversed(route.names)}
+        self._draining = {route.instance for route in self.table.routes if route.state == "draining"}
+
+    def lookup(self, name: str) -> Route | None:
+        return self._names.get(name.lower())
 
     def find(self, name: str) -> Route:
         """Raises UnknownModel with the names there are."""
-        route = self._names.get(name.lower())
+        route = self.lookup(name)
         if route is None:
             names = ", ".join(sorted(route.names[0] for route in self.table.routes)[:20]) or "none yet"
             raise UnknownModel(f"the model `{name[:200]}` does not exist", f"there is: {names}", "see /v1/models")
@@ -112,11 +120,17 @@ class Routing:
 
     # A request.
 
+    def take_ready(self, lease: Lease, name: str) -> Route | None:
+        """See Lease.take."""
+        route = self.find(name)
+        return self._count(lease, route) if route.state == "ready" else None
+
     async def ready(self, lease: Lease, name: str) -> Route:
         """See Lease.ready."""
+        found = self.take_ready(lease, name)
+        if found is not None:
+            return found
         route = self.find(name)
-        if route.state == "ready":
-            return self._count(lease, route)
         if route.state in REFUSALS:
             raise refusal(route)
         self._check_queue()
@@ -194,8 +208,7 @@ class Routing:
 
     def _ack(self, instance: str | None) -> None:
         """Nothing is in flight to a draining instance: its route stays closed until a newer table."""
-        draining = any(route.instance == instance and route.state == "draining" for route in self.table.routes)
-        if instance and draining and not self.inflight.get(instance) and self._away_since is None:
+        if instance and instance in self._draining and not self.inflight.get(instance) and self._away_since is None:
             self._closed.add(instance)
             self._tell(Drained(instance=instance, version=self.table.version))
 

@@ -5,12 +5,14 @@ Also the lines of the link between the two. Light enough for both ends; neither 
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import msgspec
 
 PROTOCOL = 1
 
 
-class Upstream(msgspec.Struct, kw_only=True):
+class Upstream(msgspec.Struct, kw_only=True, dict=True):
     """Where an engine listens, the key it wants, the model name it knows, and names of adapters to `keep` as they are."""
 
     host: str
@@ -18,6 +20,21 @@ class Upstream(msgspec.Struct, kw_only=True):
     key: str = ""
     model: str = ""
     keep: list[str] = []
+
+    @cached_property
+    def where(self) -> tuple[str, int]:
+        return self.host, self.port
+
+    @cached_property
+    def lines(self) -> bytes:
+        """What is the same in the head of every request to it."""
+        key = f"authorization: Bearer {self.key}\r\n" if self.key else ""
+        return f"host: {self.host}:{self.port}\r\nconnection: keep-alive\r\n{key}".encode()
+
+    def name(self, asked: str) -> str:
+        """The model's name as the engine knows it, asked for by one of its public names; "" where any will do."""
+        folded = asked.lower()
+        return next((name for name in self.keep if name.lower() == folded), self.model) if self.keep else self.model
 
 
 class Cause(msgspec.Struct, kw_only=True):

@@ -1,6 +1,6 @@
 """The gateway's client: one exchange at a time on a connection to an engine or to the controller.
 
-What arrives is handed on in the loop step in which it came: `pipe` calls its sink from the transport's callback.
+Who asks is told in the loop step in which something comes, once per read: no task, no queue, no future in between.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, Protocol, cast
 
 import httptools
 
@@ -25,8 +25,9 @@ HOP_BY_HOP = frozenset({
 })
 # In an answer these are the gateway's, or say nothing about it.
 GATEWAYS = frozenset({REQUEST_ID_HEADER.encode(), b"server", b"date"})
-# What `chunks` keeps for a reader that is slower than the upstream.
-KEPT_BYTES = 256 * 1024
+KEPT_BACK = HOP_BY_HOP | GATEWAYS
+# A larger body is not copied to stand in one piece with its head.
+JOINED_BYTES = 64 * 1024
 
 
 class Broken(OSError):
@@ -41,31 +42,38 @@ class Stale(Broken):
     """A connection that had served before was closed before a byte of an answer came: the request may be sent again."""
 
 
+class Asker(Protocol):
+    """Who asked."""
+
+    def heard(self, data: bytes) -> None:
+        """The answer's head is there, and this more of its body; `Upstream.whole` tells whether it was the last."""
+
+    def broken(self, error: Broken) -> None:
+        """No more will come."""
+
+
 class Upstream(asyncio.Protocol):
-    """One exchange. Close it whatever happens: that aborts the upstream's work at once."""
+    """A connection. Close it whatever happens: that aborts the upstream's work at once.
+
+    `spent`: it may be used again. This exchange's answer is whole, nothing came after it, and both sides want to.
+    """
+
+    __slots__ = (
+        "_asker", "_bodiless", "_excess", "_gone", "_head", "_heard", "_left", "_parser", "_pieces", "_stopped", "_transport",
+        "_used", "headers", "spent", "status", "whole",
+    )
 
     def __init__(self) -> None:
         self.status = 0
         self.headers: Headers = []
-        # Whether it may be used again: this exchange's answer is whole, nothing came after it, and both sides want to.
-        self.spent = False
-        self._used = False
+        self.whole = True
+        self.spent = self._used = self._stopped = False
         self._gone: Broken | None = None
         self._left: Callable[[Upstream], None] | None = None
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._reset(bodiless=False)
-        self._whole = True
-
-    def _reset(self, bodiless: bool) -> None:
-        self.status, self.headers = 0, []
-        self._parser = httptools.HttpResponseParser(self)
-        self._waiter: asyncio.Future[None] | None = None
-        self._sink: Callable[[bytes], None] | None = None
-        self._kept: deque[bytes] = deque()
-        self._bytes = 0
-        self._heard = self._head = self._whole = self.spent = False
-        self._bodiless = bodiless
+        self._asker: Asker | None = None
+        self._pieces: list[bytes] = []
+        self._head = self._heard = self._bodiless = self._excess = False
+        self._parser: Any = httptools.HttpResponseParser(self)
 
     @classmethod
     async def open(cls, where: tuple[str, int] | Path) -> Upstream:
@@ -92,76 +100,28 @@ class Upstream(asyncio.Protocol):
 
     # The exchange.
 
-    async def send(self, method: str, target: bytes, headers: Headers, body: bytes, reuse: bool = False) -> None:
-        """Send the request and wait for the head of the answer.
-
-        Raises:
-            Stale: on a connection that was used before. Broken.
-        """
-        used, self._used = self._used, True
-        self._reset(bodiless=method == "HEAD")
-        lines = [method.encode() + b" " + target + b" HTTP/1.1", *[name + b": " + value for name, value in headers]]
-        lines += [b"content-length: %d" % len(body), b"connection: keep-alive" if reuse else b"connection: close"]
-        self._reuse = reuse
-        try:
-            self._transport.write(b"\r\n".join(lines) + b"\r\n\r\n")
-            if body:
-                self._transport.write(body)
-                await self._writable.wait()
-            while not self._head:
-                await self._news()
-        except Broken as error:
-            if used and not self._heard:
-                raise Stale(str(error)) from error
-            raise
-
-    async def pipe(self, sink: Callable[[bytes], None]) -> None:
-        """Every piece of the body to `sink`, in the step in which it came, until it is whole. Raises Broken."""
-        while self._kept:
-            sink(self._kept.popleft())
-        self._bytes = 0
-        self._sink = sink
-        self.flow(True)
-        while not self._whole:
-            await self._news()
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes, for a reader with a pace of its own. Raises Broken when it ends too early."""
-        while True:
-            while self._kept:
-                data = self._kept.popleft()
-                self._bytes -= len(data)
-                yield data
-            if self._whole:
-                return
-            self.flow(True)
-            await self._news()
+    def ask(self, asker: Asker, head: bytes, body: bytes, *, bodiless: bool = False) -> None:
+        """Send a request; `bodiless`: its answer has no body whatever it says. Raises Broken."""
+        if self._gone is not None:
+            raise self._gone
+        self._asker, self._bodiless = asker, bodiless
+        self.status, self.headers = 0, []
+        self.whole = self.spent = self._head = self._heard = self._excess = False
+        if len(body) < JOINED_BYTES:
+            self._transport.write(head + body)
+        else:
+            self._transport.write(head)
+            self._transport.write(body)
 
     def flow(self, on: bool) -> None:
         """Read on, or no more until then: whoever gets it cannot take it."""
-        if not self._whole and self._gone is None:
+        if self._gone is None and self._stopped is on:
+            self._stopped = not on
             with contextlib.suppress(RuntimeError):
                 (self._transport.resume_reading if on else self._transport.pause_reading)()
 
-    async def _news(self) -> None:
-        if self._gone is not None:
-            raise self._gone
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    @property
-    def events(self) -> bool:
-        """Whether the answer is a stream of events."""
-        return any(name == b"content-type" and value.startswith(b"text/event-stream") for name, value in self.headers)
-
     def close(self) -> None:
+        self._asker = None
         if self._gone is None:
             with contextlib.suppress(RuntimeError):
                 self._transport.abort()
@@ -173,83 +133,81 @@ class Upstream(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._whole:
+        if self._asker is None:
             self._break("the upstream sent more than its answer")
             return
         self._heard = True
+        wrong = ""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._break(f"the upstream's answer is not HTTP: {error}")
-        self._wake()
+            wrong, self._excess = f"the upstream's answer is not HTTP: {error}", True
+        if self._head:
+            self._tell()
+        if wrong:
+            self._break(wrong)
 
     def eof_received(self) -> bool:
-        if self._head and not self._whole and self._until_end():
-            self._finish()
+        if self._asker is not None and self._head and not self.whole and _until_end(self.headers):
+            self.whole = True
+            self._tell()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._gone is None:
-            self._gone = Broken(str(exc) if exc is not None else "the upstream closed the connection too early")
-        self.spent = False
-        self._writable.set()
-        if self._left is not None:
-            self._left(self)
-        self._wake()
+        self._lose(Broken(str(exc) if exc is not None else "the upstream closed the connection too early"))
+        self._parser = None  # It knows us and we know it: without this the two would stay.
 
-    def pause_writing(self) -> None:
-        self._writable.clear()
-
-    def resume_writing(self) -> None:
-        self._writable.set()
+    def _tell(self) -> None:
+        """What this read brought."""
+        pieces, asker = self._pieces, self._asker
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        if self.whole:
+            self._asker, self._used = None, True
+            self.spent = self.spent and not self._bodiless and not self._excess
+            self.flow(True)
+        if asker is not None:
+            asker.heard(data)
 
     def _break(self, why: str) -> None:
-        self._gone, self.spent = Broken(why), False
         self._transport.abort()
-        self._wake()
+        self._lose(Broken(why))
+
+    def _lose(self, error: Broken) -> None:
+        asker, self._asker, self.spent = self._asker, None, False
+        if self._gone is None:
+            self._gone = error
+        if self._left is not None:
+            self._left(self)
+        if asker is not None:
+            asker.broken(Stale(str(error)) if self._used and not self._heard else error)
 
     # The parser's side.
 
     def on_message_begin(self) -> None:
-        if self._whole:
-            self._break("the upstream sent more than its answer")
-        self.headers = self.headers if self._head else []
+        self._excess = self.whole
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._head:  # What comes later is a trailer.
             self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
+        if self._head:
+            return
         status = self._parser.get_status_code()
-        if status >= 200 and not self._head:
-            self.status, self._head = status, True
-            if self._bodiless:
-                self._finish()
+        if status < 200:
+            self.headers = []
+            return
+        self.status, self._head = status, True
+        self.whole = self._bodiless
 
     def on_body(self, data: bytes) -> None:
-        if self._whole:
-            return
-        if self._sink is not None:
-            self._sink(data)
-            return
-        self._kept.append(data)
-        self._bytes += len(data)
-        if self._bytes > KEPT_BYTES:
-            self.flow(False)
+        if not self.whole:
+            self._pieces.append(data)
 
     def on_message_complete(self) -> None:
-        if self._head and not self._whole:
-            self._finish()
-
-    def _finish(self) -> None:
-        self._whole = True
-        self.spent = self._reuse and not self._bodiless and not self._until_end() and self._parser.should_keep_alive()
-        with contextlib.suppress(RuntimeError):
-            self._transport.resume_reading()
-        self._wake()
-
-    def _until_end(self) -> bool:
-        return not {name for name, _ in self.headers} & {b"content-length", b"transfer-encoding"}
+        if self._head and not self.whole:
+            self.whole, self.spent = True, self._parser.should_keep_alive()
 
 
 class Pool:
@@ -259,40 +217,62 @@ class Pool:
         self._size = size
         self._idle: dict[tuple[str, int], deque[Upstream]] = {}
 
-    async def take(self, where: tuple[str, int], fresh: bool = False) -> Upstream:
-        """One that waits, the latest first, else a new one; only a new one if `fresh`. Raises Unreached."""
+    def idle(self, where: tuple[str, int]) -> Upstream | None:
+        """One that waits, the latest first."""
         waiting = self._idle.get(where)
-        while waiting and not fresh:
+        while waiting:
             found = waiting.pop()
             found.idle(None)
             if found.usable:
                 return found
-        return await Upstream.open(where)
+        return None
+
+    async def take(self, where: tuple[str, int], fresh: bool = False) -> Upstream:
+        """One that waits, else a new one; only a new one if `fresh`. Raises Unreached."""
+        return (None if fresh else self.idle(where)) or await Upstream.open(where)
 
     def give(self, where: tuple[str, int], one: Upstream) -> None:
         """Back from an exchange: kept if it may be used again, else closed."""
-        waiting = self._idle.setdefault(where, deque())
+        waiting = self._idle.get(where)
+        if waiting is None:
+            waiting = self._idle[where] = deque()
         if not one.spent or not one.usable or len(waiting) >= self._size:
             one.close()
             return
-        one.idle(lambda gone: self._forget(where, gone))
+        one.idle(self._forget)
         waiting.append(one)
 
-    def _forget(self, where: tuple[str, int], gone: Upstream) -> None:
-        with contextlib.suppress(KeyError, ValueError):
-            self._idle[where].remove(gone)
-            if not self._idle[where]:
-                del self._idle[where]
+    def _forget(self, gone: Upstream) -> None:
+        for where, waiting in self._idle.items():
+            if gone in waiting:
+                waiting.remove(gone)
+                if not waiting:
+                    del self._idle[where]
+                return
+
+
+def head(method: bytes, target: bytes, headers: Headers, size: int) -> bytes:
+    """A request's head, for a connection that serves this one only."""
+    lines = [b"%b %b HTTP/1.1" % (method, target), *[name + b": " + value for name, value in headers]]
+    return b"\r\n".join([*lines, b"content-length: %d" % size, b"connection: close"]) + b"\r\n\r\n"
 
 
 def passed(headers: Headers) -> Headers:
     """The headers that may cross: neither hop by hop nor named by Connection."""
-    named = {
-        word.strip().lower() for name, value in headers if name == b"connection" for word in value.split(b",")
-    }
-    return [(name, value) for name, value in headers if name not in HOP_BY_HOP and name not in named]
+    return [(name, value) for name, value in headers if name not in HOP_BY_HOP and name not in _named(headers)]
 
 
-def answered(upstream: Upstream) -> Headers:
+def answered(headers: Headers) -> Headers:
     """The headers of an answer that the client gets: what is the gateway's own is left out."""
-    return [(name, value) for name, value in passed(upstream.headers) if name not in GATEWAYS]
+    named = _named(headers)
+    return [pair for pair in headers if pair[0] not in KEPT_BACK and pair[0] not in named]
+
+
+def _named(headers: Headers) -> set[bytes] | tuple[()]:
+    """What a Connection header takes with it."""
+    found = [value for name, value in headers if name == b"connection"]
+    return {word.strip().lower() for value in found for word in value.split(b",")} if found else ()
+
+
+def _until_end(headers: Headers) -> bool:
+    return not {name for name, _ in headers} & {b"content-length", b"transfer-encoding"}

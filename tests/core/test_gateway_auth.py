@@ -7,13 +7,13 @@ import hashlib
 import pytest
 
 from studio_core.errors import Denied, NoKey, NotFound, StudioError, WrongMethod
-from studio_core.gateway.auth import ANONYMOUS, authorise, identify
+from studio_core.gateway.auth import ANONYMOUS, authorise, identify, ring
 from studio_core.gateway.request import Headers, Request
 from studio_core.gateway.table import Key, Policy
-from studio_core.routes import ADMIN, DEFINE, INFERENCE, METRICS, READ, TABLE, Route
+from studio_core.routes import ADMIN, DEFINE, INFERENCE, METRICS, READ, TABLE, Route, find
 
 SCOPES = (ADMIN, INFERENCE, READ, METRICS)
-KEYS = [Key(id=scope, sha256=hashlib.sha256(f"sk-{scope}".encode()).hexdigest(), scopes=[scope]) for scope in SCOPES]
+KEYS = ring(Key(id=scope, sha256=hashlib.sha256(f"sk-{scope}".encode()).hexdigest(), scopes=[scope]) for scope in SCOPES)
 
 
 def ask(
@@ -41,6 +41,11 @@ def test_every_path_with_every_scope(row: Route, scope: str, remote_admin: bool)
     scopes = {INFERENCE, READ} if scope == "anonymous" else {scope}
     allowed = remote_admin and ADMIN in scopes if row.scope == DEFINE else bool({row.scope, ADMIN} & scopes)
     assert may(ask(row.method, path, **key), Policy(remote_admin=remote_admin)) == allowed
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.method} {row.path}")
+def test_a_plain_path_has_the_row_that_stands_first(row: Route) -> None:
+    assert find(row.method, row.path) == next(one for one in TABLE if one.method == row.method and one.pattern.match(row.path))
 
 
 @pytest.mark.parametrize("headers", [

@@ -33,6 +33,9 @@ class Porter:
 
         return serve
 
+    def common(self, request: Request) -> bytes:
+        return b""
+
     def refuse(self, request: Request, responder: Responder, error: StudioError) -> None:
         self.refused.append(error)
 
@@ -48,7 +51,7 @@ async def refusal(inbox: Inbox, porter: Porter) -> int:
     """The status with which the last request is refused; 0 when it is served."""
     request = inbox.ready[-1]
     assert request.serve is not None
-    await request.serve(request, None)  # type: ignore[arg-type]
+    await request.serve(request, None)  # type: ignore[arg-type, misc]
     return porter.refused[-1].status if porter.refused else 0
 
 
