@@ -14,14 +14,16 @@ from studio_core.wire.chat import Chat, ChatMessage, ChatSession
 from studio_core.wire.check import Check, Finding, NodeLine, Parser, Variable
 from studio_core.wire.engine import Adapter, Engines, Installed, Job
 from studio_core.wire.foreign import Attach, Foreign, ForeignStop
+from studio_core.wire.gpu import Gpu, GpuProcess, Gpus, GpuSlice, Host
 from studio_core.wire.importing import Import, Imported, ShellLine
+from studio_core.wire.metric import Metrics, ModelMetrics, Samples
 from studio_core.wire.model import Model, to_builtins
 from studio_core.wire.plan import LaunchPlan, Leaving
 
 __all__ = [
     "Adapter", "Attach", "Chat", "ChatMessage", "ChatSession", "Check", "Engines", "Finding", "Foreign", "ForeignStop",
-    "Import", "Imported", "Installed", "Job", "LaunchPlan", "Leaving", "Model", "NodeLine", "Parser", "ShellLine", "Variable",
-    "to_builtins",
+    "Gpu", "GpuProcess", "GpuSlice", "Gpus", "Host", "Import", "Imported", "Installed", "Job", "LaunchPlan", "Leaving",
+    "Metrics", "Model", "ModelMetrics", "NodeLine", "Parser", "Samples", "ShellLine", "Variable", "to_builtins",
 ]
 
 
@@ -192,53 +194,13 @@ class Status(Model):
     state_dir: str = ""
 
 
-class GpuProcess(Model):
-    pid: int
-    memory_bytes: int | None = None
-    name: str = ""
-    owner: str = ""
-    instance_id: str | None = None
+class Snapshot(Model):
+    """GET /snapshot: what a first look needs, in one answer."""
 
-
-class Gpu(Model):
-    """One GPU. A field that the driver does not give is None, never 0. Memory also in MB, as vLLM Studio's clients want."""
-
-    index: int
-    uuid: str
-    name: str
-    memory_total: int | None = None
-    memory_used: int | None = None
-    memory_free: int | None = None
-    memory_total_mb: float | None = None
-    memory_used_mb: float | None = None
-    utilization: float | None = None
-    temperature: float | None = None
-    power_draw: float | None = None
-    power_limit: float | None = None
-    lost: bool = False
-    processes: list[GpuProcess] = []
-
-
-class Host(Model):
-    """The machine's processor and memory. `cpu_percent` is 0 to 100 over all cores."""
-
-    cpu_percent: float | None = None
-    cpu_count: int = 0
-    load_1m: float | None = None
-    memory_total: int | None = None
-    memory_used: int | None = None
-    memory_available: int | None = None
-
-
-class Gpus(Model):
-    """GET /gpus. `reason` says why there is none, and is empty otherwise."""
-
-    gpus: list[Gpu] = []
-    count: int = 0
-    reason: str = ""
-    driver: str = ""
-    host: Host = msgspec.field(default_factory=Host)
-    age_s: float | None = None
+    status: Status
+    gpus: Gpus
+    metrics: Metrics
+    samples: Samples
 
 
 class RecipeView(Model):

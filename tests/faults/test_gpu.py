@@ -21,7 +21,7 @@ from studio_core.gpu.watch import GpuWatch
 from studio_core.paths import Places
 from studio_core.settings import load
 from studio_core.supervisor import identity
-from tests.nvml.fake import GB, Nvml, build, gpu, machine
+from tests.nvml.fake import GB, Nvml, build, gpu, machine, slices
 from tests.wait import eventually, wait_until
 
 
@@ -65,8 +65,11 @@ def test_every_field_of_a_healthy_machine(nvml: Nvml) -> None:
     assert first | {"processes": None} == {
         "index": 0, "uuid": "GPU-0", "name": "NVIDIA Test 80GB", "memory_total": 80 * GB, "memory_used": 2 * GB,
         "memory_free": 78 * GB, "utilization": 37.0, "temperature": 41, "power_draw": 123.5, "power_limit": 700.0,
-        "processes": None,
+        "fan": 45, "clock": 1410, "clock_max": 1980, "memory_clock": 2619, "throttle": ["power cap"],
+        "pcie_generation": 5, "pcie_width": 16, "mig": False, "slices": [], "processes": None,
+        "pcie_sent": 1200 * 1024, "pcie_received": 3400 * 1024,
     }
+    assert "pcie_sent" not in sample["gpus"][1], "of one GPU in each sample"
     assert first["processes"][0]["pid"] == os.getpid() and first["processes"][0]["memory_bytes"] == GB
     assert first["processes"][0]["name"] and first["processes"][0]["owner"]
     assert sample["host"]["memory_total"] > 0 and sample["host"]["cpu_count"] > 0
@@ -74,7 +77,8 @@ def test_every_field_of_a_healthy_machine(nvml: Nvml) -> None:
 
 FIELDS = {
     "total": "memory_total", "used": "memory_used", "busy": "utilization", "temperature": "temperature", "power": "power_draw",
-    "limit": "power_limit",
+    "limit": "power_limit", "fan": "fan", "sm": "clock", "sm_max": "clock_max", "memory_clock": "memory_clock",
+    "reasons": "throttle", "generation": "pcie_generation", "width": "pcie_width", "mig": "mig",
 }
 
 
@@ -92,11 +96,11 @@ def test_a_field_that_is_not_given_is_null_and_hides_no_other(nvml: Nvml, error:
 
 
 def test_a_zero_is_a_zero_and_a_process_without_memory_has_none(nvml: Nvml) -> None:
-    zeros = ["0.name x", "0.uuid GPU-0", "0.total 0", "0.used 0", "0.busy 0", "0.temperature 0", "0.power 0", "0.limit 0"]
-    nvml.set(*machine([*zeros, f"0.processes {os.getpid()}"]))
+    zeros = [f"0.{field} 0" for field in FIELDS]
+    nvml.set(*machine(["0.name x", "0.uuid GPU-0", *zeros, f"0.processes {os.getpid()}"]))
     with probe() as (_, stdout):
         found = json.loads(stdout.readline())["gpus"][0]
-    assert [found[name] for name in FIELDS.values()] == [0] * len(FIELDS)
+    assert {name: found[name] for name in FIELDS.values()} == dict.fromkeys(FIELDS.values(), 0) | {"throttle": []}
     assert found["processes"][0]["memory_bytes"] is None
 
 
@@ -112,6 +116,17 @@ def test_a_lost_gpu_stays_listed_and_the_other_works(nvml: Nvml, how: list[str])
         assert next_sample(stdin, stdout)["gpus"][1]["lost"], "also when the driver does not list it any more"
         nvml.set(*machine(gpu(0), gpu(1)))
         assert next_sample(stdin, stdout)["gpus"][1]["temperature"] == 41, "and it comes back"
+
+
+def test_the_parts_of_a_cut_gpu_are_named_with_who_is_in_them(nvml: Nvml) -> None:
+    nvml.set(*slices(0, "1g.10gb", "3g.40gb", processes=f"{os.getpid()}:{GB}"), *machine(gpu(0), gpu(1)))
+    with probe() as (_, stdout):
+        cut, whole = json.loads(stdout.readline())["gpus"]
+    assert cut["mig"] is True and cut["utilization"] is None and whole["mig"] is False
+    assert [part["name"] for part in cut["slices"]] == ["NVIDIA Test 80GB MIG 1g.10gb", "NVIDIA Test 80GB MIG 3g.40gb"]
+    part = cut["slices"][1]
+    assert (part["index"], part["uuid"], part["memory_total"], part["memory_used"]) == (1, "MIG-0-1", 10 * GB, GB)
+    assert part["processes"][0]["pid"] == os.getpid()
 
 
 def test_a_driver_of_another_version_is_said(nvml: Nvml) -> None:

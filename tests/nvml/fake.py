@@ -40,9 +40,21 @@ def gpu(index: int, used: int = 2 * GB, processes: str = "") -> list[str]:
     """The lines of a GPU that answers everything."""
     fields = {
         "name": "NVIDIA Test 80GB", "uuid": f"GPU-{index}", "total": 80 * GB, "used": used, "busy": 37, "temperature": 41,
-        "power": 123500, "limit": 700000, "processes": processes,
+        "power": 123500, "limit": 700000, "fan": 45, "sm": 1410, "sm_max": 1980, "memory_clock": 2619, "reasons": 4,
+        "tx": 1200, "rx": 3400, "generation": 5, "width": 16, "mig": 0, "processes": processes,
     }
     return [f"{index}.{name} {value}" for name, value in fields.items()]
+
+
+def slices(index: int, *profiles: str, total: int = 10 * GB, processes: str = "") -> list[str]:
+    """The lines that cut a GPU into MIG devices of these profiles, for example `1g.10gb`."""
+    lines = [f"{index}.mig 1", f"{index}.busy !3"]
+    for at, profile in enumerate(profiles):
+        number = 1000 * (index + 1) + at
+        name, uuid = f"NVIDIA Test 80GB MIG {profile}", f"MIG-{index}-{at}"
+        fields = {"name": name, "uuid": uuid, "total": total, "used": GB, "processes": processes}
+        lines += [f"{number}.{name} {value}" for name, value in fields.items()]
+    return lines
 
 
 def machine(*gpus: list[str]) -> list[str]:

@@ -1,36 +1,61 @@
-/* A libnvidia-ml.so.1 for tests: answers from the text file named by STUDIO_NVML_STATE, read anew at each call.
+/* A libnvidia-ml.so.1 for tests and figures: answers from the text file named by STUDIO_NVML_STATE, read anew when it changed.
 
    A line is `key value`. Keys: `init`, `driver`, `count`, and for GPU N `N.name`, `N.uuid`, `N.total`, `N.used`,
-   `N.busy`, `N.temperature`, `N.power`, `N.limit`, `N.processes` (`pid:bytes pid:bytes`), `N.handle`, `N.error`.
-   A value `!15` is the NVML error 15. What is not written is "not supported" (3). A line `nvmlFunction sleep` makes that
-   function hang, `nvmlFunction abort` makes it crash. Signatures: nvml.h of the CUDA toolkit. */
+   `N.busy`, `N.temperature`, `N.power`, `N.limit`, `N.fan`, `N.sm`, `N.sm_max`, `N.memory_clock`, `N.reasons`, `N.tx`, `N.rx`
+   (KB/s), `N.generation`, `N.width`, `N.mig`, `N.processes` (`pid:bytes pid:bytes`), `N.handle`, `N.error`. The MIG device I of
+   GPU N is the GPU 1000 * (N + 1) + I. A value `!15` is the NVML error 15, a number `~10:90` another one in each second.
+   What is not written is "not supported" (3). A line `nvmlFunction sleep` makes that function hang, `nvmlFunction abort`
+   makes it crash. Signatures: nvml.h of the CUDA toolkit. */
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { SUCCESS = 0, NOT_SUPPORTED = 3, INSUFFICIENT_SIZE = 7, LINE = 4096 };
+enum { SUCCESS = 0, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, LINE = 4096, STATE = 262144, MIG = 1000 };
 
 typedef struct { unsigned long long total, free, used; } Memory;
+typedef struct { unsigned version; unsigned long long total, reserved, free, used; } Memory2;
 typedef struct { unsigned gpu, memory; } Rates;
 typedef struct { unsigned pid; unsigned long long used; unsigned gpu_instance, compute_instance; } Process;
 
-static int find(const char *key, char *value) {
+static char state[STATE];
+
+static void refresh(void) {
+    static struct stat known;
+    struct stat now;
     const char *path = getenv("STUDIO_NVML_STATE");
-    FILE *file = path ? fopen(path, "r") : NULL;
-    char line[LINE];
+    FILE *file;
+    if (!path || stat(path, &now) || (now.st_ino == known.st_ino && now.st_mtim.tv_nsec == known.st_mtim.tv_nsec &&
+                                      now.st_mtim.tv_sec == known.st_mtim.tv_sec && now.st_size == known.st_size)) return;
+    if (!(file = fopen(path, "r"))) return;
+    state[fread(state, 1, STATE - 1, file)] = 0;
+    fclose(file);
+    known = now;
+}
+
+static int find(const char *key, char *value) {
+    const char *line, *end;
     size_t length = strlen(key);
-    int code = NOT_SUPPORTED;
-    while (file && fgets(line, sizeof line, file)) {
+    refresh();
+    for (line = state; *line; line = end + 1) {
+        if (!(end = strchr(line, '\n'))) break;
         if (strncmp(line, key, length) || line[length] != ' ') continue;
-        line[strcspn(line, "\n")] = 0;
-        strcpy(value, line + length + 1);
-        code = value[0] == '!' ? atoi(value + 1) : SUCCESS;
-        break;
+        snprintf(value, LINE, "%.*s", (int)(end - line - length - 1), line + length + 1);
+        return value[0] == '!' ? atoi(value + 1) : SUCCESS;
     }
-    if (file) fclose(file);
-    return code;
+    return NOT_SUPPORTED;
+}
+
+/* A figure, or of `~low:high` the one of this second. */
+static unsigned long long figure(const char *text, char **end, unsigned seed) {
+    unsigned long long low, high;
+    if (*text != '~') return strtoull(text, end, 10);
+    low = strtoull(text + 1, end, 10);
+    high = strtoull(*end + 1, end, 10);
+    return low + ((unsigned long long)time(NULL) * 2654435761u + seed * 40503u) % 1000 * (high - low) / 1000;
 }
 
 static void misbehave(const char *function) {
@@ -53,8 +78,9 @@ static int field(const char *function, void *device, const char *name, char *val
 
 static int number(const char *function, void *device, const char *name, unsigned *out) {
     char value[LINE];
+    char *end;
     int code = field(function, device, name, value);
-    if (!code) *out = (unsigned)strtoul(value, NULL, 10);
+    if (!code) *out = (unsigned)figure(value, &end, (unsigned)(size_t)device);
     return code;
 }
 
@@ -115,13 +141,21 @@ int nvmlDeviceGetName(void *device, char *out, unsigned length) { return text(__
 int nvmlDeviceGetUUID(void *device, char *out, unsigned length) { return text(__func__, device, "uuid", out, length); }
 
 int nvmlDeviceGetMemoryInfo(void *device, Memory *memory) {
-    char value[LINE];
+    char value[LINE], *end;
     int code = field(__func__, device, "total", value);
     if (code) return code;
     memory->total = strtoull(value, NULL, 10);
     code = field(__func__, device, "used", value);
-    memory->used = code ? 0 : strtoull(value, NULL, 10);
+    memory->used = code ? 0 : figure(value, &end, (unsigned)(size_t)device);
     memory->free = memory->total - memory->used;
+    return code;
+}
+
+int nvmlDeviceGetMemoryInfo_v2(void *device, Memory2 *memory) {
+    Memory plain;
+    int code = nvmlDeviceGetMemoryInfo(device, &plain);
+    if (code) return code;
+    memory->total = plain.total, memory->used = plain.used, memory->free = plain.free, memory->reserved = 0;
     return code;
 }
 
@@ -141,6 +175,51 @@ int nvmlDeviceGetEnforcedPowerLimit(void *device, unsigned *milliwatts) {
     return number(__func__, device, "limit", milliwatts);
 }
 
+int nvmlDeviceGetFanSpeed(void *device, unsigned *percent) { return number(__func__, device, "fan", percent); }
+
+int nvmlDeviceGetClockInfo(void *device, int type, unsigned *mhz) {
+    return number(__func__, device, type == 2 ? "memory_clock" : "sm", mhz);
+}
+
+int nvmlDeviceGetMaxClockInfo(void *device, int type, unsigned *mhz) {
+    return number(__func__, device, type == 2 ? "memory_clock_max" : "sm_max", mhz);
+}
+
+int nvmlDeviceGetCurrentClocksEventReasons(void *device, unsigned long long *reasons) {
+    unsigned found = 0;
+    int code = number(__func__, device, "reasons", &found);
+    *reasons = found;
+    return code;
+}
+
+int nvmlDeviceGetPcieThroughput(void *device, int counter, unsigned *kilobytes) {
+    return number(__func__, device, counter ? "rx" : "tx", kilobytes);
+}
+
+int nvmlDeviceGetCurrPcieLinkGeneration(void *device, unsigned *out) { return number(__func__, device, "generation", out); }
+
+int nvmlDeviceGetCurrPcieLinkWidth(void *device, unsigned *out) { return number(__func__, device, "width", out); }
+
+int nvmlDeviceGetMigMode(void *device, unsigned *current, unsigned *pending) {
+    int code = number(__func__, device, "mig", current);
+    *pending = *current;
+    return code;
+}
+
+int nvmlDeviceGetMaxMigDeviceCount(void *device, unsigned *count) {
+    (void)device;
+    *count = 7;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetMigDeviceHandleByIndex(void *device, unsigned index, void **slice) {
+    char key[64], value[LINE];
+    snprintf(key, sizeof key, "%zu.uuid", (size_t)device * MIG + index);
+    if (find(key, value)) return NOT_FOUND;
+    *slice = (void *)((size_t)device * MIG + index + 1);
+    return SUCCESS;
+}
+
 int nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, Process *processes) {
     char value[LINE], *rest, *word;
     unsigned room = *count, found = 0;
@@ -151,7 +230,7 @@ int nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, Proce
             memset(&processes[found], 0, sizeof *processes);
             processes[found].pid = (unsigned)strtoul(word, &word, 10);
             /* Without a number the memory is "not available", all bits set. */
-            processes[found].used = *word == ':' ? strtoull(word + 1, NULL, 10) : ~0ULL;
+            processes[found].used = *word == ':' ? figure(word + 1, &word, processes[found].pid) : ~0ULL;
         }
     *count = found;
     return found > room ? INSUFFICIENT_SIZE : SUCCESS;
