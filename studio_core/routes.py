@@ -77,6 +77,8 @@ TABLE: tuple[Route, ...] = (
         CONTROLLER, READ,
         ("GET", "/status", "what runs, and every process of Studio"),
         ("GET", "/gpus", "GPUs and host"),
+        ("GET", "/samples", "how machine and models did, as series for a graph"),
+        ("GET", "/snapshot", "status, GPUs, metrics and samples at once, for a first look"),
         ("GET", "/config", "settings with their origin, services and addresses"),
         ("GET", "/events", "server-sent events: status, gpu, metrics, launch_progress, changes"),
         ("GET", "/events/stats", "subscribers and counts of the event stream"),

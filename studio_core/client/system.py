@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from studio_core import wire
 from studio_core.client.connection import Connection
@@ -13,6 +14,13 @@ class SystemCalls(Connection):
 
     def gpus(self) -> wire.Gpus:
         return self._get("/gpus", wire.Gpus)
+
+    def samples(self, span: float, count: int) -> wire.Samples:
+        """The last `span` seconds in at most `count` steps."""
+        return self._get(f"/samples?{urlencode({'span': span, 'count': count})}", wire.Samples)
+
+    def snapshot(self, span: float, count: int) -> wire.Snapshot:
+        return self._get(f"/snapshot?{urlencode({'span': span, 'count': count})}", wire.Snapshot)
 
     def config(self) -> dict[str, Any]:
         return self._get("/config", dict[str, Any])

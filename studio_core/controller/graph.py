@@ -27,6 +27,8 @@ from studio_core.errors import DiskFull
 from studio_core.events import Hub
 from studio_core.gpu.watch import GpuWatch
 from studio_core.metrics.exporter import Exporter
+from studio_core.metrics.meter import Meter
+from studio_core.metrics.recorder import Recorder, figures
 from studio_core.models.discovery import studio_models
 from studio_core.paths import Places
 from studio_core.settings import Settings
@@ -36,6 +38,7 @@ from studio_core.store.later import Later
 from studio_core.store.launch import LaunchRow, LaunchTable
 from studio_core.store.recipe import RecipeTable
 from studio_core.store.request import used
+from studio_core.store.sample import SampleTable
 from studio_core.store.store import Store
 from studio_core.store.takeover import takeover
 from studio_core.supervisor import identity, launch
@@ -78,10 +81,13 @@ class Controller:
         )
         self._door.attached = self._foreign.attached
         self._ingest = Ingest(self.store, places)
+        self._meter = Meter(self.supervisor.keepers, self._counts, self._measured)
+        self._recorder = Recorder(SampleTable(self.store))
         self._turns = Turns(chats, lambda: self._gatekeeper.address, self._key)
         self._services = Services(
             settings=settings, places=places, recipes=self.recipes, chats=chats, launches=self.launches,
-            supervisor=self.supervisor, hub=Hub(), gpu=self._gpu, turns=self._turns,
+            supervisor=self.supervisor, hub=Hub(), gpu=self._gpu, meter=self._meter,
+            recorder=self._recorder, turns=self._turns,
             figures=Figures(self._usage, self._peaks, self._lifetime, partial(used, self.store)),
             daemons=self._daemons(), exporter=self._exporter,
             jobs=Jobs(places), foreign=self._foreign,
@@ -137,6 +143,8 @@ class Controller:
         await self._turns.stop()
         await self._herald.stop()
         await self._gpu.stop()
+        await self._meter.stop()
+        await self._recorder.stop()
         await self._door.stop()
         await self._foreign.stop()
         await self.link.stop(shutdown=gateway)
@@ -159,6 +167,16 @@ class Controller:
     def _sampled(self, sample: wire.Gpus) -> None:
         self._learned.sampled(sample, self.supervisor.keepers())
         self._herald.sampled(sample)
+        self._recorder.take(figures(sample, self._meter.latest))
+        self._meter.beat()
+
+    def _measured(self, metrics: wire.Metrics) -> None:
+        powers = [one.power_draw for one in self._gpu.latest().gpus if one.power_draw is not None]
+        metrics.current_power_watts = sum(powers) if powers else None
+        self._herald.measured(metrics)
+
+    def _counts(self) -> tuple[int, int]:
+        return self.link.inflight.total(), self.link.waiting.total()
 
     def _learn(self, launch_id: str, memory_bytes: int) -> None:
         write = asyncio.create_task(self._later.do(partial(self.launches.learn, launch_id, memory_bytes)))

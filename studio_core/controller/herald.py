@@ -39,6 +39,9 @@ class Herald:
     def sampled(self, sample: wire.Gpus) -> None:
         self._services.hub.publish("gpu", wire.to_builtins(sample))
 
+    def measured(self, metrics: wire.Metrics) -> None:
+        self._services.hub.publish("metrics", wire.to_builtins(metrics))
+
     async def _run(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):

@@ -12,6 +12,8 @@ from studio_core.chat.turn import Turns
 from studio_core.events import Hub
 from studio_core.gpu.watch import GpuWatch
 from studio_core.metrics.exporter import Exporter
+from studio_core.metrics.meter import Meter
+from studio_core.metrics.recorder import Recorder
 from studio_core.paths import Places
 from studio_core.settings import Settings
 from studio_core.store.chat import ChatTable
@@ -61,6 +63,8 @@ class Services:
     supervisor: Supervisor
     hub: Hub
     gpu: GpuWatch
+    meter: Meter
+    recorder: Recorder
     turns: Turns
     figures: Figures
     daemons: Daemons

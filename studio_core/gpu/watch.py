@@ -83,7 +83,7 @@ class GpuWatch:
         if not self._known or (self.latest().age_s or 0.0) > FRESH_S:
             self._ask()
             return True
-        return any(one.pid in pids for gpu in self._latest.gpus for part in (gpu, *gpu.slices) for one in part.processes)
+        return any(one.pid in pids for gpu in self._latest.gpus for one in processes(gpu))
 
     # How often.
 
@@ -193,9 +193,14 @@ class GpuWatch:
         for gpu in sample.gpus:
             gpu.memory_total_mb = None if gpu.memory_total is None else gpu.memory_total / MB
             gpu.memory_used_mb = None if gpu.memory_used is None else gpu.memory_used / MB
-            for one in (*gpu.processes, *(one for part in gpu.slices for one in part.processes)):
+            for one in processes(gpu):
                 one.instance_id = self._owner(one.pid)
         sample.count = len(sample.gpus)
         self._latest, self._at = sample, time.monotonic()
         self._known = self._known or not waited
         self._on_sample(sample)
+
+
+def processes(gpu: wire.Gpu) -> list[wire.GpuProcess]:
+    """Of the GPU and of its parts."""
+    return [*gpu.processes, *(one for part in gpu.slices for one in part.processes)]

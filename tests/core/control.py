@@ -23,6 +23,8 @@ from studio_core.controller.services import Daemons, Figures, Services
 from studio_core.events import Hub
 from studio_core.gpu.watch import GpuWatch
 from studio_core.metrics.exporter import Exporter
+from studio_core.metrics.meter import Meter
+from studio_core.metrics.recorder import Recorder
 from studio_core.models.discovery import studio_models
 from studio_core.paths import Places
 from studio_core.routes import PRINCIPAL_HEADER
@@ -31,6 +33,7 @@ from studio_core.store.chat import ChatTable
 from studio_core.store.launch import LaunchTable
 from studio_core.store.recipe import RecipeTable
 from studio_core.store.request import used
+from studio_core.store.sample import SampleTable
 from studio_core.store.store import Store
 from studio_core.store.takeover import takeover
 from studio_core.supervisor.departure import Traffic
@@ -133,10 +136,13 @@ def assemble(settings: Any, places: Places, store: Store, stopped: list[bool], d
 
     foreign = Foreigners(places.attached, set, names, dirty.set)
     around = Surroundings(places=places, settings=settings, changed=dirty.set, memory_held=lambda _: False)
+    hub, supervisor = Hub(), Supervisor(around, recipes.usable, IdleDoor(), over)
+    meter = Meter(supervisor.keepers, lambda: (0, 0), lambda found: hub.publish("metrics", wire.to_builtins(found)))
     return Services(
         settings=settings, places=places, recipes=recipes, chats=chats, launches=LaunchTable(store),
-        supervisor=Supervisor(around, recipes.usable, IdleDoor(), over), hub=Hub(),
+        supervisor=supervisor, hub=hub,
         gpu=GpuWatch(settings, places, lambda _: None, lambda _: None),
+        meter=meter, recorder=Recorder(SampleTable(store)),
         turns=Turns(chats, lambda: ("127.0.0.1", settings.port), lambda: "sk-test"),
         figures=Figures(partial(sums, store), partial(peaks, store), partial(lifetime, store), partial(used, store)),
         daemons=Daemons(

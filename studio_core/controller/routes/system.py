@@ -12,7 +12,12 @@ from studio_core import wire
 from studio_core.controller import openapi, view
 from studio_core.controller.endpoint import Call, Endpoint, Query, Table
 from studio_core.settings import Settings
+from studio_core.store.sample import COARSE
 
+SPAN = (
+    Query("span", float, 900.0, "seconds back from now", 10.0, COARSE.kept_s),
+    Query("count", int, 90, "how many steps at most", 1, 1000),
+)
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")
 
 
@@ -24,6 +29,19 @@ async def status(call: Call) -> wire.Status:
 async def gpus(call: Call) -> wire.Gpus:
     call.services.gpu.look()
     return call.services.gpu.latest()
+
+
+async def samples(call: Call) -> wire.Samples:
+    return await call.services.recorder.samples(call.query["span"], call.query["count"])
+
+
+async def snapshot(call: Call) -> wire.Snapshot:
+    """Without a look for engines of others: nothing here takes time."""
+    services = call.services
+    services.gpu.look()
+    return wire.Snapshot(
+        status=view.status(services), gpus=services.gpu.latest(), metrics=services.meter.latest, samples=await samples(call)
+    )
 
 
 async def config(call: Call) -> dict[str, Any]:
@@ -98,6 +116,8 @@ async def shutdown(call: Call) -> wire.Done:
 ENDPOINTS: Table = {
     ("GET", "/status"): Endpoint(status, wire.Status),
     ("GET", "/gpus"): Endpoint(gpus, wire.Gpus),
+    ("GET", "/samples"): Endpoint(samples, wire.Samples, query=SPAN),
+    ("GET", "/snapshot"): Endpoint(snapshot, wire.Snapshot, query=SPAN),
     ("GET", "/config"): Endpoint(config),
     ("GET", "/metrics"): Endpoint(metrics, media="text/plain"),
     ("GET", "/openapi.json"): Endpoint(description),
