@@ -31,8 +31,8 @@ IDENTITY = ("machine", "boot", "pidns", "pid", "ticks")
 def client(settings: Settings, patience: float = TIMEOUT_S) -> Client:
     """The client for these settings: a remote address, or the owner's socket. `patience` is in seconds per answer."""
     if settings.url:
-        return Client(url=settings.url, key=settings.api_key, patience=patience)
-    return Client(Places(settings.state_dir).control_socket, patience=patience)
+        return Client(url=settings.url, key=settings.api_key, patience=patience, read_only=settings.read_only)
+    return Client(Places(settings.state_dir).control_socket, patience=patience, read_only=settings.read_only)
 
 
 def ensure(settings: Settings) -> Client:
@@ -80,7 +80,7 @@ def given(settings: Settings) -> dict[str, str]:
     found = {}
     for name, origin in settings.origins.items():
         value = settings.values[name]
-        if origin == "command line" and name not in ("data_dir", "url") and not BY_NAME[name].secret:
+        if origin == "command line" and not BY_NAME[name].client and not BY_NAME[name].secret:
             found[name] = ",".join(value) if isinstance(value, tuple) else str(value)
     return found
 

@@ -16,6 +16,8 @@ ADMIN, DEFINE, INFERENCE, READ, METRICS = "admin", "define", "inference", "read"
 
 PRINCIPAL_HEADER = "x-studio-principal"
 REQUEST_ID_HEADER = "x-request-id"
+# A caller who sends it wants to look only: whatever scope he has, nothing but GET is done for him.
+READ_ONLY_HEADER = "x-studio-read-only"
 
 
 @dataclass(frozen=True, slots=True)

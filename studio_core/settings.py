@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from studio_core import server
 from studio_core.errors import BadSetting
 from studio_core.paths import Places, default_state_dir, shipped
 from studio_core.text import yaml_problem
@@ -59,24 +60,34 @@ def _positive(text: Any) -> float:
     return number
 
 
+def _glyphs(text: Any) -> str:
+    if text not in GLYPHS:
+        raise ValueError(text)
+    return str(text)
+
+
+GLYPHS = ("auto", "unicode", "ascii")
 _PATTERN: dict[Callable[[Any], Any], str] = {
     _integer: "a whole number",
     _boolean: "true or false",
     _port: "a port from 0 to 65535",
     _positive: "a number above 0",
     _pairs: "a mapping of names to values",
+    _glyphs: f"one of {', '.join(GLYPHS)}",
+    server.read: "a list; each with name, url and perhaps key_file, no name twice",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting. `secret` values are never shown."""
+    """One setting. `secret` values are never shown; `client`: app and command line read it, no daemon does."""
 
     name: str
     default: Any
     doc: str
     read: Callable[[Any], Any] = str
     secret: bool = False
+    client: bool = False
 
     @property
     def variable(self) -> str:
@@ -88,13 +99,19 @@ TABLE: tuple[Setting, ...] = (
     Setting("port", 8080, "port on which the gateway listens", _port),
     Setting("inference_port", 8000, "port of the first engine; the next ones count upward", _port),
     Setting("api_key", "", "a key with every scope, in addition to those in the database", secret=True),
-    Setting("data_dir", "", "state directory: database, sockets, logs, records"),
+    Setting("data_dir", "", "state directory: database, sockets, logs, records", client=True),
     Setting("db_path", "", "database file; empty: controller.db in the state directory"),
     Setting("models_dir", "/models", "folder with model files"),
     Setting("sglang_python", "", "interpreter of the SGLang installation"),
     Setting("tabby_api_dir", "", "folder of the TabbyAPI checkout"),
     Setting("container_runtime", "", "program that runs images; empty: docker or podman on PATH"),
-    Setting("url", "", "address of a remote Studio that app and command line drive"),
+    Setting("url", "", "address of a remote Studio that app and command line drive, or the name of a server", client=True),
+    Setting("servers", (), "other Studios, each with name, url and key_file; the app switches between them", server.read,
+            client=True),
+    Setting("read_only", False, "the app only looks: what changes something does not exist in it", _boolean, client=True),
+    Setting("notify", True, "bell, notice and title when a load ends while the terminal is not looked at", _boolean, client=True),
+    Setting("mouse", True, "the app takes the mouse; off, the terminal keeps it for selecting text", _boolean, client=True),
+    Setting("glyphs", "auto", "signs of the app: unicode, ascii, or auto by locale and terminal", _glyphs, client=True),
     Setting("usage_dsn", "", "Postgres with LiteLLM's spend logs, read for /usage"),
     Setting("redis_url", "", "Redis that mirrors events"),
     Setting("exclusive", True, "one model at a time: a launch stops what runs", _boolean),
@@ -171,7 +188,9 @@ def load(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] 
     take(_yaml(user), lambda _: str(user))
     take(above, lambda setting: f"environment {setting.variable}")
     take(overrides or {}, lambda _: "command line")
-    return Settings(values, origins)
+    found = Settings(values, origins)
+    wanted = server.named(found, found.url)
+    return server.aimed(found, wanted) if wanted else found
 
 
 def _find(name: str, origin: Callable[[Setting], str]) -> Setting:

@@ -1,4 +1,4 @@
-"""`python -m studio_tui [--recipe ID] [--url URL] [--data-dir DIR]`, and what `studio` without a verb runs."""
+"""`python -m studio_tui [--recipe ID] [--url URL] [--data-dir DIR] [--read-only]`, and what `studio` without a verb runs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("--recipe", default="", metavar="ID", help="open the recipes with this one selected")
     parser.add_argument("--url", default="", help="address of a remote Studio")
     parser.add_argument("--data-dir", default="", help="state directory")
+    parser.add_argument("--read-only", action="store_true", help="only look")
     options = parser.parse_args(args)
     try:
-        given = {name: value for name in ("url", "data_dir") if (value := getattr(options, name))}
+        given = {name: value for name in ("url", "data_dir", "read_only") if (value := getattr(options, name))}
         return run(settings.load(given), options.recipe)
     except StudioError as error:
         print(f"error: {error.line()}", file=sys.stderr)
@@ -45,7 +46,7 @@ def run(found: settings.Settings, recipe: str = "") -> int:
 
     app = StudioApp(Bridge(found), keymap.own(found.state_dir), "recipes" if recipe else "dashboard", recipe)
     terminal.watch()
-    app.run()
+    app.run(mouse=found.mouse)
     return app.return_code or 0
 
 

@@ -10,6 +10,7 @@ class Action:
     """`id` is `context.name`; `run` is what Textual calls, by default the method `action_name`. `label` is for the footer.
 
     `changes`: it does more than look; in read-only mode there is no such action.
+    `always`: its key works in text fields and dialogs too.
     """
 
     id: str
@@ -18,6 +19,7 @@ class Action:
     run: str = ""
     footer: bool = False
     changes: bool = False
+    always: bool = False
 
     @property
     def context(self) -> str:
@@ -39,10 +41,14 @@ APP = (
         "app.switch", "Switch", "another model serves next: a few letters, Enter", "app.switch_model", footer=True, changes=True
     ),
     Action("app.help", "Help", "what can be done here, and with which key", "app.help", footer=True),
+    Action("app.manual", "Help", "the same from a text field or a dialog", "app.help", always=True),
     Action("app.palette", "Palette", "every action, found by its name", "app.command_palette", footer=True),
-    Action("app.theme", "Theme", "switch between dark and light", "app.switch_theme"),
-    Action("app.leave", "Quit", "leave; engines go on", "app.leave", footer=True),
-    Action("app.quit", "Quit", "leave from anywhere; engines go on", "app.leave"),
+    Action("app.theme", "Theme", "next theme: dark, light, high contrast", "app.switch_theme"),
+    Action("app.maximise", "Maximise", "the focused panel over the whole screen, and back", "app.maximise"),
+    Action("app.mouse", "Mouse", "leave the mouse to the terminal, so that it selects text, or take it back", "app.mouse"),
+    Action("app.servers", "Servers", "drive this machine's Studio or another", "app.servers"),
+    Action("app.leave", "Quit", "back, and from a top screen leave; engines go on", "app.leave", footer=True),
+    Action("app.quit", "Quit", "leave from anywhere; engines go on", "app.quit", always=True),
 )
 
 DASHBOARD = (
@@ -114,6 +120,11 @@ SWITCHER = (
     Action("switcher.close", "Leave", "leave; nothing changes"),
 )
 
+SERVERS = (
+    Action("servers.choose", "Drive", "drive the selected server", footer=True),
+    Action("servers.close", "Close", "go on with the one that is driven"),
+)
+
 DIALOG = (
     Action("dialog.accept", "Yes", "do it"),
     Action("dialog.refuse", "No", "leave it"),
@@ -121,10 +132,35 @@ DIALOG = (
 
 # One block a context, in the order of the help page.
 TABLE: tuple[Action, ...] = (
-    *APP, *DASHBOARD, *RECIPES, *LOGS, *CHAT, *ROWS, *VIEW, *HELP, *PASTE, *SWITCHER, *DIALOG,
+    *APP,
+    *DASHBOARD,
+    *RECIPES,
+    *LOGS,
+    *CHAT,
+    *ROWS,
+    *VIEW,
+    *HELP,
+    *PASTE,
+    *SWITCHER,
+    *SERVERS,
+    *DIALOG,
 )
+
+# What the help page calls a context.
+TITLES = {
+    "app": "Everywhere",
+    "table": "In a table",
+    "view": "In a log",
+    "paste": "Paste a command",
+    "dialog": "In a question",
+}
 
 
 def of(context: str) -> tuple[Action, ...]:
     """The actions of one context, in the table's order."""
     return tuple(action for action in TABLE if action.context == context)
+
+
+def title(context: str) -> str:
+    """A context for the help page."""
+    return TITLES.get(context, context.capitalize())

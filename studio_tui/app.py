@@ -19,16 +19,19 @@ from textual.screen import Screen
 from studio_core.errors import StudioError
 from studio_core.paths import shipped
 from studio_core.text import line
-from studio_tui import keymap, message, status, terminal, theme, wish
+from studio_tui import action, keymap, message, status, terminal, theme, wish
 from studio_tui.bridge import Bridge
 from studio_tui.palette import Actions
 from studio_tui.room import ROOMS
 from studio_tui.screens.place import Place
 from studio_tui.view import View
+from studio_tui.widgets.panel import Panel
 
 TICK_S = 0.2
 # Ages move once a second.
 SECOND = round(1 / TICK_S)
+
+CHANGING = frozenset(one.call.removeprefix("app.").partition("(")[0] for one in action.APP if one.changes)
 
 
 class StudioApp(App[None]):
@@ -46,28 +49,38 @@ class StudioApp(App[None]):
     def __init__(self, bridge: Bridge, own_keys: dict[str, str] | None = None, start: str = "dashboard", recipe: str = "") -> None:
         super().__init__()
         self.bridge = bridge
+        self.read_only: bool = bridge.settings.read_only
+        self._era = 0
         self._keys = {**keymap.standard(), **(own_keys or {})}
         self._start, self._recipe = start, recipe
         self._view = View()
         self._changed = False
         self._ticks = 0
-        for each in (theme.DARK, theme.LIGHT):
+        self._has_mouse: bool = bridge.settings.mouse
+        for each in theme.ALL:
             self.register_theme(each)
         self.theme = theme.DARK.name
-        for name in ROOMS:
-            self.add_mode(name, partial(self._open, name))
+        self._furnish()
         self.set_keymap(self._keys)
+
+    def _furnish(self) -> None:
+        for name in ROOMS:
+            self.add_mode(self._mode(name), partial(self._open, name))
+
+    def _mode(self, name: str) -> str:
+        """What Textual calls a room. Those of another server are other rooms."""
+        return f"{name}{self._era or ''}"
 
     def _open(self, name: str) -> Screen[None]:
         room = ROOMS[name]
         kind: type[Place] = getattr(import_module(f"studio_tui.screens.{room.module}"), room.name)
         digits = [(keymap.spelled(self._keys[f"app.{key}"]), each.title) for key, each in ROOMS.items()]
-        return kind(self.bridge, digits, room.title)
+        return kind(self.bridge, digits, room.title, self.read_only)
 
     def on_mount(self) -> None:
-        terminal.on_terminate(self.action_leave)
+        terminal.on_terminate(self.end)
         if self._start != self.DEFAULT_MODE:
-            self.switch_mode(self._start)
+            self.switch_mode(self._mode(self._start))
         self.set_interval(TICK_S, self._tick)
         self.call_after_refresh(self._painted)
 
@@ -77,6 +90,23 @@ class StudioApp(App[None]):
 
     def on_unmount(self) -> None:
         self.bridge.stop()
+
+    async def drive(self, bridge: Bridge) -> None:
+        """Another Studio from here on, in rooms of its own."""
+        self.bridge.stop()
+        old, here = [self._mode(name) for name in ROOMS], self._here
+        self.bridge, self._view = bridge, View()
+        self._era += 1
+        self._furnish()
+        await self.action_show(here)
+        for mode in old:
+            await self.remove_mode(mode)
+        bridge.start(self)
+
+    @property
+    def _here(self) -> str:
+        """The room that is shown."""
+        return next((name for name in ROOMS if self._mode(name) == self.current_mode), self.DEFAULT_MODE)
 
     # The one tick: the screen that is shown gets what is new.
 
@@ -98,7 +128,8 @@ class StudioApp(App[None]):
             self._recipe = ""
 
     def on_link_changed(self, news: message.LinkChanged) -> None:
-        self._know(link=news.link)
+        lost = 0.0 if news.link.state == "live" else self._view.link_at or time.monotonic()
+        self._know(link=news.link, link_at=lost)
 
     def on_status_came(self, news: message.StatusCame) -> None:
         self._know(status=news.status, status_at=time.monotonic())
@@ -122,6 +153,9 @@ class StudioApp(App[None]):
 
     @on(message.Wish)
     async def _fulfil(self, wanted: message.Wish) -> None:
+        if self.read_only and wanted.changes:
+            self.say("read-only mode: nothing is changed from here")
+            return
         done = wish.of(wanted)(self, wanted)
         if isawaitable(done):
             await done
@@ -167,7 +201,7 @@ class StudioApp(App[None]):
 
     async def action_show(self, name: str) -> None:
         """The place comes with what is known: a key pressed right after finds it ready."""
-        await self.switch_mode(name)
+        await self.switch_mode(self._mode(name))
         if isinstance(self.screen, Place):
             self._hand_down(self.screen)
 
@@ -175,15 +209,55 @@ class StudioApp(App[None]):
         self.post_message(message.Switch())
 
     def action_switch_theme(self) -> None:
-        self.theme = theme.LIGHT.name if self.theme == theme.DARK.name else theme.DARK.name
+        names = [each.name for each in theme.ALL]
+        at = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(at + 1) % len(names)]
 
     def action_help(self) -> None:
         from studio_tui.screens.help import Help
 
+        if isinstance(self.screen, Help):
+            return
         bound = {(binding.id or "").partition(".")[0] for _, binding, *_ in self.screen.active_bindings.values()}
-        contexts = tuple(name for name in ("recipes", "logs", "chat", "table", "view", "app") if name in bound)
-        self.push_screen(Help(self._keys, contexts))
+        contexts = [name for name in dict.fromkeys(one.context for one in action.TABLE) if name in bound and name != "app"]
+        self.push_screen(Help(self._keys, {name: self._existing(name) for name in [*contexts, "app"]}))
+
+    def _existing(self, context: str) -> list[action.Action]:
+        return [one for one in action.of(context) if not (self.read_only and one.changes)]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return not (self.read_only and action in CHANGING)
+
+    def action_servers(self) -> None:
+        from studio_core.server import servers
+        from studio_tui.screens.servers import Servers
+
+        self.push_screen(Servers(servers(self.bridge.settings), self.bridge.settings.url))
+
+    def action_maximise(self) -> None:
+        """The panel around the focus."""
+        screen, focused = self.screen, self.focused
+        if screen.maximized is not None:
+            screen.minimize()
+        elif focused is not None:
+            panel = next((node for node in focused.ancestors_with_self if isinstance(node, Panel)), None)
+            screen.maximize(panel or focused, container=False)
+
+    def action_mouse(self) -> None:
+        self._has_mouse = not self._has_mouse
+        terminal.mouse(self, self._has_mouse)
+        self.say("the app takes the mouse" if self._has_mouse else "the mouse is the terminal's: it selects text as elsewhere")
 
     def action_leave(self) -> None:
+        """One level back; from the top of a place, out."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+        elif not (isinstance(self.screen, Place) and self.screen.back()):
+            self.end()
+
+    async def action_quit(self) -> None:
+        self.end()
+
+    def end(self) -> None:
         alive = [f"{one.name} ({status.mark(one.state).word})" for one in self._view.lives() if one.instance is not None]
         self.exit(message=f"engines go on: {line(', '.join(alive))} \u00b7 studio shows them again" if alive else "Studio goes on")

@@ -38,7 +38,7 @@ class Bridge:
     """`start(app)` begins to listen; the app gets connection, status, GPUs, recipes, and every failure."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._app: Target | None = None
         self._listener: Listener | None = None
 
@@ -47,6 +47,8 @@ class Bridge:
         self._thread(self._listen, "listener")
 
     def stop(self) -> None:
+        """Nothing comes from here any more, whatever is still under way."""
+        self._app = None
         if self._listener is not None:
             self._listener.stop()
 
@@ -54,7 +56,7 @@ class Bridge:
         """The client and all that it needs are imported here, after the first frame was drawn."""
         from studio_tui.listener import Listener
 
-        self._listener = Listener(self._settings, self._post)
+        self._listener = Listener(self.settings, self._post)
         self._listener.run()
 
     # What runs.
@@ -185,7 +187,7 @@ class Bridge:
     def _client(self) -> Client:
         from studio_core import daemon
 
-        return daemon.client(self._settings)
+        return daemon.client(self.settings)
 
     def ask(self, target: Target | None, job: Callable[[Client], Message | None], quiet: bool = False) -> None:
         """Run a job; its message goes to the target, a failure to the app. `quiet`: the next one will tell."""
@@ -196,7 +198,7 @@ class Bridge:
                 if not quiet:
                     self._post(message.Failed(safe_error(error)))
                 return
-            if answer is not None and target is not None:
+            if answer is not None and target is not None and self._app is not None:
                 for name, value in vars(answer).items():
                     if not name.startswith("_"):
                         setattr(answer, name, safe(value))

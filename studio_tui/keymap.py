@@ -13,7 +13,8 @@ from studio_tui import action
 
 NAME = "keymap.yaml"
 SIGNS = {
-    "question_mark": "?", "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]", "up": "\u2191", "down": "\u2193",
+    "question_mark": "?", "colon": ":", "exclamation_mark": "!", "at": "@",
+    "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]", "up": "\u2191", "down": "\u2193",
     "left": "\u2190", "right": "\u2192", "escape": "esc", "pageup": "page up", "pagedown": "page down",
 }
 
@@ -28,7 +29,7 @@ def bindings(context: str) -> list[BindingType]:
     """The bindings of one context, for a class's BINDINGS. Their ids are the actions'."""
     keys = standard()
     return [
-        Binding(keys[one.id], one.call, one.label, show=one.footer, id=one.id, tooltip=one.doc)
+        Binding(keys[one.id], one.call, one.label, show=one.footer, id=one.id, tooltip=one.doc, priority=one.always)
         for one in action.of(context)
     ]
 

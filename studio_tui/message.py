@@ -9,6 +9,7 @@ from textual.message import Message
 
 from studio_core import wire
 from studio_core.errors import StudioError
+from studio_core.server import Server
 from studio_tui.view import Link
 
 
@@ -180,3 +181,11 @@ class Copy(Wish):
     home: ClassVar[str] = "copy"
     text: str
     what: str = ""
+
+
+@dataclass
+class Drive(Wish):
+    """Drive another Studio; None is this machine's."""
+
+    home: ClassVar[str] = "server"
+    server: Server | None

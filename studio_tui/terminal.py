@@ -13,8 +13,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
+
+from textual.app import App
 
 HUNG_UP = 129
+# Clicks, movement, and coordinates as numbers: what Textual asks a terminal for.
+MOUSE = (1000, 1003, 1015, 1006)
 
 
 def watch() -> None:
@@ -36,3 +41,14 @@ def _wait(terminals: set[int]) -> None:
 def on_terminate(leave: Callable[[], None]) -> None:
     """SIGTERM leaves as a person would, with the terminal restored. Called inside the running loop."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leave)
+
+
+def write(app: App[Any], text: str) -> None:
+    """Send a sequence to the terminal, in turn with what the app draws. Without a terminal nothing happens."""
+    if app._driver is not None and not app.is_headless:
+        app._driver.write(text)
+
+
+def mouse(app: App[Any], capture: bool) -> None:
+    """Take the mouse, or leave it to the terminal, whose own selection then works."""
+    write(app, "".join(f"\x1b[?{mode}{'h' if capture else 'l'}" for mode in MOUSE))

@@ -1,4 +1,4 @@
-"""The two themes: calm greys, one accent, three signals. The only place with colours; everything else names variables."""
+"""The themes: calm greys, one accent, three signals. The only place with colours; everything else names variables."""
 
 from __future__ import annotations
 
@@ -53,3 +53,57 @@ LIGHT = Theme(
         "input-cursor-text-style": "reverse",
     },
 )
+
+# For tired eyes, bad screens and bright rooms: every text at least 7:1 on its background.
+CONTRAST = Theme(
+    name="studio-contrast",
+    primary="#6ec1ff",
+    secondary="#d0d8e4",
+    accent="#ffd75f",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#0c0c0c",
+    panel="#3a3a3a",
+    success="#6fe56f",
+    warning="#ffcf4d",
+    error="#ff8f8a",
+    dark=True,
+    variables={
+        "quiet": "#c0c6d0",
+        "border": "#8c96a6",
+        "border-blurred": "#8c96a6",
+        "block-cursor-text-style": "none",
+        "footer-background": "#0c0c0c",
+        "footer-key-foreground": "#6ec1ff",
+        "footer-description-foreground": "#e4e8ee",
+        "input-cursor-text-style": "reverse",
+    },
+)
+
+# For terminals with 16 colours: nothing but those, so that none is guessed.
+PLAIN = Theme(
+    name="studio-16",
+    primary="#5555ff",
+    secondary="#aaaaaa",
+    accent="#55ffff",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#555555",
+    success="#55ff55",
+    warning="#ffff55",
+    error="#ff5555",
+    dark=True,
+    variables={
+        "quiet": "#aaaaaa",
+        "border": "#555555",
+        "border-blurred": "#555555",
+        "block-cursor-text-style": "none",
+        "footer-background": "#000000",
+        "footer-key-foreground": "#55ffff",
+        "footer-description-foreground": "#aaaaaa",
+        "input-cursor-text-style": "reverse",
+    },
+)
+
+ALL = (DARK, LIGHT, CONTRAST, PLAIN)

@@ -44,9 +44,13 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """`now` and `status_at` are of one monotonic clock; ages in `status` were true at `status_at`."""
+    """`now`, `status_at` and `link_at` are of one monotonic clock; ages in `status` were true at `status_at`.
+
+    `link_at` is when the connection was lost, or 0.
+    """
 
     link: Link = field(default_factory=Link)
+    link_at: float = 0.0
     status: wire.Status | None = None
     status_at: float = 0.0
     gpus: wire.Gpus | None = None

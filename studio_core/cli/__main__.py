@@ -52,7 +52,8 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"studio {__version__}")
     top.add_argument("--state", metavar="DIR", help="state directory")
-    top.add_argument("--url", help="address of a remote Studio")
+    top.add_argument("--url", help="address of a remote Studio, or the name of a server of studio.yaml")
+    top.add_argument("--read-only", action="store_true", help="only look: whatever changes something is refused")
     top.add_argument("--port", help="port of the gateway")
     top.add_argument("verb", nargs="?", metavar="VERB", help="one of these; without one the app opens")
     top.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
@@ -103,7 +104,7 @@ def _failed(text: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    given = {"data_dir": options.state, "url": options.url, "port": options.port}
+    given = {"data_dir": options.state, "url": options.url, "port": options.port, "read_only": options.read_only}
     found = settings.load({name: value for name, value in given.items() if value})
     if options.verb is None:
         from studio_core.cli.app import app

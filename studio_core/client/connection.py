@@ -17,6 +17,7 @@ import msgspec
 from studio_core import wire
 from studio_core.errors import BadSetting, Daemonless, Denied, StudioError, by_code
 from studio_core.paths import connect, peer_uid
+from studio_core.routes import READ_ONLY_HEADER
 
 T = TypeVar("T")
 TIMEOUT_S = 30.0
@@ -86,10 +87,15 @@ def _payload(data: list[str]) -> Any:
 
 
 class Connection:
-    """The way to one Studio; the groups of calls stand on it. Every call raises StudioError, Daemonless when nobody answers."""
+    """The way to one Studio; the groups of calls stand on it. Every call raises StudioError, Daemonless when nobody answers.
 
-    def __init__(self, path: Path | None = None, url: str = "", key: str = "", patience: float = TIMEOUT_S) -> None:
+    `read_only`: every request says that it only looks, and Studio refuses what would change something.
+    """
+
+    def __init__(self, path: Path | None = None, url: str = "", key: str = "", patience: float = TIMEOUT_S,
+                 read_only: bool = False) -> None:
         self._path = path
+        self._read_only = read_only
         self._url = _address(url) if url else urlsplit("")
         self._key = key
         self._patience = patience
@@ -111,8 +117,12 @@ class Connection:
         self, method: str, path: str, body: Any, accept: str, patience: float | None
     ) -> tuple[http.client.HTTPConnection, socket.socket, http.client.HTTPResponse]:
         """The open answer, and the socket it comes through: http.client forgets that of a last answer."""
+        if self._read_only and method != "GET":
+            raise Denied("read-only mode: nothing is changed", f"{method} {path}", "leave it: without --read-only")
         connection = self._connection(patience)
         headers = {"Accept": accept, **({"Authorization": f"Bearer {self._key}"} if self._key else {})}
+        if self._read_only:
+            headers[READ_ONLY_HEADER] = "1"
         sent = None
         if body is not None:
             headers["Content-Type"], sent = "application/json", json.dumps(body).encode()

@@ -94,6 +94,8 @@ class Application:
         settings = self.services.settings
         if not routes.allowed(row.scope, caller.scopes, owner=caller.owner, remote_admin=settings.remote_admin):
             raise denied(row)
+        if row.method != "GET" and routes.READ_ONLY_HEADER in request.headers:
+            raise Denied(f"{row.method} {row.path} would change something", "it was asked only to look", "leave read-only mode")
         if row.answers != routes.CONTROLLER:
             raise NotFound(
                 "the gateway answers this path", request.scope["path"], f"ask http://{settings.host}:{settings.port}"

@@ -46,6 +46,7 @@ class Chat(Place):
                 yield self._asked
 
     async def on_mount(self) -> None:
+        self._asked.display = not self.read_only
         await self._begin()
 
     def on_screen_resume(self) -> None:
@@ -115,7 +116,7 @@ class Chat(Place):
         self._chat = None
         self._title()
         await self._messages.load((), EMPTY)
-        self.set_focus(self._prompt)
+        self.set_focus(self._messages if self.read_only else self._prompt)
 
     def action_write(self) -> None:
         self.set_focus(self._prompt)

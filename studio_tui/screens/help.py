@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -11,24 +11,22 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from studio_tui import action
+from studio_tui.action import Action
 from studio_tui.keymap import bindings, spelled
 from studio_tui.screens.place import STYLES
 
-TITLES = {
-    "app": "Everywhere", "recipes": "Recipes", "logs": "Logs", "chat": "Chat", "table": "In a table", "view": "In a log",
-}
 KEYS = 16
 
 
 class Help(ModalScreen[None]):
-    """`keys` are those that hold; `contexts` those of the screen below, the most special first."""
+    """`keys` are those that hold; `found` the actions that there are on the screen below, each context's together."""
 
     CSS_PATH = STYLES / "dialog.tcss"
     BINDINGS = [*bindings("help")]
 
-    def __init__(self, keys: Mapping[str, str], contexts: tuple[str, ...]) -> None:
+    def __init__(self, keys: Mapping[str, str], found: Mapping[str, Sequence[Action]]) -> None:
         super().__init__()
-        self._keys, self._contexts = keys, contexts
+        self._keys, self._found = keys, found
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help") as page:
@@ -37,9 +35,9 @@ class Help(ModalScreen[None]):
             yield Static(Content.assemble(*self._pieces()))
 
     def _pieces(self) -> Iterator[tuple[str, str]]:
-        for context in self._contexts:
-            yield (f"{TITLES[context]}\n", "bold $primary")
-            for one in action.of(context):
+        for context, actions in self._found.items():
+            yield (f"{action.title(context)}\n", "bold $primary")
+            for one in actions:
                 yield (f"  {spelled(self._keys[one.id]):<{KEYS}}", "$accent")
                 yield (f"{one.doc}\n", "")
             yield ("\n", "")

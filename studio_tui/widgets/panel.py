@@ -10,6 +10,8 @@ from studio_core.text import line
 
 
 class Panel(Vertical):
+    ALLOW_MAXIMIZE = True
+
     def __init__(self, title: str, *children: Widget, ident: str | None = None) -> None:
         super().__init__(*children, id=ident, classes="panel")
         self.title(title)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import socketserver
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.places = Places(folder)
+        self.given: dict[str, Any] = {}
         self.status = wire.Status(running=False, process=None, inference_port=8000, launching=None)
         self.gpus = wire.Gpus(reason="no NVIDIA driver is loaded")
         self.recipes: list[wire.RecipeView] = []
@@ -43,17 +45,25 @@ class Stage:
         self.config: dict[str, Any] = {"settings": []}
         self.refusal: tuple[int, dict[str, str]] | None = None
         self.asked: list[tuple[str, str, Any]] = []
+        self.keys: list[str] = []
         self.news = threading.Condition()
         self._events: list[tuple[str, Any]] = []
         self._server: _Server | None = None
 
     @property
     def settings(self) -> Settings:
-        return load({"data_dir": str(self.places.root)}, environ={})
+        return load({"data_dir": str(self.places.root), **self.given}, environ={})
 
     def start(self) -> None:
         self._server = _Server(self)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def start_tcp(self, wrap: Callable[[socket.socket], socket.socket] = lambda link: link) -> int:
+        """The same on a TCP port of loopback, as through a gateway; `wrap` may put TLS around a connection."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self._server = _Server(self, listener, wrap)
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return int(listener.getsockname()[1])
 
     def stop(self) -> None:
         """As a killed controller: the socket refuses, every stream ends."""
@@ -194,10 +204,14 @@ class _Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(
+        self, stage: Stage, listener: socket.socket | None = None,
+        wrap: Callable[[socket.socket], socket.socket] = lambda link: link,
+    ) -> None:
         super().__init__(str(stage.places.control_socket), _Handler)
         self.stage = stage
-        self.socket = listen(stage.places.control_socket)
+        self.socket = listener or listen(stage.places.control_socket)
+        self.wrap = wrap
         self.closed = threading.Event()
         self.open: set[Any] = set()
 
@@ -205,7 +219,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
         return self.socket.fileno()
 
     def get_request(self) -> tuple[Any, Any]:
-        link, _ = self.socket.accept()
+        link = self.wrap(self.socket.accept()[0])
         self.open.add(link)
         return link, ("owner", 0)
 
@@ -248,6 +262,7 @@ class _Handler(BaseHTTPRequestHandler):
         stage, parts = self.server.stage, urlsplit(self.path)
         body = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)) or b"null")
         stage.asked.append((method, self.path, body))
+        stage.keys.append(self.headers.get("authorization", ""))
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if self.headers.get("accept") == "text/event-stream":
             self._stream(parts.path, query)

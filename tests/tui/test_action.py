@@ -23,6 +23,7 @@ HOLDERS = {
     "chat": "screens.chat:Chat", "table": "widgets.table:Table", "view": "widgets.log_view:LogView",
     "paste": "screens.paste:Paste", "switcher": "screens.switcher:Switcher",
     "dialog": "screens.confirm:Confirm", "help": "screens.help:Help",
+    "servers": "screens.servers:Servers",
 }
 
 
