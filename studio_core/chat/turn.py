@@ -24,9 +24,9 @@ _END = None
 
 
 class Turns:
-    """`address()` is the gateway's host and port, `key()` one of its keys: everything that generates goes through it."""
+    """`address()` is the gateway's, `key()` one of its keys: everything that generates goes through it."""
 
-    def __init__(self, chats: ChatTable, address: Callable[[], tuple[str, int]], key: Callable[[], str]) -> None:
+    def __init__(self, chats: ChatTable, address: Callable[[], str], key: Callable[[], str]) -> None:
         self._chats = chats
         self._address = address
         self._key = key
@@ -115,14 +115,13 @@ class Turns:
 
     async def _stream(self, history: list[dict[str, Any]], answer: Answer) -> None:
         """Raises Refused, Torn, httpx.HTTPError."""
-        host, port = self._address()
         body = {
             "model": answer.message.model, "messages": history, "stream": True, "stream_options": {"include_usage": True},
         }
         headers = {"Authorization": f"Bearer {self._key()}"}
         async with (
             httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, verify=False) as client,
-            client.stream("POST", f"http://{host}:{port}/v1/chat/completions", json=body, headers=headers) as response,
+            client.stream("POST", f"{self._address()}/v1/chat/completions", json=body, headers=headers) as response,
         ):
             if response.status_code != httpx.codes.OK:
                 raise refusal(response.status_code, await response.aread())

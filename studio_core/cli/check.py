@@ -31,4 +31,5 @@ def _lines(found: wire.Check) -> list[str]:
     own = [one for one in found.environment if one.origin != "inherited"]
     lines += ["", *(f"{one.name}={one.value}   from {one.origin}" for one in own)] if own else []
     lines += ["", f"files: {', '.join(found.files)}"] if found.files else []
+    lines += ["", *(f"request: {one}" for one in found.filters)] if found.filters else []
     return lines + [f"on {one.host}: {one.line}" for one in found.nodes]

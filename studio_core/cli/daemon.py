@@ -38,7 +38,7 @@ def _up(options: argparse.Namespace, settings: Settings) -> int:
     if options.json:
         print(as_json(status))
         return 0
-    print(f"controller pid {status.controller.pid}, http://{status.gateway.host}:{status.gateway.port}")
+    print(f"controller pid {status.controller.pid}, {status.gateway.url}")
     for notice in status.notices:
         print(clean(notice))
     if (old := old_database(Path.cwd())) is not None and not client.recipes():

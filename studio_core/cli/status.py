@@ -57,7 +57,7 @@ def _status(found: wire.Status) -> str:
     state = "accepts" if gateway.connected else "is starting"
     lines = [
         f"controller  pid {controller.pid}, up {age(controller.age_s)}, version {controller.version}",
-        f"gateway     pid {gateway.pid}, {state} on http://{gateway.host}:{gateway.port}, "
+        f"gateway     pid {gateway.pid}, {state} on {gateway.url}, "
         f"{gateway.inflight} in flight, {gateway.waiting} waiting",
         f"state       {found.state_dir}",
     ]

@@ -120,7 +120,8 @@ def announce(found: Settings, places: Places, start_id: str) -> None:
     data = {
         "protocol": 1, "version": __version__, "start_id": start_id, "pid": me.pid, "ticks": me.ticks, "machine": me.machine,
         "boot": me.boot, "pidns": me.pidns, "started_at": datetime.now(UTC).isoformat(),
-        "url": f"http://{found.host}:{found.port}", "argv": [sys.executable, "-m", "studio_core.controller", *sys.argv[1:]],
+        "url": f"{'https' if found.tls_cert else 'http'}://{found.host}:{found.port}",
+        "argv": [sys.executable, "-m", "studio_core.controller", *sys.argv[1:]],
     }
     fresh = places.controller_json.with_suffix(".new")
     try:

@@ -98,7 +98,7 @@ class Application:
             raise Denied(f"{row.method} {row.path} would change something", "it was asked only to look", "leave read-only mode")
         if row.answers != routes.CONTROLLER:
             raise NotFound(
-                "the gateway answers this path", request.scope["path"], f"ask http://{settings.host}:{settings.port}"
+                "the gateway answers this path", request.scope["path"], f"ask {self.services.daemons.gateway().url}"
             )
         endpoint = self.table[row.method, row.path]
         if request.method == "HEAD" and endpoint.media == "text/event-stream":

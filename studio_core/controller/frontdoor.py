@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from studio_core.controller.link import GatewayLink
 from studio_core.engines.readiness import running
-from studio_core.gateway.table import Cause, Key, Policy, Route, Upstream
+from studio_core.gateway.table import Cause, Filters, Key, Policy, Route, Upstream
 from studio_core.recipes.recipe import Recipe, starts_alike
 from studio_core.settings import Settings
 from studio_core.store.key import KeyTable
@@ -107,7 +107,8 @@ class Frontdoor:
     def traffic(self, instance_id: str, recipe_id: str) -> Traffic:
         link = self._link
         return Traffic(
-            link.inflight.get(instance_id, 0), link.waiting.get(recipe_id, 0), link.entered.get(instance_id, 0)
+            link.inflight.get(instance_id, 0), link.waiting.get(recipe_id, 0), link.entered.get(instance_id, 0),
+            link.gateway.connected,
         )
 
     def _policy(self) -> Policy:
@@ -127,6 +128,8 @@ class Frontdoor:
         keeper = supervisor.serving(recipe.id) if supervisor is not None else None
         route = Route(recipe=recipe.id, names=[*recipe.public_names, *(one.name for one in recipe.lora_adapters)], state="cold",
                       max_model_len=recipe.max_model_len)
+        if recipe.filters is not None:
+            route.filters = Filters(**recipe.filters.model_dump())
         if keeper is not None and keeper.life.state in ROUTE_STATES:
             return self._served(route, keeper)
         if supervisor is None:

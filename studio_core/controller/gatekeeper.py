@@ -12,8 +12,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from studio_core import __version__
+from studio_core import __version__, wire
 from studio_core.errors import PortTaken
+from studio_core.gateway import tls
 from studio_core.gateway.table import Hello
 from studio_core.paths import Places, daemon_environment
 from studio_core.settings import Settings
@@ -30,6 +31,7 @@ class Gatekeeper:
 
     def __init__(self, settings: Settings, places: Places) -> None:
         self.pid: int | None = None
+        self._tls: list[str] = []
         self._settings = settings
         self._places = places
         self._listener: socket.socket | None = None
@@ -49,15 +51,26 @@ class Gatekeeper:
     @property
     def config(self) -> str:
         """What a gateway of ours must have been started with."""
-        text = f"{__version__} {self._settings.host} {self._settings.port}"
+        text = f"{__version__} {self._settings.host} {self._settings.port} {' '.join(self._tls)}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def url(self) -> str:
+        """The address as a client writes it."""
+        host, number = self.address
+        return wire.Gateway(host=host, port=number, tls=self.tls).url
+
+    @property
+    def tls(self) -> bool:
+        return bool(self._tls)
 
     async def start(self) -> None:
         """Take over a living gateway, or open the port and start one.
 
         Raises:
-            PortTaken: names the holder and a free port; nothing moves by itself.
+            PortTaken: names the holder and a free port; nothing moves by itself. BadSetting: no certificate to serve with.
         """
+        self._tls = tls.arguments(self._settings.tls_cert, self._settings.tls_key, self._places.root)
         if self.living():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ADOPT_S):
@@ -120,7 +133,7 @@ class Gatekeeper:
             # Not asyncio's: closing its transport would kill the gateway when the controller ends.
             process = subprocess.Popen(  # noqa: ASYNC220 - a fork and exec, then a pidfd tells of its end
                 [sys.executable, "-m", "studio_core.gateway", "--state", str(self._places.root), "--listen-fd", str(handle),
-                 "--config", self.config],
+                 "--config", self.config, *self._tls],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(handle,), start_new_session=True, cwd="/",
                 env=daemon_environment(),
             )

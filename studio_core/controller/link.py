@@ -159,11 +159,12 @@ class GatewayLink:
         """The gateway that accepts, as the status shows it."""
         peers = self._connected()
         host, port = self._gatekeeper.address
+        tls = self._gatekeeper.tls
         if not peers:
-            return wire.Gateway(pid=self._gatekeeper.pid, host=host, port=port)
+            return wire.Gateway(pid=self._gatekeeper.pid, host=host, port=port, tls=tls)
         hello = peers[-1].hello
         return wire.Gateway(
-            pid=hello.pid, version=hello.version, started_at=hello.started_at, host=host, port=port, connected=True,
+            pid=hello.pid, version=hello.version, started_at=hello.started_at, host=host, port=port, tls=tls, connected=True,
             inflight=self.inflight.total(), waiting=self.waiting.total(),
         )
 

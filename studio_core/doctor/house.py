@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import json
 import time
 from collections.abc import Iterator
+from typing import Any
 
-from studio_core import __version__
+from studio_core import __version__, wire
 from studio_core.doctor.finding import FAIL, OK, WARN, Finding
 from studio_core.doctor.subject import ANSWER_S, Subject
 
@@ -31,22 +34,41 @@ def gateway(subject: Subject) -> Iterator[Finding]:
         return
     found = subject.status.gateway
     began = time.monotonic()
-    connection = http.client.HTTPConnection(found.host or subject.settings.host, found.port, timeout=ANSWER_S)
+    connection = _dial(found, found.host or subject.settings.host)
     try:
         connection.request("GET", "/health")
-        answer = connection.getresponse().status
+        response = connection.getresponse()
+        answer, said = response.status, _health(response.read())
     except (OSError, http.client.HTTPException) as error:
         yield Finding("gateway", FAIL, f"the gateway does not answer on {found.host}:{found.port}", str(error),
                       f"see {subject.places.logs}/gateway.log")
         return
     finally:
         connection.close()
+    if problem := said.get("tls_problem"):
+        yield Finding("gateway", WARN, "the certificate in use is an older one", problem, "mend tls_cert and tls_key")
     took = (time.monotonic() - began) * 1000
     if answer != http.client.OK or not found.connected:
         linked = "" if found.connected else "; it has no link to the controller"
         yield Finding("gateway", WARN, f"/health answers {answer}{linked}", "", f"see {subject.places.logs}/gateway.log")
     else:
         yield Finding("gateway", OK, f"pid {found.pid} answers on {found.host}:{found.port} in {took:.0f} ms")
+
+
+def _dial(found: wire.Gateway, host: str) -> http.client.HTTPConnection:
+    """Whether it answers is asked, not who it is: its certificate is for the names that clients use."""
+    if not found.tls:
+        return http.client.HTTPConnection(host, found.port, timeout=ANSWER_S)
+    import ssl
+
+    return http.client.HTTPSConnection(host, found.port, timeout=ANSWER_S, context=ssl._create_unverified_context())
+
+
+def _health(data: bytes) -> dict[str, Any]:
+    with contextlib.suppress(ValueError):
+        found = json.loads(data)
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
 def notices(subject: Subject) -> Iterator[Finding]:

@@ -10,10 +10,13 @@ import os
 import secrets
 import signal
 import socket
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 from studio_core import __version__
+from studio_core.errors import BadSetting
+from studio_core.gateway import tls
 from studio_core.gateway.answer import LocalAnswer
 from studio_core.gateway.control import Control
 from studio_core.gateway.door import FrontDoor
@@ -25,6 +28,7 @@ from studio_core.gateway.link import Link, kept
 from studio_core.gateway.passage import Passage
 from studio_core.gateway.routing import Routing
 from studio_core.gateway.table import Hello
+from studio_core.gateway.tls import Certificate
 from studio_core.gateway.wheel import Wheel
 from studio_core.paths import Places
 from studio_core.supervisor import identity, scope
@@ -36,7 +40,8 @@ RETIRE_S = 3600.0
 class Gateway:
     """Composes the parts and runs until it is retired and its last request has ended."""
 
-    def __init__(self, places: Places, listener: socket.socket, config: str) -> None:
+    def __init__(self, places: Places, listener: socket.socket, config: str, certificate: Certificate | None = None) -> None:
+        self._certificate = certificate
         self._listener = listener
         self._open: set[Connection] = set()
         self._wheel = Wheel()
@@ -53,7 +58,7 @@ class Gateway:
         self._journal = Journal(places.journal, writer)
         engines = Engines(self._routing, self._journal, Cloakroom(places.root))
         passage = Passage(self._routing, self._journal)
-        local = LocalAnswer(self._routing, hello, self._journal)
+        local = LocalAnswer(self._routing, hello, self._journal, certificate)
         self._door = FrontDoor(writer, self._routing, engines, passage, Control(places.gateway_socket), local)
 
     def retire(self, deadline_s: float = RETIRE_S) -> None:
@@ -64,8 +69,10 @@ class Gateway:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.retire, 30.0)
-        server = await loop.create_server(self._connection, sock=self._listener)
-        link = asyncio.create_task(self._link.run())
+        server = await self._serve(loop)
+        tasks = [asyncio.create_task(self._link.run())]
+        if self._certificate is not None:
+            tasks.append(asyncio.create_task(self._certificate.watch()))
         await self._retired.wait()
         server.close()
         for connection in tuple(self._open):
@@ -75,8 +82,16 @@ class Gateway:
                 while self._open:  # noqa: ASYNC110 - a connection is cheaper without an event of its own
                     await asyncio.sleep(0.05)
         await asyncio.gather(*(connection.abandon() for connection in tuple(self._open)))
-        link.cancel()
+        for task in tasks:
+            task.cancel()
         self._journal.close()
+
+    async def _serve(self, loop: asyncio.AbstractEventLoop) -> asyncio.Server:
+        if self._certificate is None:
+            return await loop.create_server(self._connection, sock=self._listener)
+        return await loop.create_server(
+            self._connection, sock=self._listener, ssl=self._certificate.context, ssl_handshake_timeout=tls.HANDSHAKE_S
+        )
 
     def _connection(self) -> Connection:
         return Connection(self._door, self._open, self._wheel)
@@ -87,20 +102,26 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--listen-fd", type=int, required=True)
     parser.add_argument("--config", default="")
+    parser.add_argument("--tls", nargs=2, type=Path, metavar=("CERT", "KEY"))
     options = parser.parse_args()
     os.umask(0o077)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     scope.enter(f"studio-gateway-{os.getpid()}")
+    try:
+        certificate = Certificate(*options.tls) if options.tls else None
+    except BadSetting as error:
+        # Never without it: whoever keeps us tries again, and takes what is there by then.
+        sys.exit(error.line())
     listener = socket.socket(fileno=options.listen_fd)
     with contextlib.suppress(ImportError):
         import uvloop
 
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    asyncio.run(run(Places(options.state), listener, options.config))
+    asyncio.run(run(Places(options.state), listener, options.config, certificate))
 
 
-async def run(places: Places, listener: socket.socket, config: str) -> None:
-    await Gateway(places, listener, config).run()
+async def run(places: Places, listener: socket.socket, config: str, certificate: Certificate | None) -> None:
+    await Gateway(places, listener, config, certificate).run()
 
 
 if __name__ == "__main__":

@@ -11,12 +11,14 @@ from studio_core.gateway.request import Request
 from studio_core.gateway.responder import Responder
 from studio_core.gateway.routing import Routing
 from studio_core.gateway.table import Hello, Route
+from studio_core.gateway.tls import Certificate
 
 
 class LocalAnswer:
     """Paths with the answerer `gateway`."""
 
-    def __init__(self, routing: Routing, hello: Hello, journal: Journal) -> None:
+    def __init__(self, routing: Routing, hello: Hello, journal: Journal, certificate: Certificate | None = None) -> None:
+        self._certificate = certificate
         self._routing = routing
         self._hello = hello
         self._journal = journal
@@ -44,6 +46,8 @@ class LocalAnswer:
             "running_model": ready[0].names[0] if ready else None,
             "gateway": self._hello.gateway,
             "controller": "linked" if self._routing.linked else "away",
+            "tls": "off" if self._certificate is None else "on",
+            "tls_problem": self._certificate.problem if self._certificate is not None else "",
             "journal_lost": self._journal.lost,
             "journal_waiting": self._journal.waiting,
         }

@@ -173,8 +173,11 @@ class Connection(asyncio.Protocol):
         self._phase, self._ahead = LINGERING, b""
         self.due = self._wheel.now + LINGER_S
         self.transport.resume_reading()
-        with contextlib.suppress(OSError):
-            self.transport.write_eof()
+        if self.transport.can_write_eof():
+            with contextlib.suppress(OSError):
+                self.transport.write_eof()
+        else:  # TLS says it by its own closing, and goes on reading meanwhile.
+            self.transport.close()
 
     def late(self, now: float) -> None:
         """Nothing came in time: a request that began is answered, an idle connection just ends."""

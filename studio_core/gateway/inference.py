@@ -12,13 +12,14 @@ from typing import Any
 
 from studio_core.errors import BadInput, StudioError
 from studio_core.gateway.auth import Principal
+from studio_core.gateway.filter import filtered
 from studio_core.gateway.holding import Cloakroom
 from studio_core.gateway.journal import End, Journal, Start
 from studio_core.gateway.observation import Observation
 from studio_core.gateway.request import Headers, Request
 from studio_core.gateway.responder import EVENT_STREAM, Responder
 from studio_core.gateway.routing import Lease, Routing
-from studio_core.gateway.table import Route
+from studio_core.gateway.table import Filters, Route
 from studio_core.gateway.upstream import Broken, Pool, Stale, Unreached, Upstream, answered
 from studio_core.gateway.wish import peek, spliced
 
@@ -184,7 +185,7 @@ class Exchange:
     def _ask(self, route: Route, upstream: Upstream) -> None:
         request, target = self._request, route.upstream
         assert target is not None
-        body = self._told(target.name(self.model))
+        body = self._told(target.name(self.model), route.filters)
         head = [b"POST %b HTTP/1.1\r\n%bx-request-id: %b\r\n" % (request.target, target.lines, request.id.encode())]
         head += [b"%b: %b\r\n" % pair for pair in request.headers if pair[0] in TO_ENGINE]
         head.append(b"content-length: %d\r\n\r\n" % len(body))
@@ -196,7 +197,7 @@ class Exchange:
         else:
             upstream.flow(not self._paused)
 
-    def _told(self, model: str) -> bytes:
+    def _told(self, model: str, filters: Filters | None) -> bytes:
         """The body as the engine gets it: the client's own bytes, unless something must differ."""
         changes: dict[str, Any] = {}
         if model and model != self.model:
@@ -206,7 +207,8 @@ class Exchange:
             if isinstance(options, dict) and not options.get("include_usage"):
                 changes["stream_options"] = {**options, "include_usage": True}
                 self.observation.hide_usage = True
-        return spliced(self._request.body, changes) if changes else self._request.body
+        body = self._request.body if filters is None else filtered(self._request.body, filters, self.path)
+        return spliced(body, changes) if changes else body
 
     # As its upstream's asker.
 

@@ -6,6 +6,7 @@ Also the lines of the link between the two. Light enough for both ends; neither 
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import msgspec
 
@@ -45,6 +46,15 @@ class Cause(msgspec.Struct, kw_only=True):
     hint: str = ""
 
 
+class Filters(msgspec.Struct, kw_only=True):
+    """What is changed in requests for a route: fields by name; `clamp` has [low, high], None for no bound."""
+
+    strip: list[str] = []
+    default: dict[str, Any] = {}
+    set: dict[str, Any] = {}
+    clamp: dict[str, tuple[int | float | None, int | float | None]] = {}
+
+
 class Route(msgspec.Struct, kw_only=True):
     """One recipe as the gateway serves it.
 
@@ -63,6 +73,7 @@ class Route(msgspec.Struct, kw_only=True):
     cause: Cause | None = None
     created: int = 0
     max_model_len: int | None = None
+    filters: Filters | None = None
 
 
 class Key(msgspec.Struct, kw_only=True):

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from studio_core.errors import BadRecipe
+from studio_core.recipes.filters import Filters
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 # Sent back by vLLM Studio's recipe page, or by who read GET /recipes, although they are not part of a recipe.
@@ -28,6 +29,8 @@ TRANSIENT = frozenset({
 })
 # What a person reads and no engine hears of.
 WORDS = frozenset({"name", "description", "notes", "tags"})
+# What only the gateway goes by: it holds for an instance that runs too.
+FRONT = frozenset({"filters"})
 
 
 def _environment(value: Any) -> Any:
@@ -84,7 +87,7 @@ class Recipe(BaseModel):
     `nodes` are the hosts of an engine over several machines, the head first. `sleep_level` lets an engine that can sleep
     do so after `idle_ttl_s` seconds without a request instead of ending; `pin` keeps it from being sent away for another.
     `restart` starts a crashed engine again, at most `restart_limit` times with growing pauses. `stop_command` is run,
-    as an argv list, in place of SIGTERM.
+    as an argv list, in place of SIGTERM. `filters` change requests before the engine sees them.
     """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, protected_namespaces=(), frozen=True)
@@ -132,6 +135,7 @@ class Recipe(BaseModel):
     no_progress_s: float | None = Field(None, gt=0)
     start_ceiling_s: float | None = Field(None, gt=0)
     stop_command: list[str] | None = None
+    filters: Filters | None = None
     description: str = ""
     notes: str = ""
     tags: list[str] = Field(default_factory=list)
@@ -187,10 +191,10 @@ class Recipe(BaseModel):
 def starts_alike(snapshot: Mapping[str, Any], recipe: Recipe) -> bool:
     """Whether what an instance was started from would be started so again; older snapshots lack newer fields."""
     try:
-        before = Recipe.model_validate(snapshot).model_dump(exclude=set(WORDS))
+        before = Recipe.model_validate(snapshot).model_dump(exclude={*WORDS, *FRONT})
     except ValidationError:
         return False
-    return before == recipe.model_dump(exclude=set(WORDS))
+    return before == recipe.model_dump(exclude={*WORDS, *FRONT})
 
 
 def _known() -> frozenset[str]:

@@ -106,6 +106,13 @@ class Attempts:
     def __iter__(self) -> Iterator[Attempt]:
         return iter(tuple(self._all.values()))
 
+    def join(self, launch_id: str, origin: str) -> Attempt:
+        """The launch under way, asked for once more; when a person does, it is a person's from then on. Raises NotFound."""
+        found = self.get(launch_id)
+        if origin == launch.PERSON:
+            found.origin = origin
+        return found
+
     def find(self, launch_id: str) -> Attempt | None:
         return self._all.get(launch_id)
 

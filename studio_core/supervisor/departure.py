@@ -12,11 +12,12 @@ from studio_core.supervisor.keeper import Keeper
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Requests in flight to an instance, waiting for its recipe, and let in to it so far."""
+    """Requests in flight to an instance, waiting for its recipe, and let in to it so far. Not `known` while no gateway tells."""
 
     running: int = 0
     waiting: int = 0
     entered: int = 0
+    known: bool = True
 
 
 class Door(Protocol):

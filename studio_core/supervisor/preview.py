@@ -58,6 +58,7 @@ def _show(found: wire.Check, recipe: Recipe, engine: Engine, settings: Settings)
         for name, (value, origin) in sorted(environment.items())
     ]
     found.files = sorted(command.files)
+    found.filters = recipe.filters.lines() if recipe.filters else []
     found.nodes = [wire.NodeLine(host=line.host, line=line.shell) for line in engine.nodes(recipe)]
 
 

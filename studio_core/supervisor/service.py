@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from studio_core import room, wire
@@ -12,7 +13,7 @@ from studio_core.engines.registry import find
 from studio_core.errors import Conflict, LaunchFailed, NotFound, OnHold, Pinned, StudioError
 from studio_core.logs import cap
 from studio_core.recipes.recipe import Recipe
-from studio_core.supervisor import idle, instance, launch, nap, planner
+from studio_core.supervisor import abandon, idle, instance, launch, nap, planner
 from studio_core.supervisor.adoption import adopt, archive
 from studio_core.supervisor.assembly import assemble, refuse_stranger
 from studio_core.supervisor.attempt import Attempt, Attempts, failure_of
@@ -121,7 +122,7 @@ class Supervisor:
         if plan.refused:
             raise OnHold(f"{recipe.title} was stopped by hand", "", f"launch it: studio launch {recipe_id}")
         if plan.joined:
-            return self.launch_state(plan.joined)
+            return self.launch_state(self._attempts.join(plan.joined, origin).id)
         if plan.serving:
             return self._already(recipe, self._keepers[plan.serving])
         if plan.pinned:
@@ -143,6 +144,8 @@ class Supervisor:
     def _begin(self, attempt: Attempt) -> Attempt:
         self._attempts.remember(attempt)
         attempt.task = self._spawn(self._run(attempt))
+        watched = abandon.watch(attempt, self._door, self._around.settings.abandon_s, partial(self._end, state=launch.CANCELLED))
+        self._spawn(watched)
         self._changed()
         return attempt
 

@@ -162,8 +162,15 @@ class Gateway(Daemon):
     host: str = ""
     port: int = 0
     connected: bool = False
+    tls: bool = False
     inflight: int = 0
     waiting: int = 0
+
+    @property
+    def url(self) -> str:
+        """The address as a client writes it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
 
 class Process(Model):

@@ -37,10 +37,14 @@ class Parser(Model):
 
 
 class Check(Model):
-    """GET /recipes/{id}/check: what a launch would run; port and folder are stand-ins, secrets hidden."""
+    """GET /recipes/{id}/check: what a launch would run; port and folder are stand-ins, secrets hidden.
+
+    `filters` says what the gateway changes in requests, one line a field.
+    """
 
     problems: list[Finding] = []
     argv: list[str] = []
     environment: list[Variable] = []
     files: list[str] = []
     nodes: list[NodeLine] = []
+    filters: list[str] = []

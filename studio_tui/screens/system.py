@@ -61,7 +61,7 @@ def processes(view: View, found: wire.Status) -> Iterator[Row]:
     """The daemons, then a shim and an engine for each instance."""
     gateway = found.gateway
     yield _daemon(view, "controller", found.controller, "")
-    yield _daemon(view, "gateway", gateway, f"http://{gateway.host}:{gateway.port}" if gateway.port else "")
+    yield _daemon(view, "gateway", gateway, gateway.url if gateway.port else "")
     yield _daemon(view, "probe", found.probe, "")
     for one in found.instances:
         age, place = unit.age(view.age(one.age_s)), f"{one.host}:{one.port}"

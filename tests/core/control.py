@@ -143,7 +143,7 @@ def assemble(settings: Any, places: Places, store: Store, stopped: list[bool], d
         supervisor=supervisor, hub=hub,
         gpu=GpuWatch(settings, places, lambda _: None, lambda _: None),
         meter=meter, recorder=Recorder(SampleTable(store)),
-        turns=Turns(chats, lambda: ("127.0.0.1", settings.port), lambda: "sk-test"),
+        turns=Turns(chats, lambda: f"http://127.0.0.1:{settings.port}", lambda: "sk-test"),
         figures=Figures(partial(sums, store), partial(peaks, store), partial(lifetime, store), partial(used, store)),
         daemons=Daemons(
             lambda: wire.Daemon(pid=os.getpid()), wire.Gateway, wire.Daemon, dict, dict

@@ -81,7 +81,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
     peer.port = server.sockets[0].getsockname()[1]
     chats = ChatTable(store)
-    turns = Turns(chats, lambda: ("127.0.0.1", peer.port), lambda: "sk-mine")
+    turns = Turns(chats, lambda: f"http://127.0.0.1:{peer.port}", lambda: "sk-mine")
     await turns.start()
     yield House(chats, turns, peer)
     await turns.stop()

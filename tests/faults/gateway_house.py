@@ -7,7 +7,8 @@ import contextlib
 import hashlib
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,8 @@ class Gateways:
     acquired: list[str] = field(default_factory=list)
     version: int = 0
     keepers: list[Gatekeeper] = field(default_factory=list)
+    overrides: dict[str, Any] = field(default_factory=dict)
+    tls: ssl.SSLContext | None = None
 
     async def open(self) -> None:
         """Start as a controller does."""
@@ -124,7 +127,7 @@ class Gateways:
 
     def keeper(self) -> Gatekeeper:
         """One more; all are this process, so they are kept until their children are reaped."""
-        found = settings.load({"data_dir": str(self.places.root), "port": self.port}, environ={})
+        found = settings.load({"data_dir": str(self.places.root), "port": self.port, **self.overrides}, environ={})
         self.keepers.append(Gatekeeper(found, self.places))
         return self.keepers[-1]
 
@@ -164,7 +167,8 @@ class Gateways:
     # Clients.
 
     async def connect(self) -> Wire:
-        return await asyncio.open_connection("127.0.0.1", self.port)
+        name = "localhost" if self.tls else None
+        return await asyncio.open_connection("127.0.0.1", self.port, ssl=self.tls, server_hostname=name)
 
     async def ask(self, data: bytes) -> bytes:
         """All that comes back until the gateway closes."""
@@ -220,7 +224,9 @@ def unchunked(answer: bytes) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def gateways(root: Path, port: int, **policy: Any) -> AsyncIterator[Gateways]:
+async def gateways(
+    root: Path, port: int, overrides: Mapping[str, Any] | None = None, **policy: Any
+) -> AsyncIterator[Gateways]:
     """Linked and ready; afterwards nothing is left."""
     places = Places(root)
     places.create()
@@ -230,7 +236,7 @@ async def gateways(root: Path, port: int, **policy: Any) -> AsyncIterator[Gatewa
     listener = socket.create_server(("127.0.0.1", 0))
     engine.port = listener.getsockname()[1]
     server = await asyncio.start_server(engine.serve, sock=listener)
-    one = Gateways(places, port, engine, policy=Policy(**policy))
+    one = Gateways(places, port, engine, policy=Policy(**policy), overrides=dict(overrides or {}))
     try:
         await one.open()
         await one.linked()

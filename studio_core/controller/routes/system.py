@@ -48,6 +48,7 @@ async def config(call: Call) -> dict[str, Any]:
     settings = call.services.settings
     gateway = call.services.daemons.gateway()
     host, port = gateway.host or settings.host, gateway.port or settings.port
+    url = wire.Gateway(host=host, port=port, tls=gateway.tls).url
     return {
         "config": {
             "host": host, "port": port, "inference_port": settings.inference_port,
@@ -57,8 +58,7 @@ async def config(call: Call) -> dict[str, Any]:
         },
         "services": _services(call, host, port),
         "environment": {
-            "controller_url": f"http://{host}:{port}", "inference_url": f"http://{host}:{port}/v1",
-            "litellm_url": f"http://{host}:{port}/v1", "frontend_url": "",
+            "controller_url": url, "inference_url": f"{url}/v1", "litellm_url": f"{url}/v1", "frontend_url": "",
         },
         "settings": [
             {

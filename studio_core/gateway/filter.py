@@ -1,0 +1,61 @@
+"""A recipe's filters on a request's body: fields taken out, set, given a value where they have none, kept within bounds.
+
+Keys are compared as they read, whatever escapes they are written with; of a key that comes twice the last counts and one is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import msgspec
+
+from studio_core.gateway.table import Filters
+
+# Where a value may be put in; a field of the sampler has no place in a request for embeddings.
+GENERATING = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages"})
+NULL = msgspec.Raw(b"null")
+
+_parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def filtered(body: bytes, rules: Filters, path: str) -> bytes:
+    """The body as the rules want it; the client's own bytes where no rule says anything. The body is a JSON object."""
+    parts: dict[str, Any] = dict(_parts.decode(body))
+    told = any(name in parts for name in (*rules.strip, *rules.clamp))
+    if path in GENERATING:
+        told = told or bool(rules.set or rules.default)
+        given = {name: value for name, value in parts.items() if name not in rules.strip}
+        lacking = {name: value for name, value in rules.default.items() if given.get(name, NULL) == NULL}
+        parts = {**given, **lacking, **rules.set}
+    else:
+        for name in rules.strip:
+            parts.pop(name, None)
+    for name, (low, high) in rules.clamp.items():
+        if name in parts:
+            parts[name] = clamped(parts[name], low, high)
+    return msgspec.json.encode(parts) if told else body
+
+
+def clamped(value: Any, low: float | None, high: float | None) -> Any:
+    """The value, or the bound that it passes. Text that an engine would read as a number is one here too."""
+    number = _number(value)
+    if number is None:
+        return value
+    if high is not None and not number <= high:
+        return high
+    return low if low is not None and not number >= low else value
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, msgspec.Raw):
+        data = bytes(value)
+        try:
+            value = msgspec.json.decode(data)
+        except msgspec.DecodeError:  # More digits than any number has.
+            value = data.decode()
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    with contextlib.suppress(ValueError, OverflowError):
+        return value if isinstance(value, int) else float(value)
+    return None

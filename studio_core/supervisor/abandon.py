@@ -1,0 +1,33 @@
+"""A load that nobody waits for any more. What a request began is cancelled then; what a person asked for goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from studio_core.supervisor import launch
+from studio_core.supervisor.attempt import Attempt
+from studio_core.supervisor.departure import Door
+
+LOOK_MAX_S = 0.25
+
+
+async def watch(
+    attempt: Attempt, door: Door, patience_s: float, cancel: Callable[[Attempt], Awaitable[None]]
+) -> None:
+    """As long as the launch is under way and no person has joined it.
+
+    A client that gives up after a short time often comes again, so the load goes on for `patience_s` without any request.
+    While no gateway tells how many wait, somebody may.
+    """
+    wanted = time.monotonic()
+    while attempt.state not in launch.OVER and attempt.origin == launch.ACQUIRE:
+        now, seen = time.monotonic(), door.traffic(attempt.instance_id or "", attempt.recipe.id)
+        if seen.waiting or not seen.known:
+            wanted = now
+        elif now - wanted >= patience_s:
+            attempt.message = "cancelled: nobody waits for it any more"
+            await cancel(attempt)
+            return
+        await asyncio.sleep(min(LOOK_MAX_S, patience_s / 4))

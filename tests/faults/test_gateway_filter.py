@@ -1,0 +1,51 @@
+"""A recipe's filters in a whole Studio: what an engine gets, from the next request on, and how the check shows them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from studio_core.gateway.table import Filters
+from tests.command import Command
+from tests.faults.gateway_house import Gateways, gateways
+from tests.house import house
+from tests.wait import eventually
+
+RULES = Filters(strip=["logit_bias"], set={"top_k": 20}, clamp={"temperature": (0, 1.5)})
+
+
+@pytest.fixture
+async def front(state_dir: Path, free_port: int) -> AsyncIterator[Gateways]:
+    async with gateways(state_dir, free_port) as one:
+        yield one
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_engine_gets_what_the_rules_leave(front: Gateways, stream: bool) -> None:
+    front.publish("ready", filters=RULES)
+
+    async def by_the_rules() -> bool:
+        await front.chat(stream=stream, temperature=9, logit_bias={"1": 2}, seed=7)
+        return "top_k" in front.engine.asked[-1].json
+
+    await eventually(by_the_rules)
+    told = front.engine.asked[-1].json
+    assert told.pop("stream_options", {"include_usage": True}) == {"include_usage": True}
+    assert told == {"model": "m", "stream": stream, "messages": [], "temperature": 1.5, "seed": 7, "top_k": 20}
+
+
+def test_a_recipe_s_filters_hold_at_once_and_are_shown(state_dir: Path) -> None:
+    with house(state_dir) as home:
+        home.recipe("tiny")
+        first = home.launch("tiny")
+        home.recipe("tiny", {"filters": {"clamp": {"max_tokens": [None, 3]}, "strip": ["seed"]}})
+        assert home.route("tiny")["filters"]["clamp"] == {"max_tokens": [None, 3]}
+        assert home.instance("tiny").id == first.id and not home.instance("tiny").recipe_changed
+        answer = home.ask("tiny", max_tokens=7)
+        assert answer.status == 200
+        answer.close()
+        said = Command(state_dir)("check", "--quick", "tiny").stdout
+        assert "request: seed is taken out" in said and "request: max_tokens is kept at most 3" in said
+

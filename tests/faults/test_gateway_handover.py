@@ -1,0 +1,113 @@
+"""Hand-over: upgrades and changed configurations, one after the other, while streams run and new clients come all the time."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from studio_core.controller.gatekeeper import Gatekeeper
+from studio_core.supervisor import identity
+from tests.faults.gateway_house import STREAM_HEAD, Asked, Gateways, body_of, chat, chunk, event, gateways, get, unchunked
+from tests.wait import eventually
+
+STREAMS, CLIENTS = 50, 3
+TAIL = chunk(event("z", "stop")) + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+
+
+@pytest.fixture
+async def house(state_dir: Path, free_port: int) -> AsyncIterator[Gateways]:
+    async with gateways(state_dir, free_port) as one:
+        yield one
+
+
+class Rounds:
+    """A script: streams that emit all the time, until their round is over; what is no stream is answered at once."""
+
+    def __init__(self) -> None:
+        self.over = asyncio.Event()
+
+    async def __call__(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
+        if not asked.json.get("stream"):
+            await chat(asked, writer)
+            return
+        writer.write(STREAM_HEAD)
+        for number in itertools.count():
+            writer.write(chunk(event(f"{number} ")))
+            await writer.drain()
+            try:
+                async with asyncio.timeout(0.02):
+                    await self.over.wait()
+                break
+            except TimeoutError:
+                continue
+        writer.write(TAIL)
+
+
+class Flow:
+    """Clients that come one after the other, each on a connection of its own; what became of them."""
+
+    def __init__(self, house: Gateways) -> None:
+        self.seen: Counter[str] = Counter()
+        self._house = house
+        self._tasks = [asyncio.create_task(self._come()) for _ in range(CLIENTS)]
+
+    async def _come(self) -> None:
+        for number in itertools.count():
+            try:
+                answer = await (self._house.chat() if number % 2 else self._house.ask(get("/health")))
+                good = answer.startswith(b"HTTP/1.1 200") and bool(body_of(answer))
+                self.seen["answered" if good else repr(answer[:200])] += 1
+            except (OSError, TimeoutError, ValueError) as error:
+                self.seen[repr(error)] += 1
+
+    async def stop(self) -> Counter[str]:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        return self.seen
+
+
+def whole(answer: bytes) -> bool:
+    """Whether every piece of a stream came, in order, to its end."""
+    text = unchunked(answer).decode()
+    told = [part.split('"content": "')[1].split(" ")[0] for part in text.split("\n\n") if '"content": "' in part]
+    return told == [*map(str, range(len(told) - 1)), 'z"},'] and text.endswith("data: [DONE]\n\n")
+
+
+async def hand_over(house: Gateways, number: int, patch: pytest.MonkeyPatch) -> None:
+    """As an upgrade does it: another controller, and what a gateway must have been started with is another."""
+    old = house.pid
+    await house.close(shutdown=False)
+    house.start = f"s{number + 2}"
+    patch.setattr(Gatekeeper, "config", f"configuration {number}")
+    await house.open()
+    await eventually(lambda: house.link.gateway.connected and house.pid != old)
+    await house.linked()
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("rounds", [3, pytest.param(20, marks=pytest.mark.slow)])
+async def test_no_stream_is_cut_and_nobody_refused(house: Gateways, monkeypatch: pytest.MonkeyPatch, rounds: int) -> None:
+    flow, gateway = Flow(house), []
+    for number in range(rounds):
+        house.engine.script = script = Rounds()
+        before = len(house.engine.asked)
+        streams = [asyncio.create_task(house.chat(stream=True)) for _ in range(STREAMS)]
+        await eventually(
+            lambda: sum(bool(one.json.get("stream")) for one in house.engine.asked[before:]) == STREAMS  # noqa: B023
+        )
+        gateway.append((house.pid, identity.ticks(house.pid) or 0))
+        await hand_over(house, number, monkeypatch)
+        script.over.set()
+        answers = await asyncio.gather(*streams)
+        assert [whole(answer) for answer in answers] == [True] * STREAMS
+    seen = await flow.stop()
+    assert set(seen) == {"answered"} and seen["answered"] > rounds, seen
+    await eventually(lambda: not any(identity.alive(*one) for one in gateway), what="those before have gone")
+    ends = [line for line in house.journal() if line["t"] == "end" and line["outcome"] == "ok"]
+    assert len(ends) >= rounds * STREAMS and len({end["id"] for end in ends}) == len(ends)
