@@ -58,9 +58,17 @@ DASHBOARD = (
 RECIPES = (
     Action("recipes.launch", "Launch", "launch the selected recipe", footer=True, changes=True),
     Action("recipes.stop", "Stop", "stop its model or cancel its launch; asks", footer=True, changes=True),
-    Action("recipes.fix", "Fix", "make the change that its failure calls for; shows it and asks", footer=True, changes=True),
+    Action("recipes.fix", "Fix", "make the change that its failure calls for; shows it and asks", changes=True),
     Action("recipes.logs", "Log", "show the log of its newest start", footer=True),
-    Action("recipes.paste", "Import", "make a recipe of a pasted command or another tool's file", footer=True, changes=True),
+    Action("recipes.filter", "Filter", "show only recipes with these words", footer=True),
+    Action("recipes.sort", "Sort", "sort by the next column"),
+    Action("recipes.reverse", "Reverse", "sort the other way round"),
+    Action("recipes.mark", "Mark", "mark it; stop, pin and delete act on what is marked"),
+    Action("recipes.back", "Back", "take away the filter, then the marks"),
+    Action("recipes.command", "Command", "the exact command and environment of a launch, and where each comes from"),
+    Action("recipes.pin", "Pin", "keep it above, and from being sent away by requests for others", changes=True),
+    Action("recipes.delete", "Delete", "delete the recipe; asks", changes=True),
+    Action("recipes.paste", "Import", "make a recipe of a pasted command or another tool's file", changes=True),
 )
 
 LOGS = (
@@ -112,6 +120,14 @@ PASTE = (
     Action("paste.close", "Leave", "leave without storing"),
 )
 
+COMMAND = (
+    Action("command.close", "Close", "close this page"),
+)
+
+NAME = (
+    Action("name.close", "Leave", "leave it"),
+)
+
 SWITCHER = (
     Action("switcher.up", "Up", "model above"),
     Action("switcher.down", "Down", "model below"),
@@ -141,8 +157,10 @@ TABLE: tuple[Action, ...] = (
     *VIEW,
     *HELP,
     *PASTE,
+    *COMMAND,
     *SWITCHER,
     *SERVERS,
+    *NAME,
     *DIALOG,
 )
 

@@ -138,7 +138,7 @@ class StudioApp(App[None]):
         self._know(gpus=news.gpus)
 
     def on_recipes_came(self, news: message.RecipesCame) -> None:
-        self._know(recipes=news.recipes)
+        self._know(recipes=news.recipes, recipes_at=time.monotonic())
 
     @property
     def known(self) -> View:
@@ -186,6 +186,11 @@ class StudioApp(App[None]):
         from studio_tui.wish import lifecycle
 
         lifecycle.displaces(self, news)
+
+    def on_command_came(self, news: message.CommandCame) -> None:
+        from studio_tui.screens.command import CommandPage
+
+        self.push_screen(CommandPage(news.name, news.found))
 
     def on_said(self, news: message.Said) -> None:
         self.say(news.text)

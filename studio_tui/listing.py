@@ -9,7 +9,7 @@ from typing import Any
 from studio_core import wire
 from studio_tui import status, unit
 from studio_tui.view import Life, View
-from studio_tui.widgets.table import Cell, Column
+from studio_tui.widgets.table import Cell, Column, Row
 
 PIN = "\u2691"
 # Sorted by state, what needs somebody comes first, then what is on its way, then what works.
@@ -86,7 +86,7 @@ def ago(seconds: float | None) -> str | None:
 
 
 def load(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 60 else unit.age(seconds)
+    return f"{seconds:.1f} s" if seconds < 10 else unit.age(seconds)
 
 
 def _maybe(value: Any, words: Callable[[Any], str]) -> str | None:
@@ -115,6 +115,16 @@ COLUMNS = tuple(kind.column for kind in KINDS.values())
 
 def cells(one: Line) -> tuple[Cell, ...]:
     return tuple(kind.cell(one) for kind in KINDS.values())
+
+
+def stranger(one: wire.Foreign, view: View) -> Row:
+    """An engine that Studio did not start, in the columns of the recipes; what it holds stands for its size."""
+    mark = status.mark("attached" if one.attached else "foreign")
+    told = {
+        "name": Cell(one.attached or one.name), "state": Cell(str(mark), mark.tone), "engine": Cell(one.engine),
+        "size": _text(_maybe(one.memory_bytes, unit.size)), "used": _text(ago(view.age(one.age_s)), status.QUIET),
+    }
+    return Row(f"foreign-{one.pid}", tuple(told.get(name, Cell(unit.NOTHING, status.QUIET)) for name in NAMES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,74 @@ class Fix(Wish):
 
 
 @dataclass
+class StopMany(Wish):
+    """Several of them at once, asked once with all their names."""
+
+    home: ClassVar[str] = "lifecycle"
+    changes: ClassVar[bool] = True
+    stops: tuple[Stop, ...]
+
+
+@dataclass
+class Pin(Wish):
+    """Above in the list, and nobody's request sends it away."""
+
+    home: ClassVar[str] = "recipe"
+    changes: ClassVar[bool] = True
+    recipe_ids: tuple[str, ...]
+    pin: bool
+
+
+@dataclass
+class Delete(Wish):
+    """Recipes by id and name. Asked before it is done."""
+
+    home: ClassVar[str] = "recipe"
+    changes: ClassVar[bool] = True
+    recipes: tuple[tuple[str, str], ...]
+
+
+@dataclass
+class ShowCommand(Wish):
+    """The exact command and environment of a launch."""
+
+    home: ClassVar[str] = "recipe"
+    recipe_id: str
+    name: str
+
+
+@dataclass
+class CommandCame(Message):
+    name: str
+    found: wire.Check
+
+
+@dataclass
+class Attach(Wish):
+    """Serve an engine that somebody else started; the name is asked."""
+
+    home: ClassVar[str] = "foreign"
+    changes: ClassVar[bool] = True
+    engine: wire.Foreign
+
+
+@dataclass
+class Detach(Wish):
+    home: ClassVar[str] = "foreign"
+    changes: ClassVar[bool] = True
+    engine: wire.Foreign
+
+
+@dataclass
+class StopForeign(Wish):
+    """End an engine that somebody else started; the person types its name."""
+
+    home: ClassVar[str] = "foreign"
+    changes: ClassVar[bool] = True
+    engine: wire.Foreign
+
+
+@dataclass
 class OpenLog(Wish):
     """Show this log on the log screen."""
 

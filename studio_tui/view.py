@@ -44,7 +44,7 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """`now`, `status_at` and `link_at` are of one monotonic clock; ages in `status` were true at `status_at`.
+    """`now` and the others `_at` are of one monotonic clock; ages in `status` were true at `status_at`.
 
     `link_at` is when the connection was lost, or 0.
     """
@@ -55,6 +55,7 @@ class View:
     status_at: float = 0.0
     gpus: wire.Gpus | None = None
     recipes: tuple[wire.RecipeView, ...] | None = None
+    recipes_at: float = 0.0
     now: float = 0.0
 
     def age(self, seconds: float) -> float:

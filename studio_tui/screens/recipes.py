@@ -1,63 +1,119 @@
-"""The recipes: launch, stop, and what became of it."""
+"""The recipes, and the engines of others: launch, stop, change, and what became of it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.widgets import Input
 
 from studio_core import wire
 from studio_core.recipes.patch import difference
-from studio_tui import status, unit
+from studio_core.text import line
+from studio_tui import listing, message, status
 from studio_tui.keymap import bindings
-from studio_tui.message import Fix, Launch, OpenLog, Said, Stop
+from studio_tui.listing import COLUMNS, Line, Order, arrange, cells
 from studio_tui.screens.place import STYLES, Place
 from studio_tui.view import STOPPABLE, View
 from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.recipe_details import RecipeDetails
-from studio_tui.widgets.table import Cell, Column, Row, Table
+from studio_tui.widgets.table import DOWNWARD, UPWARD, Row, Table
 
-COLUMNS = (
-    Column("RECIPE", 14, flex=2),
-    Column("STATE", 11),
-    Column("ENGINE", 8, needs=56),
-    Column("MODEL", 12, flex=3, needs=74),
-    Column("CONTEXT", 7, right=True, needs=66),
-    Column("LOADED IN", 9, right=True),
-)
-EMPTY = "no recipes yet \u00b7 studio recipes import FILE adds some, studio demo fetches one with its model"
+EMPTY = "no recipes yet \u00b7 n makes one, i makes one of a pasted command, 6 shows the models on this machine"
+FOREIGN = "foreign-"
 
 
 class Recipes(Place):
     CSS_PATH = STYLES / "recipes.tcss"
     BINDINGS = bindings("recipes")
+    # The table needs its width for the columns: the details stand beside it only on a wall.
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (168, "-wide")]
 
     def content(self) -> ComposeResult:
         self._table = Table(COLUMNS, "connecting to Studio", ident="recipes")
         self._details = RecipeDetails(id="details")
         self._panel = Panel("Details", self._details, ident="chosen")
+        self._words = Input(id="words", compact=True, placeholder="words of name, engine, model, state or tag")
+        self._words.cursor_blink = False
+        self._list = Panel("Recipes", self._table, self._words, ident="list")
+        self._lines: list[Line] = []
+        self._strangers: list[wire.Foreign] = []
+        self._basis: tuple[object, ...] = ()
+        self._order = Order()
+        self._marked: frozenset[str] = frozenset()
         with Container(id="split"):
-            yield Panel("Recipes", self._table, ident="list")
+            yield self._list
             yield self._panel
 
     def on_mount(self) -> None:
+        self._words.display = False
         self.set_focus(self._table)
 
+    # What is shown.
+
     def show(self, view: View) -> None:
+        self._arrange(view)
         recipes = view.recipes
-        empty = EMPTY if recipes is not None else view.link.why or status.LINKS[view.link.state].word
-        self._table.fill([row(view, one) for one in recipes or ()], empty)
+        empty = (EMPTY if not self._words.value else "no recipe has these words") if recipes is not None else (
+            view.link.why or status.LINKS[view.link.state].word)
+        keys = (*(one.recipe.id for one in self._lines), *(f"{FOREIGN}{one.pid}" for one in self._strangers))
+        self._table.flow(keys, self._row, empty)
         self._detail()
+
+    def _arrange(self, view: View) -> None:
+        """Sorting thousands of lines at each tick would be felt: only when something is another."""
+        basis = (view.recipes, view.status, self._words.value, self._order)
+        if all(one is other for one, other in zip(basis, self._basis, strict=False)) and self._basis:
+            return
+        self._basis = basis
+        recipes, words = view.recipes or (), self._words.value
+        self._lines = arrange(recipes, view.fates(), view, words, self._order)
+        foreign = view.status.foreign if view.status is not None else []
+        self._strangers = [one for one in foreign if all(word in told(one) for word in words.lower().split())]
+        self._marked &= {one.recipe.id for one in self._lines}
+        self._table.mark(self._marked)
+        self._table.order(listing.NAMES.index(self._order.name), self._order.down)
+        self._list.note(self._note(len(recipes)))
+
+    def _note(self, count: int) -> str:
+        arrow = DOWNWARD if self._order.down else UPWARD
+        facts = [f"by {listing.KINDS[self._order.name].column.title.lower()} {arrow}"]
+        if self._words.value:
+            facts.insert(0, f"{len(self._lines)} of {count} with {line(self._words.value)!r}")
+        if self._marked:
+            facts.insert(0, f"{len(self._marked)} marked")
+        return " \u00b7 ".join(facts)
+
+    def _row(self, at: int) -> Row:
+        if at >= len(self._lines):
+            return listing.stranger(self._strangers[at - len(self._lines)], self.view)
+        one = replace(self._lines[at], added_s=max(0.0, self.view.now - self.view.recipes_at))
+        return Row(one.recipe.id, cells(one))
 
     def select(self, recipe_id: str) -> None:
         self._table.select(recipe_id)
 
-    def _chosen(self) -> wire.RecipeView | None:
-        return next((one for one in self.view.recipes or () if one.id == self._table.key), None)
+    @property
+    def chosen(self) -> wire.RecipeView | None:
+        """The recipe under the cursor."""
+        return next((one.recipe for one in self._lines if one.recipe.id == self._table.key), None)
+
+    @property
+    def stranger(self) -> wire.Foreign | None:
+        """The foreign engine under the cursor."""
+        return next((one for one in self._strangers if f"{FOREIGN}{one.pid}" == self._table.key), None)
+
+    @property
+    def group(self) -> list[wire.RecipeView]:
+        """What is marked; without marks the recipe under the cursor."""
+        marked = [one.recipe for one in self._lines if one.recipe.id in self._marked]
+        return marked or [one for one in (self.chosen,) if one is not None]
 
     def _detail(self) -> None:
-        recipe = self._chosen()
-        self._panel.title(recipe.name if recipe else "Details")
-        self._details.fill(self.view, recipe)
+        chosen = self.chosen or self.stranger
+        self._panel.title(chosen.name if chosen else "Details")
+        self._details.fill(self.view, chosen)
 
     def on_table_moved(self, event: Table.Moved) -> None:
         event.stop()
@@ -67,33 +123,107 @@ class Recipes(Place):
         event.stop()
         self.action_launch()
 
+    # The list: filter, order, marks.
+
+    def action_filter(self) -> None:
+        self._words.display = True
+        self.set_focus(self._words)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.show(self.view)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._words.display = bool(event.value)
+        self.set_focus(self._table)
+
+    def action_back(self) -> None:
+        """One step back: the filter, then the marks."""
+        if self._words.value or self._words.display:
+            self._words.value = ""
+            self._words.display = False
+            self.set_focus(self._table)
+        else:
+            self._mark(frozenset())
+        self.show(self.view)
+
+    def action_sort(self) -> None:
+        self._sort(self._order.next())
+
+    def action_reverse(self) -> None:
+        self._sort(self._order.reversed())
+
+    def on_table_headed(self, event: Table.Headed) -> None:
+        event.stop()
+        self._sort(self._order.of(event.column))
+
+    def _sort(self, order: Order) -> None:
+        self._order = order
+        self.show(self.view)
+
+    def action_mark(self) -> None:
+        if recipe := self.chosen:
+            self._mark(self._marked ^ {recipe.id})
+            self._table.action_down()
+
+    def _mark(self, marked: frozenset[str]) -> None:
+        self._marked, self._basis = marked, ()
+        self.show(self.view)
+
+    # What is done.
+
     def action_launch(self) -> None:
-        if recipe := self._chosen():
-            self.post_message(Launch(recipe.id, recipe.name))
+        if recipe := self.chosen:
+            self.post_message(message.Launch(recipe.id, recipe.name))
+        elif one := self.stranger:
+            self.post_message(message.Attach(one) if one.attached is None else message.Detach(one))
 
     def action_stop(self) -> None:
-        recipe = self._chosen()
-        life = self.view.life(recipe.id) if recipe else None
-        if recipe is None:
+        if one := self.stranger:
+            self.post_message(message.StopForeign(one))
             return
+        stops = [stop for stop in map(self._stop, self.group) if stop is not None]
+        if len(stops) > 1:
+            self.post_message(message.StopMany(tuple(stops)))
+        elif stops:
+            self.post_message(stops[0])
+        elif self.group:
+            self.post_message(message.Said(f"{', '.join(one.name for one in self.group)} does not run"))
+
+    def _stop(self, recipe: wire.RecipeView) -> message.Stop | None:
+        life = self.view.life(recipe.id)
         if life is None or (life.instance is None and not life.coming) or (life.instance and life.state not in STOPPABLE):
-            self.post_message(Said(f"{recipe.name} does not run"))
-        else:
-            self.post_message(Stop(recipe.id, recipe.name, life.instance.id if life.instance else None))
+            return None
+        return message.Stop(recipe.id, recipe.name, life.instance.id if life.instance else None)
 
     def action_fix(self) -> None:
-        recipe = self._chosen()
+        recipe = self.chosen
         life = self.view.life(recipe.id) if recipe else None
         if recipe is None:
             return
         fix = life.failure.fix if life and life.failure else None
         lines = tuple(difference(recipe.recipe, fix.change)) if fix else ()
         if fix and lines:
-            self.post_message(Fix(recipe.id, recipe.name, fix.title, lines))
+            self.post_message(message.Fix(recipe.id, recipe.name, fix.title, lines))
         elif fix:
-            self.post_message(Said(f"{recipe.name} is changed so already: {fix.title}"))
+            self.post_message(message.Said(f"{recipe.name} is changed so already: {fix.title}"))
         else:
-            self.post_message(Said(f"no change of {recipe.name} is known that would help"))
+            self.post_message(message.Said(f"no change of {recipe.name} is known that would help"))
+
+    def action_pin(self) -> None:
+        if self.group:
+            pin = not all(one.recipe.get("pin") for one in self.group)
+            self.post_message(message.Pin(tuple(one.id for one in self.group), pin))
+            self._mark(frozenset())
+
+    def action_delete(self) -> None:
+        if self.group:
+            self.post_message(message.Delete(tuple((one.id, one.name) for one in self.group)))
+
+    def action_command(self) -> None:
+        if recipe := self.chosen:
+            self.post_message(message.ShowCommand(recipe.id, recipe.name))
 
     def action_paste(self) -> None:
         from studio_tui.screens.paste import Paste
@@ -101,27 +231,15 @@ class Recipes(Place):
         self.app.push_screen(Paste(self.bridge))
 
     def action_logs(self) -> None:
-        recipe = self._chosen()
+        recipe = self.chosen
         life = self.view.life(recipe.id) if recipe else None
         if recipe is None:
             return
         log_id = life.instance.id if life and life.instance else life.launch.instance_id if life and life.launch else None
-        self.post_message(OpenLog(log_id) if log_id else Said(f"{recipe.name} has not been started since Studio runs"))
+        unknown = message.Said(f"{recipe.name} has not been started since Studio runs")
+        self.post_message(message.OpenLog(log_id) if log_id else unknown)
 
 
-def row(view: View, recipe: wire.RecipeView) -> Row:
-    """A recipe as a line of the table."""
-    mark = status.mark(view.state(recipe))
-    context = recipe.recipe.get("max_model_len")
-    return Row(recipe.id, (
-        Cell(recipe.name),
-        Cell(str(mark), mark.tone),
-        Cell(recipe.backend),
-        Cell(recipe.model_path.rstrip("/").rpartition("/")[2], status.QUIET),
-        Cell(unit.count(context) if isinstance(context, int) else unit.NOTHING),
-        Cell(unit.NOTHING if recipe.last_load_s is None else load(recipe.last_load_s)),
-    ))
-
-
-def load(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 60 else unit.age(seconds)
+def told(one: wire.Foreign) -> str:
+    """What the filter looks at."""
+    return f"{one.name} {one.engine} {one.model} {one.owner} foreign {one.attached or ''}".lower()

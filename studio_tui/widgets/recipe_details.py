@@ -27,13 +27,13 @@ class RecipeDetails(VerticalScroll, can_focus=False):
     def compose(self) -> Iterator[Static]:
         self._text = Static("", markup=False)
         self._shown: tuple[tuple[str, str], ...] = ()
-        self._data: tuple[View, wire.RecipeView | None] = (View(), None)
+        self._data: tuple[View, wire.RecipeView | wire.Foreign | None] = (View(), None)
         yield self._text
 
-    def fill(self, view: View, recipe: wire.RecipeView | None) -> None:
-        self._data = view, recipe
+    def fill(self, view: View, chosen: wire.RecipeView | wire.Foreign | None) -> None:
+        self._data = view, chosen
         width = self.scrollable_content_region.width
-        parts = tuple(pieces(view, recipe, width)) if recipe else (("choose a recipe", "$quiet"),)
+        parts = tuple(pieces(view, chosen, width)) if chosen else (("choose a recipe", "$quiet"),)
         if parts != self._shown:
             self._shown = parts
             self._text.update(Content.assemble(*parts))
@@ -42,9 +42,13 @@ class RecipeDetails(VerticalScroll, can_focus=False):
         self.fill(*self._data)
 
 
-def pieces(view: View, recipe: wire.RecipeView, width: int) -> Iterator[tuple[str, str]]:
+def pieces(view: View, chosen: wire.RecipeView | wire.Foreign, width: int) -> Iterator[tuple[str, str]]:
     """The text in pieces of (text, style), wrapped to the width with the values in a column of their own."""
-    for block in (_now(view, recipe), _always(recipe), _fields(recipe)):
+    if isinstance(chosen, wire.Foreign):
+        blocks: tuple[Iterator[Pair], ...] = (_stranger(view, chosen),)
+    else:
+        blocks = _now(view, chosen), _always(chosen), _fields(chosen)
+    for block in blocks:
         rows = list(block)
         label = max((len(name) for name, _, _ in rows), default=0) + 2
         for name, text, style in rows:
@@ -89,14 +93,33 @@ def failure(why: wire.Failure) -> Iterator[Pair]:
     if why.hint:
         yield "remedy", why.hint, "$text-warning"
     if why.fix:
-        yield "fix", why.fix.title, "$text-warning"
+        yield "fix", f"{why.fix.title} (f makes it)", "$text-warning"
     if why.lines:
         yield "last lines", "\n".join(why.lines), ""
+
+
+def _stranger(view: View, one: wire.Foreign) -> Iterator[Pair]:
+    mark = status.mark("attached" if one.attached else "foreign")
+    serves = f"served as {one.attached}, Enter detaches it" if one.attached else "Enter serves it through Studio"
+    yield "state", f"{mark} \u00b7 {one.state} \u00b7 {serves}", TONES.get(mark.tone, "")
+    yield "engine", one.engine, ""
+    yield "model", one.model or unit.NOTHING, ""
+    yield "names", ", ".join(one.served_names) or unit.NOTHING, ""
+    sure = "" if one.proof == "tree" else " (more of it cannot be seen)"
+    yield "address", f"{one.host or 'port'}:{one.port}{sure}" if one.port else "not known", ""
+    yield "pid", f"{one.pid} of {one.owner or 'somebody'}", ""
+    yield "GPU memory", unit.size(one.memory_bytes), ""
+    yield "running", unit.age(view.age(one.age_s)), ""
+    if one.note:
+        yield "note", one.note, "$text-warning"
 
 
 def _always(recipe: wire.RecipeView) -> Iterator[Pair]:
     yield "engine", recipe.backend, ""
     yield "model", recipe.model_path, ""
+    if recipe.size_bytes is not None:
+        held = f", {unit.size(recipe.memory_bytes)} when it runs" if recipe.memory_bytes else ""
+        yield "size", unit.size(recipe.size_bytes) + held, ""
     yield "last used", (recipe.last_used_at or "never")[:16].replace("T", " "), ""
     for kind in PARSERS:
         if one := recipe.parsers.get(kind):

@@ -61,6 +61,18 @@ def stop(app: StudioApp, wish: message.Stop) -> None:
     app.ask(f"Stop {name}", text, "Stop" if stops else "Cancel it", decided)
 
 
+def stop_many(app: StudioApp, wish: message.StopMany) -> None:
+    names = [line(one.name) for one in wish.stops]
+
+    def decided() -> None:
+        for one in wish.stops:
+            app.bridge.stop_model(one.recipe_id, one.instance_id)
+        app.say(f"{', '.join(names)}: stop asked for")
+
+    text = "\n".join([f"Stop {len(names)} models? Requests in flight are let end first.", "", *(f"  {name}" for name in names)])
+    app.ask(f"Stop {len(names)} models", text, "Stop them", decided)
+
+
 def fix(app: StudioApp, wish: message.Fix) -> None:
     text = "\n".join([f"{line(wish.title)}:", "", *map(line, wish.lines)])
     app.ask(f"Change the recipe {line(wish.name)}", text, "Store it", lambda: app.bridge.fix(wish.recipe_id, wish.title))

@@ -34,6 +34,7 @@ class Stage:
         self.gpus = wire.Gpus(reason="no NVIDIA driver is loaded")
         self.recipes: list[wire.RecipeView] = []
         self.plans: dict[str, wire.LaunchPlan] = {}
+        self.checks: dict[str, wire.Check] = {}
         self.logs: dict[str, list[str]] = {}
         self.files: list[wire.LogFile] = []
         self.chats: dict[str, wire.Chat] = {}
@@ -110,6 +111,8 @@ class Stage:
             return [self._plan(one.id) for one in self.recipes]
         if path == "/recipes/import":
             return self._import(body["text"])
+        if path.startswith("/foreign/"):
+            return wire.Done() if path.endswith(("stop", "detach")) else self._attached(int(path.split("/")[2]), body)
         if path.startswith("/recipes/"):
             return self._recipe(method, path, body)
         if path.startswith("/logs/"):
@@ -125,6 +128,11 @@ class Stage:
             return wire.Launch(id="l", recipe_id="r", state="cancelled")
         return wire.Evicted() if path == "/evict" else wire.LaunchAnswer(success=True, launch_id="l")
 
+    def _attached(self, pid: int, body: Any) -> wire.Foreign:
+        one = next(one for one in self.status.foreign if one.pid == pid)
+        one.attached = body["name"]
+        return one
+
     def _plan(self, recipe_id: str) -> wire.LaunchPlan:
         return self.plans.get(recipe_id) or wire.LaunchPlan(recipe_id=recipe_id, outcome="starts")
 
@@ -133,6 +141,13 @@ class Stage:
         one = next(one for one in self.recipes if one.id == recipe_id)
         if path.endswith("/plan"):
             return self._plan(recipe_id)
+        if path.endswith("/check"):
+            return self.checks.get(recipe_id) or wire.Check(argv=["engine", "--port", "0"])
+        if method == "DELETE":
+            if self.refusal:
+                raise Refused(*self.refusal)
+            self.recipes.remove(one)
+            return wire.Done()
         if method == "GET":
             return one
         one.recipe, one.version = {name: value for name, value in body.items() if name != "version"}, one.version + 1

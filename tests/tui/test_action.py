@@ -22,6 +22,7 @@ HOLDERS = {
     "dashboard": "screens.dashboard:Dashboard", "recipes": "screens.recipes:Recipes", "logs": "screens.logs:Logs",
     "chat": "screens.chat:Chat", "table": "widgets.table:Table", "view": "widgets.log_view:LogView",
     "paste": "screens.paste:Paste", "switcher": "screens.switcher:Switcher",
+    "command": "screens.command:CommandPage", "name": "screens.named:Named",
     "dialog": "screens.confirm:Confirm", "help": "screens.help:Help",
     "servers": "screens.servers:Servers",
 }

@@ -42,7 +42,7 @@ async def test_a_few_letters_and_enter(tmp_path: Path) -> None:
     stage = filled(tmp_path)
     async with opened(stage, (80, 24)) as shown:
         await shown.press("m")
-        await shown.shows("Switch to", "9.0 GiB fits", "too large", "38.0 s", "now")
+        await shown.shows("Switch to", "9.0 GiB fits", "too large", "38 s", "now")
         await shown.press("o", "l", "d", "enter")
         await eventually(lambda: stage.wanted("POST", "/launch/old"))
         await shown.hides("Switch to")
@@ -56,7 +56,7 @@ async def test_who_leaves_why_and_how_long_is_asked_first(tmp_path: Path) -> Non
         await shown.shows("SmolLM2 135M leaves after 2 requests")
         await shown.press("enter")
         await shown.shows("SmolLM2 135M leaves: one model runs at a time.", "2 requests in flight are let end first")
-        await shown.shows("starts in about 38.0 s", "needs 9.0 GiB of 20.0 GiB")
+        await shown.shows("starts in about 38 s", "needs 9.0 GiB of 20.0 GiB")
         await shown.press("n")
         await shown.hides("leaves:")
         assert not stage.wanted("POST", "/launch")

@@ -1,0 +1,79 @@
+"""The exact command and environment of a launch, with the origin of each value."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.screen import ModalScreen
+
+from studio_core import wire
+from studio_tui.keymap import bindings
+from studio_tui.screens.place import STYLES
+from studio_tui.widgets.page import Page
+
+ORIGINS = {"studio": "Studio", "recipe": "the recipe", "engine_env": "engine_env of the settings", "inherited": "this machine"}
+
+
+class CommandPage(ModalScreen[None]):
+    CSS_PATH = STYLES / "dialog.tcss"
+    BINDINGS = bindings("command")
+    AUTO_FOCUS = "#page"
+
+    def __init__(self, name: str, found: wire.Check) -> None:
+        super().__init__()
+        self._name, self._found = name, found
+
+    def compose(self) -> ComposeResult:
+        page = Page(Content.assemble(*pieces(self._found)), "page")
+        page.border_title = Content(f"What a launch of {self._name} runs")
+        page.border_subtitle = "secrets hidden, port and folder chosen at the launch \u00b7 esc: close"
+        yield page
+
+    def action_close(self) -> None:
+        self.dismiss()
+
+
+def pieces(found: wire.Check) -> Iterator[tuple[str, str]]:
+    for one in found.problems:
+        style = "$text-error" if one.severe else "$text-warning"
+        yield f"{'wrong' if one.severe else 'note'}  {one.field}: {one.text}\n", style
+        if one.hint:
+            yield f"      {one.hint}\n", "$quiet"
+    if found.problems:
+        yield "\n", ""
+    if found.argv:
+        yield "Command\n", "bold $primary"
+        yield from _argv(found.argv)
+    for origin, words in ORIGINS.items():
+        mine = [one for one in found.environment if one.origin == origin]
+        if mine:
+            yield f"\nEnvironment from {words}\n", "bold $primary"
+        for one in mine:
+            yield f"  {one.name}", "$accent"
+            yield f"={one.value}\n", ""
+    if found.files:
+        yield "\nFiles of the instance's folder\n", "bold $primary"
+        yield from ((f"  {one}\n", "") for one in found.files)
+    for node in found.nodes:
+        yield f"\nTo run on {node.host}\n", "bold $primary"
+        yield f"  {node.line}\n", ""
+
+
+def _argv(argv: list[str]) -> Iterator[tuple[str, str]]:
+    """A flag and its values on one line each, so that it is read and can be copied."""
+    lines: list[list[str]] = []
+    for word in argv:
+        if not lines or (word.startswith("-") and len(lines[-1]) > 0 and not _is_number(word)):
+            lines.append([])
+        lines[-1].append(shlex.quote(word))
+    for at, words in enumerate(lines):
+        end = " \\\n" if at < len(lines) - 1 else "\n"
+        yield f"  {'  ' if at else ''}{words[0]}", "$accent" if at else "bold"
+        yield " ".join(["", *words[1:]]) + end, ""
+
+
+def _is_number(word: str) -> bool:
+    return word.lstrip("-").replace(".", "", 1).isdigit()

@@ -1,0 +1,43 @@
+"""Recipes are pinned, deleted, and shown as the command that they become."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from studio_core.text import line
+from studio_tui import message
+
+if TYPE_CHECKING:
+    from studio_core.client import Client
+    from studio_tui.app import StudioApp
+
+
+def pin(app: StudioApp, wish: message.Pin) -> None:
+    """Each on the version that was read: what somebody else stores meanwhile is not overwritten."""
+    def job(client: Client) -> message.Said:
+        for name in wish.recipe_ids:
+            found = client.recipe(name)
+            client.put_recipe({**found.recipe, "pin": wish.pin, "id": found.id}, found.version)
+        return message.Said(f"{', '.join(wish.recipe_ids)} {'pinned' if wish.pin else 'no longer pinned'}")
+
+    app.bridge.ask(app, job)
+
+
+def delete(app: StudioApp, wish: message.Delete) -> None:
+    names = [line(name) for _, name in wish.recipes]
+    what = f"the recipe {names[0]}" if len(names) == 1 else f"{len(names)} recipes"
+    listed = "" if len(names) == 1 else "\n\n" + "\n".join(f"  {name}" for name in names)
+
+    def job(client: Client) -> message.Said:
+        for recipe_id, _ in wish.recipes:
+            client.delete_recipe(recipe_id)
+        return message.Said(f"{', '.join(names)} deleted")
+
+    app.ask(
+        f"Delete {what}", f"Delete {what}? Its model's files stay; its settings are gone.{listed}", "Delete",
+        lambda: app.bridge.ask(app, job),
+    )
+
+
+def show_command(app: StudioApp, wish: message.ShowCommand) -> None:
+    app.bridge.ask(app, lambda client: message.CommandCame(line(wish.name), client.check(wish.recipe_id)))
