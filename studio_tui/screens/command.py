@@ -48,15 +48,15 @@ def pieces(found: wire.Check) -> Iterator[tuple[str, str]]:
         yield "Command\n", "bold $primary"
         yield from _argv(found.argv)
     for origin, words in ORIGINS.items():
-        mine = [one for one in found.environment if one.origin == origin]
+        mine = [variable for variable in found.environment if variable.origin == origin]
         if mine:
             yield f"\nEnvironment from {words}\n", "bold $primary"
-        for one in mine:
-            yield f"  {one.name}", "$accent"
-            yield f"={one.value}\n", ""
+        for variable in mine:
+            yield f"  {variable.name}", "$accent"
+            yield f"={variable.value}\n", ""
     if found.files:
         yield "\nFiles of the instance's folder\n", "bold $primary"
-        yield from ((f"  {one}\n", "") for one in found.files)
+        yield from ((f"  {file}\n", "") for file in found.files)
     for node in found.nodes:
         yield f"\nTo run on {node.host}\n", "bold $primary"
         yield f"  {node.line}\n", ""

@@ -56,6 +56,10 @@ def busy(stage: Stage) -> None:
         recipe("mistral", "Mistral Small"), recipe("old", "Old one", hold=True, last_used_at=None, last_load_s=None),
         recipe("torn", "Torn", problems=["tp: 3 is no power of two"], last_load_s=None),
     ]
+    figures = ((0.3, 92.0), (4.7, 41.0), (140.0, 18.5), (13.2, None), (7.5, None), (None, None))
+    for at, (one, (size, rate)) in enumerate(zip(stage.recipes, figures, strict=True)):
+        one.size_bytes = None if size is None else int(size * GIB)
+        one.tokens_per_s, one.last_used_age_s = rate, None if one.id == "old" else 7200.0 * (at + 1)
     progress = wire.Progress(stage="loading", percent=41.0, message="loading weights", eta_s=38.0)
     stage.status = wire.Status(
         running=True, process=None, inference_port=8000, launching=None, state_dir="/var/lib/studio",

@@ -19,10 +19,6 @@ from tests.wait import eventually
 def filled(folder: Path) -> Stage:
     stage = stage_in(folder)
     scene.busy(stage)
-    figures = ((0.3, 92.0), (4.7, 41.0), (140.0, 18.5), (13.2, None), (7.5, None), (None, None))
-    for at, (one, (size, rate)) in enumerate(zip(stage.recipes, figures, strict=True)):
-        one.size_bytes = None if size is None else int(size * scene.GIB)
-        one.tokens_per_s, one.last_used_age_s = rate, None if one.id == "old" else 7200.0 * (at + 1)
     stage.recipes[2].recipe = {**stage.recipes[2].recipe, "tensor_parallel_size": 4, "tags": ["big"]}
     stage.status.foreign = [wire.Foreign(
         pid=7001, ticks=11, name="by-hand", engine="vllm", state="ready", model="org/x", port=9001, owner="ada", proof="tree",
