@@ -139,14 +139,20 @@ class Recipes(Place):
         self.set_focus(self._table)
 
     def action_back(self) -> None:
+        self.back()
+
+    def back(self) -> bool:
         """One step back: the filter, then the marks."""
         if self._words.value or self._words.display:
             self._words.value = ""
             self._words.display = False
             self.set_focus(self._table)
-        else:
+            self.show(self.view)
+            return True
+        if self._marked:
             self._mark(frozenset())
-        self.show(self.view)
+            return True
+        return False
 
     def action_sort(self) -> None:
         self._sort(self._order.next())
