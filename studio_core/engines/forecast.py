@@ -2,7 +2,8 @@
 
 A start is remembered as the seconds at which each mark of its output was reached (`MilestoneReader.passed`) and the
 seconds to ready. Early in a start the rest is taken as it was before; the further it is, the more the pace of this very
-start counts: a machine that is slow today is slow in all stages.
+start counts: a machine that is slow today is slow in all stages. What was lately counts most: machines get busy and idle
+for days, so of earlier starts the median is taken in which newer ones weigh more.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from itertools import accumulate
 from typing import Any
 
 from studio_core.wire import Progress
 
 # Starts that count; older ones were of another disk, driver or habit.
 NEWEST = 10
+# A start counts half as much as one that is so many starts newer.
+HALVED_AFTER = 3.0
 # The table's percents are rough, and at their beginning a small error is a great one.
 LEAST_PERCENT = 10.0
 # A start may be this many times slower or faster than those before it; more is something else, not its pace.
@@ -65,7 +68,7 @@ def alike(starts: Sequence[Start], shape: str, cache: str, version: str) -> list
 
 
 def outlook(starts: Sequence[Start], marks: Mapping[str, float], now_s: float) -> Outlook | None:
-    """From earlier starts, this start's marks, and the seconds since it began. None without earlier starts.
+    """From earlier starts, the newest first, this start's marks, and the seconds since it began. None without earlier starts.
 
     What is left never grows while no new mark comes, and never falls below what came after the next mark.
     """
@@ -75,10 +78,19 @@ def outlook(starts: Sequence[Start], marks: Mapping[str, float], now_s: float) -
     at = _last(starts, marks)
     done_s = marks[at] if at else 0.0
     mine = [one for one in starts if at in one.marks] if at else starts
-    before_s = median(one.total_s - one.marks.get(at, 0.0) for one in mine)
+    before_s = usual([one.total_s - one.marks.get(at, 0.0) for one in mine])
     pace = _pace(mine, at, done_s)
     left_s = max(done_s + pace * before_s - now_s, pace * _after_next(mine, marks, at), 0.0)
     return Outlook(max(done_s + pace * before_s, now_s + left_s), left_s)
+
+
+def usual(values: Sequence[float]) -> float:
+    """The median of values, the newest first, each weighed by how new it is; between the two where these halve the weights."""
+    ranked = sorted((value, 0.5 ** (age / HALVED_AFTER)) for age, value in enumerate(values))
+    reached = list(accumulate(weight for _, weight in ranked))
+    lower = next(at for at, weight in enumerate(reached) if weight >= reached[-1] / 2)
+    upper = lower + 1 if reached[lower] == reached[-1] / 2 and lower + 1 < len(ranked) else lower
+    return (ranked[lower][0] + ranked[upper][0]) / 2
 
 
 def _last(starts: Sequence[Start], marks: Mapping[str, float]) -> str:
@@ -91,19 +103,19 @@ def _pace(mine: Sequence[Start], at: str, done_s: float) -> float:
     """How many times as long as before the rest will take: this start's own pace, weighted by how far it is."""
     if not at:
         return 1.0
-    share = min(median(one.marks[at] / one.total_s for one in mine), 1.0)
-    before_s = median(one.marks[at] for one in mine)
+    share = min(usual([one.marks[at] / one.total_s for one in mine]), 1.0)
+    before_s = usual([one.marks[at] for one in mine])
     own = min(max(done_s / before_s, 1 / PACE_LIMIT), PACE_LIMIT) if before_s > 0 else 1.0
     return 1.0 - share + share * own
 
 
 def _after_next(mine: Sequence[Start], marks: Mapping[str, float], at: str) -> float:
     """Seconds that followed the nearest mark that has not come yet."""
-    here = median(one.marks.get(at, 0.0) for one in mine)
+    here = usual([one.marks.get(at, 0.0) for one in mine])
     coming = {name for one in mine for name in one.marks if name not in marks}
     rests = [
-        median(one.total_s - one.marks[name] for one in mine if name in one.marks)
-        for name in coming if median(one.marks[name] for one in mine if name in one.marks) >= here
+        usual([one.total_s - one.marks[name] for one in mine if name in one.marks])
+        for name in coming if usual([one.marks[name] for one in mine if name in one.marks]) >= here
     ]
     return max(rests, default=0.0)
 

@@ -55,6 +55,21 @@ def test_the_same_start_again_is_foretold_exactly() -> None:
     assert outlook([known], {"load": 20.0, "graphs": 80.0}, 90.0) == forecast.Outlook(100.0, 10.0)
 
 
+def test_newer_starts_count_more_and_one_outlier_does_not() -> None:
+    assert forecast.usual([10.0]) == 10.0
+    assert forecast.usual([10.0, 20.0]) == 10.0, "the newer of two"
+    assert forecast.usual([40.0, 10.0, 11.0]) == 11.0, "one that is slow, even the newest, is not yet the rule"
+    assert forecast.usual([30.0, 30.0, 30.0, *[10.0] * 7]) == 30.0, "three are, after any number of others"
+    assert forecast.usual([5.0] * 10) == 5.0
+
+
+def test_it_follows_a_machine_that_has_become_busy() -> None:
+    """Simulated: starts that vary by a tenth, and from the eleventh on take three times as long."""
+    dice = random.Random(1)
+    history = [Start(seconds * dice.lognormvariate(0, 0.1), {}, "s", "1", cached.WARM) for seconds in [10.0] * 10 + [30.0] * 10]
+    assert median(errors(history[10:], 0.0)) <= 0.2 and median(errors(history, 0.0)[10:]) <= 0.2
+
+
 def test_a_slow_start_is_seen_as_slow_the_further_it_is() -> None:
     known = Start(100.0, {"load": 20.0, "graphs": 80.0})
     at_load, at_graphs = outlook([known], {"load": 40.0}, 40.0), outlook([known], {"load": 40.0, "graphs": 160.0}, 160.0)
