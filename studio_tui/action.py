@@ -52,6 +52,7 @@ APP = (
 )
 
 DASHBOARD = (
+    Action("dashboard.span", "History", "how far back the graphs go", footer=True),
     Action("dashboard.log", "Log", "show the log of the selected model", footer=True),
 )
 

@@ -11,7 +11,9 @@ from importlib import import_module
 from inspect import isawaitable
 from typing import ClassVar
 
+from rich.console import RenderableType
 from textual import on
+from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -21,6 +23,7 @@ from studio_core.paths import shipped
 from studio_core.text import line
 from studio_tui import action, keymap, message, status, terminal, theme, wish
 from studio_tui.bridge import Bridge
+from studio_tui.painter import Painter
 from studio_tui.palette import Actions
 from studio_tui.room import ROOMS
 from studio_tui.screens.place import Place
@@ -56,6 +59,7 @@ class StudioApp(App[None]):
         self._view = View()
         self._changed = False
         self._ticks = 0
+        self._painter = Painter()
         self._has_mouse: bool = bridge.settings.mouse
         for each in theme.ALL:
             self.register_theme(each)
@@ -137,6 +141,12 @@ class StudioApp(App[None]):
     def on_gpus_came(self, news: message.GpusCame) -> None:
         self._know(gpus=news.gpus)
 
+    def on_metrics_came(self, news: message.MetricsCame) -> None:
+        self._know(metrics=news.metrics)
+
+    def on_samples_came(self, news: message.SamplesCame) -> None:
+        self._know(samples=news.samples)
+
     def on_recipes_came(self, news: message.RecipesCame) -> None:
         self._know(recipes=news.recipes, recipes_at=time.monotonic())
 
@@ -165,6 +175,17 @@ class StudioApp(App[None]):
         from studio_tui.screens.confirm import Confirm
 
         self.push_screen(Confirm(title, text, accept), lambda yes: then() if yes else None)
+
+    # Painting.
+
+    def _display(self, screen: Screen[None], renderable: RenderableType | None) -> None:
+        """Only the cells that differ. A frame without any is none."""
+        if isinstance(renderable, CompositorUpdate) and self._driver is not None and not self._driver.is_inline:
+            renderable = self._painter.update(renderable, self.console, self.size)
+        if renderable is None:
+            self.post_display_hook()
+        else:
+            super()._display(screen, renderable)
 
     # Copying.
 

@@ -61,10 +61,14 @@ class Bridge:
 
     # What runs.
 
-    def look(self) -> None:
-        """Somebody looks at the gauges: sample them at full rate for a while. The samples come as events, in their order."""
-        def job(client: Client) -> None:
+    def look(self, span: float, count: int) -> None:
+        """Somebody looks: sample at full rate for a while, and tell how it was in the last `span` seconds.
+
+        The samples of now come as events, in their order.
+        """
+        def job(client: Client) -> Message:
             client.gpus()
+            return message.SamplesCame(client.samples(span, count))
 
         self.ask(self._app, job, quiet=True)
 

@@ -75,6 +75,8 @@ class Listener:
             self._notice(status)
         elif kind == "gpu":
             self._post(message.GpusCame(safe(msgspec.convert(data, wire.Gpus))))
+        elif kind == "metrics":
+            self._post(message.MetricsCame(safe(msgspec.convert(data, wire.Metrics))))
         elif kind == "recipe":
             self._recipes()
 

@@ -46,6 +46,16 @@ class GpusCame(Newest):
 
 
 @dataclass
+class MetricsCame(Newest):
+    metrics: wire.Metrics
+
+
+@dataclass
+class SamplesCame(Newest):
+    samples: wire.Samples
+
+
+@dataclass
 class RecipesCame(Newest):
     recipes: tuple[wire.RecipeView, ...]
 

@@ -56,6 +56,8 @@ class View:
     gpus: wire.Gpus | None = None
     recipes: tuple[wire.RecipeView, ...] | None = None
     recipes_at: float = 0.0
+    metrics: wire.Metrics | None = None
+    samples: wire.Samples | None = None
     now: float = 0.0
 
     def age(self, seconds: float) -> float:
@@ -120,3 +122,24 @@ class View:
 
     def serving(self) -> wire.Instance | None:
         return next((one for one in self.status.instances if one.state == "ready"), None) if self.status else None
+
+    # What is measured.
+
+    def metric(self, instance_id: str) -> wire.ModelMetrics | None:
+        models = self.metrics.models if self.metrics else ()
+        return next((one for one in models if one.instance_id == instance_id), None)
+
+    def held(self, instance_id: str) -> int | None:
+        """GPU memory of one instance, where the driver tells."""
+        gpus = self.gpus.gpus if self.gpus else ()
+        mine = [one for gpu in gpus for part in (gpu.processes, *(part.processes for part in gpu.slices)) for one in part
+                if one.instance_id == instance_id]
+        return sum(one.memory_bytes or 0 for one in mine) if mine else None
+
+    def whose(self, process: wire.GpuProcess) -> str:
+        """The model that a process on a GPU belongs to; empty where it is none of ours and no engine."""
+        if self.status is None:
+            return ""
+        if process.instance_id:
+            return next((one.name for one in self.status.instances if one.id == process.instance_id), process.instance_id)
+        return next((one.name for one in self.status.foreign if one.pid == process.pid), "")

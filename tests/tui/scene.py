@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 from studio_core import wire
+from studio_tui.view import Link, View
 from tests.tui.stage import Stage
 
 GIB = 1024 ** 3
@@ -149,3 +153,42 @@ def large(stage: Stage) -> None:
         gpus=[gpu(at, 9.0 * at + 4, (12 * at + 7) % 101 if at != 3 else None) for at in range(8)], count=8, host=host(21.0)
     )
     stage.gpus.gpus[7].lost = True
+
+
+def machine(gpus: int = 8) -> View:
+    """What the app knows of a busy machine: models in most states, `gpus` GPUs with twenty processes on eight, histories."""
+    stage = Sketch()
+    busy(stage)
+    names = ["cpu", "memory", "tokens_out", "tokens_in", "running", "ttft", *(["gpu", "gpu_memory", "power"] if gpus else [])]
+    series = {name: _wave(at) for at, name in enumerate([*names, *(f"gpu:GPU-{index}" for index in range(gpus))])}
+    if gpus:
+        stage.gpus = wire.Gpus(gpus=[_working(at) for at in range(gpus)], count=gpus, host=host(21.0))
+    metrics = wire.ModelMetrics(instance_id="smollm2-1", recipe_id="smollm2", tokens_in_s=1200.4, tokens_out_s=61.2, ttft_ms=81.0)
+    return View(
+        link=Link("live", "gpu1"), status=stage.status, gpus=stage.gpus, recipes=tuple(stage.recipes),
+        metrics=wire.Metrics(models=[metrics]), samples=wire.Samples(step_s=10.0, end=900.0, series=series),
+    )
+
+
+class Sketch(Stage):
+    """A stage that nobody connects to."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("/nonexistent"))
+
+
+def _working(index: int) -> wire.Gpu:
+    one = gpu(index, 9.0 * (index % 8) + 4, (12 * index + 7) % 101)
+    one.fan, one.clock, one.pcie_sent, one.pcie_received, one.throttle = 45.0, 1410.0, 3.4e6 * index, 120e6, []
+    one.processes = [
+        wire.GpuProcess(
+            pid=4100 + 10 * index + at, memory_bytes=(index + 3 - at) * GIB, name=("VLLM::Worker_TP0", "python", "comfy")[at],
+            owner=("ada", "grace", "eve")[at], instance_id="smollm2-1" if at == 0 else None,
+        )
+        for at in range(3 if index < 4 else 2)
+    ]
+    return one
+
+
+def _wave(phase: int) -> list[float | None]:
+    return [50.0 + 40.0 * math.sin(at / 9 + phase) for at in range(90)]

@@ -32,6 +32,8 @@ class Stage:
         self.given: dict[str, Any] = {}
         self.status = wire.Status(running=False, process=None, inference_port=8000, launching=None)
         self.gpus = wire.Gpus(reason="no NVIDIA driver is loaded")
+        self.metrics = wire.Metrics()
+        self.samples = wire.Samples(step_s=10.0, end=0.0)
         self.recipes: list[wire.RecipeView] = []
         self.plans: dict[str, wire.LaunchPlan] = {}
         self.checks: dict[str, wire.Check] = {}
@@ -104,7 +106,8 @@ class Stage:
                                                 model_path=body["model_path"], version=1, status="stopped", recipe=body))
             return wire.Stored(success=True, id=body["id"], version=1)
         plain = {"/status": self.status, "/gpus": self.gpus, "/recipes": self.recipes, "/usage": self.usage,
-                 "/config": self.config, "/logs": wire.Logs(sessions=self.files)}
+                 "/config": self.config, "/logs": wire.Logs(sessions=self.files), "/samples": self.samples,
+                 "/snapshot": wire.Snapshot(status=self.status, gpus=self.gpus, metrics=self.metrics, samples=self.samples)}
         if path in plain:
             return plain[path]
         if path == "/plans":
@@ -183,6 +186,7 @@ class Stage:
             at = len(self._events)
             yield "status", "1", wire.to_builtins(self.status)
             yield "gpu", "1", wire.to_builtins(self.gpus)
+            yield "metrics", "1", wire.to_builtins(self.metrics)
             yield from ((kind, "1", data) for kind, data in self._follow(self._events, at, closed))
         elif path.endswith("/turn"):
             for kind, data in self.turn:

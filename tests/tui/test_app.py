@@ -15,7 +15,7 @@ async def test_the_dashboard_shows_the_machine(tmp_path: Path) -> None:
     stage = stage_in(tmp_path)
     scene.busy(stage)
     async with opened(stage, (120, 40)) as shown:
-        await shown.shows("38 %", "4.1 / 24.0 GiB", "no GPU: the NVIDIA driver is not loaded")
+        await shown.shows("38 %", "4.1/24.0 GiB", "no GPU: the NVIDIA driver is not loaded")
         await shown.shows("\u25cf ready", "\u25d0 loading", "41 %", "no progress yet", "\u2716 failed", "the model does not fit")
         stage.sample(scene.host(71.0), "gone")
         await shown.shows("71 %", "no GPU: gone")
@@ -25,7 +25,7 @@ async def test_eight_gpus_and_what_the_driver_does_not_say(tmp_path: Path) -> No
     stage = stage_in(tmp_path)
     scene.large(stage)
     async with opened(stage, (120, 40)) as shown:
-        await shown.shows("7 NVIDIA H100", "lost", "N/A", "58.0 / 80.0 GiB", "412 W")
+        await shown.shows("7 H100 80GB HBM3", "lost", "N/A", "58.0/80.0 GiB", "412 W")
 
 
 async def test_a_bar_moves_only_with_milestones(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ async def test_a_bar_moves_only_with_milestones(tmp_path: Path) -> None:
         await shown.shows("no progress yet")
         stage.status.instances[2].progress = wire.Progress(stage="loading", percent=12.0, message="loading weights")
         stage.publish("status")
-        await shown.shows("12 % loading weights")
+        await shown.shows("12 % \u00b7 loading weights")
         await shown.hides("no progress yet")
 
 
@@ -50,8 +50,8 @@ async def test_what_studio_did_not_start_is_marked_by_sign_and_word(tmp_path: Pa
             pid=7002, ticks=2, name="served", engine="llamacpp", state="keyed", owner="bob\x1b[2J", attached="s", running=3
         ),
     ]
-    async with opened(stage, (140, 40)) as shown:
-        await shown.shows("\u25c7 foreign", "vllm of ada \u00b7 12.0 GiB GPU", "9001", "7001")
+    async with opened(stage, (180, 40)) as shown:
+        await shown.shows("\u25c7 foreign", "vllm of ada, pid 7001", "9001", "12.0 GiB")
         await shown.shows("\u25c6 attached", "llamacpp of bob", "keyed", "3 + 0")
         assert "\x1b" not in shown.text
         await shown.press("end", "enter")
@@ -140,7 +140,7 @@ async def test_a_gone_controller_is_said_and_nothing_is_lost(tmp_path: Path) -> 
         stage.stop()
         with listen(stage.places.control_socket):
             await eventually(lambda: "reconnecting" in shown.text, timeout=2.0, what="said within two seconds")
-            await shown.shows("\u25cf ready", "4.1 / 24.0 GiB")
+            await shown.shows("\u25cf ready", "4.1/24.0 GiB")
         stage.status.instances = stage.status.instances[:1]
         stage.start()
         await shown.hides("reconnecting")
@@ -176,7 +176,7 @@ async def test_screens_that_are_not_shown_get_nothing(tmp_path: Path) -> None:
 async def test_each_digit_opens_its_place_at_every_size(tmp_path: Path) -> None:
     stage = stage_in(tmp_path)
     scene.large(stage)
-    marks = {"1": "PORT", "2": "STATE", "3": "slots are idle", "4": "to smollm2", "5": "12 407", "9": "controller"}
+    marks = {"1": "REQUESTS", "2": "STATE", "3": "slots are idle", "4": "to smollm2", "5": "12 407", "9": "controller"}
     async with opened(stage) as shown:
         for size in ((60, 20), (80, 24), (120, 40), (200, 60)):
             await shown.pilot.resize_terminal(*size)

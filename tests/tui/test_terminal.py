@@ -37,7 +37,7 @@ def test_a_lost_terminal_ends_it_within_a_second(stage: Stage, place: str) -> No
     with app(stage) as window:
         window.until("4.1 / 24.0 GiB")
         window.send(place)
-        window.until({"1": "PORT", "3": "following", "4": "to smollm2"}[place])
+        window.until({"1": "REQUESTS", "3": "following", "4": "to smollm2"}[place])
         window.hang_up()
         window.ended(GONE_S)
 

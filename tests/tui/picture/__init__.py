@@ -14,7 +14,7 @@ from tests.tui.opened import opened, stage_in
 
 FILE = Path(__file__).with_name("dashboard.svg")
 COMMAND = "python -m tests.tui.picture"
-SIZE = (120, 20)
+SIZE = (120, 28)
 SVG = "{http://www.w3.org/2000/svg}"
 # Textual asks a font server for its font, and names its own site: a picture of ours calls nobody.
 OUTSIDE = re.compile(r"\s*@font-face\s*\{.*?\}|<!--.*?-->\s*", re.DOTALL)
@@ -35,9 +35,12 @@ async def draw(folder: Path) -> str:
     """The dashboard of a busy machine as SVG; `folder` becomes its state directory."""
     stage = stage_in(folder)
     scene.busy(stage)
+    seen = scene.machine(4)
+    assert seen.gpus and seen.metrics and seen.samples
+    stage.gpus, stage.metrics, stage.samples = seen.gpus, seen.metrics, seen.samples
     with patch("socket.gethostname", return_value="gpu1"):
         async with opened(stage, SIZE) as shown:
-            await shown.shows("gpu1 ", "38 %", "failed")
+            await shown.shows("gpu1 ", "21 %", "failed", "GPU USE", "1200")
             return OUTSIDE.sub("", shown.app.export_screenshot())
 
 

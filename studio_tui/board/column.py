@@ -1,0 +1,83 @@
+"""Columns that come and go with the width: by rank while they fit, what is left over goes to the flexible ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from studio_tui.board.span import Line, Span, filled, fit
+
+GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`rank` 0 is always shown, the highest goes first. `flex` is its share of what is left, up to `most` cells.
+
+    `gap` is the space before it.
+    """
+
+    name: str
+    title: str
+    cells: int
+    rank: int = 0
+    flex: int = 0
+    most: int = 1000
+    right: bool = False
+    gap: int = GAP
+
+
+Widths = Mapping[str, int]
+Cells = Mapping[str, "tuple[Span, ...] | Span"]
+
+
+def widths(columns: Sequence[Column], cells: int) -> dict[str, int]:
+    """The shown columns with their widths, in their order."""
+    rest = cells
+    shown: set[str] = set()
+    for column in sorted(columns, key=lambda one: one.rank):
+        need = column.cells + (column.gap if shown else 0)
+        if column.rank and need > rest:
+            continue
+        shown.add(column.name)
+        rest -= need
+    found = {one.name: one.cells for one in columns if one.name in shown}
+    spare = max(0, rest)
+    # Twice: what a column at its most does not take, others get.
+    for _ in range(2):
+        hungry = [one for one in columns if one.name in shown and one.flex and found[one.name] < one.most]
+        shares = sum(one.flex for one in hungry)
+        given = 0
+        for one in hungry:
+            more = min(spare * one.flex // shares, one.most - found[one.name])
+            found[one.name] += more
+            given += more
+        spare -= given
+    return found
+
+
+def head(columns: Sequence[Column], found: Widths, cells: int) -> Line:
+    """The titles; the first one names the section."""
+    spans: list[Span] = []
+    for column in columns:
+        if column.name in found:
+            if spans:
+                spans.append(Span(" " * column.gap, "quiet"))
+            spans.append(Span(fit(column.title, found[column.name], column.right), "quiet" if len(spans) else "title"))
+    return filled(spans, cells)
+
+
+def row(columns: Sequence[Column], found: Widths, values: Cells, cells: int) -> Line:
+    """One line; a value of several spans is already as wide as its column."""
+    spans: list[Span] = []
+    for column in columns:
+        if column.name not in found:
+            continue
+        if spans:
+            spans.append(Span(" " * column.gap))
+        value = values.get(column.name, Span(""))
+        if isinstance(value, Span):
+            spans.append(Span(fit(value.text, found[column.name], column.right), value.tone))
+        else:
+            spans += value
+    return filled(spans, cells)

@@ -1,0 +1,97 @@
+"""Histories side by side: what it was, as a graph with one style per row, and what it is now as a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from studio_core import wire
+from studio_tui import unit
+from studio_tui.board import glyph
+from studio_tui.board.glyph import Glyphs
+from studio_tui.board.model import milliseconds
+from studio_tui.board.span import Line, Span, filled, width
+
+TILE, BETWEEN = 34, 3
+COUNT = 120
+
+
+def _rate(value: float) -> str:
+    return f"{value:.0f}/s" if value >= 10 else f"{value:.1f}/s"
+
+
+def _percent(value: float) -> str:
+    return unit.percent(value)
+
+
+def _watt(value: float) -> str:
+    return f"{value:.0f} W"
+
+
+def _count(value: float) -> str:
+    return f"{value:.0f}" if value == round(value) else f"{value:.1f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """`top` is the figure at the full height, None: what fits."""
+
+    series: str
+    title: str
+    text: Callable[[float], str]
+    top: float | None = None
+
+
+GPU_TILES = (
+    Tile("gpu", "GPU use", _percent, 100.0), Tile("tokens_out", "tokens out", _rate),
+    Tile("gpu_memory", "GPU memory", _percent, 100.0), Tile("running", "requests", _count),
+    Tile("power", "power", _watt), Tile("ttft", "first token", milliseconds),
+    Tile("kv", "KV cache", _percent, 100.0), Tile("cpu", "CPU", _percent, 100.0), Tile("tokens_in", "tokens in", _rate),
+    Tile("waiting", "waiting", _count), Tile("memory", "memory", _percent, 100.0),
+)
+# Without a GPU the processor and its memory matter.
+HOST_TILES = (
+    Tile("cpu", "CPU", _percent, 100.0), Tile("memory", "memory", _percent, 100.0), Tile("tokens_out", "tokens out", _rate),
+    Tile("running", "requests", _count), Tile("ttft", "first token", milliseconds), Tile("tokens_in", "tokens in", _rate),
+)
+
+
+def room(cells: int) -> int:
+    """How many stand side by side."""
+    return max(1, (cells + BETWEEN) // (TILE + BETWEEN))
+
+
+def lines(samples: wire.Samples, with_gpus: bool, cells: int, rows: int, signs: Glyphs) -> list[Line]:
+    """A line of titles and `rows` of graphs; those that have something to show."""
+    tiles = [one for one in (GPU_TILES if with_gpus else HOST_TILES) if _tells(samples.series.get(one.series, []))][: room(cells)]
+    if not tiles:
+        return []
+    each = (cells - BETWEEN * (len(tiles) - 1)) // len(tiles)
+    drawn = [_tile(one, samples, each, rows, signs) for one in tiles]
+    return [_beside([part[at] for part in drawn], cells) for at in range(rows + 1)]
+
+
+def _tells(values: list[float | None]) -> bool:
+    return any(value is not None for value in values)
+
+
+def _tile(tile: Tile, samples: wire.Samples, cells: int, rows: int, signs: Glyphs) -> list[Line]:
+    values = samples.series[tile.series]
+    known = [value for value in values if value is not None]
+    top = tile.top or glyph.ceiling(values)
+    name = f"{tile.title.upper()}  "
+    span = f"max {tile.text(max(known))} in {unit.age(samples.step_s * len(values))}"
+    spare = cells - width(name) - width(tile.text(known[-1])) - width(span)
+    heading = [Span(name, "title"), Span(tile.text(known[-1]))]
+    if spare >= 2:
+        heading += [Span(" " * spare), Span(span, "quiet")]
+    graph = glyph.graph(values, cells, rows, top, signs)
+    return [filled(heading, cells), *((Span(text, "graph"),) for text in graph)]
+
+
+def _beside(parts: list[Line], cells: int) -> Line:
+    spans: list[Span] = []
+    for index, part in enumerate(parts):
+        spans += [Span(" " * BETWEEN)] if index else []
+        spans += part
+    return filled(spans, cells)

@@ -1,0 +1,199 @@
+"""Writes of each frame only the cells that differ from what the terminal shows, in as few bytes as it takes.
+
+Textual writes every cell of every changed region, each run with its whole style. Over SSH a dashboard pays for that all day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from rich.color import ColorSystem
+from rich.console import Console
+from rich.style import Style
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.strip import Strip
+
+RESET = "\x1b[0m"
+# So many equal cells are written again rather than stepped over.
+STRIDE = 3
+
+
+class Pen(NamedTuple):
+    """The parameters of SGR for attributes, foreground and background; `link` of OSC 8."""
+
+    attributes: str = ""
+    foreground: str = ""
+    background: str = ""
+    link: str = ""
+
+
+PLAIN = Pen()
+
+
+@lru_cache(maxsize=4096)
+def pen(style: Style | None, system: ColorSystem | None, colourless: bool) -> Pen:
+    """What a style sets."""
+    if style is None:
+        return PLAIN
+    bare = style.without_color if colourless else style
+    link = bare.link or ""
+    sequence = (bare.update_link(None) if link else bare).render("x", color_system=system).partition("x")[0]
+    words = iter(sequence.removeprefix("\x1b[").removesuffix("m").split(";") if sequence else ())
+    found = {"attributes": "", "foreground": "", "background": ""}
+    for word in words:
+        kind = _kind(int(word or 0))
+        if word in ("38", "48"):
+            mode = next(words)
+            word = ";".join([word, mode, *(next(words) for _ in range(3 if mode == "2" else 1))])
+        found[kind] = f"{found[kind]};{word}" if found[kind] else word
+    return Pen(**found, link=link)
+
+
+def _kind(code: int) -> str:
+    if 30 <= code < 39 or 90 <= code < 98:
+        return "foreground"
+    return "background" if 40 <= code < 49 or 100 <= code < 108 else "attributes"
+
+
+def change(old: Pen, new: Pen) -> str:
+    """The shortest way from one pen to another."""
+    if old == new:
+        return ""
+    link = "" if old.link == new.link else f"\x1b]8;;{new.link}\x1b\\"
+    if old[:3] == new[:3]:
+        return link
+    dropped = any(before and not after for before, after in zip(old[:3], new[:3], strict=True))
+    if dropped or old.attributes != new.attributes:
+        return f"{link}\x1b[{';'.join(['0', *filter(None, new[:3])])}m"
+    return f"{link}\x1b[{';'.join(part for before, part in zip(old[1:3], new[1:3], strict=True) if part != before)}m"
+
+
+class Painter:
+    """Knows what the terminal shows since the last whole frame."""
+
+    def __init__(self) -> None:
+        self._size = (0, 0)
+        self._text: list[list[str]] = []
+        self._style: list[list[Style | None]] = []
+
+    def forget(self) -> None:
+        """Somebody else wrote to the terminal."""
+        self._size = (0, 0)
+
+    def update(self, change: CompositorUpdate, console: Console, size: tuple[int, int]) -> CompositorUpdate | None:
+        """What is to be written in place of a change; None where nothing is."""
+        if isinstance(change, LayoutUpdate):
+            change.strips = [list(line) for line in change.strips]
+            self._take(change, size)
+        elif isinstance(change, ChopsUpdate) and size == self._size:
+            text = self._differences(change, console)
+            return Written(text) if text else None
+        return change
+
+    def _take(self, update: LayoutUpdate, size: tuple[int, int]) -> None:
+        region = update.region
+        whole = (region.x, region.y, region.width, region.height) == (0, 0, *size)
+        if whole and size != self._size:
+            self._size = size
+            self._text = [[" "] * size[0] for _ in range(size[1])]
+            self._style = [[None] * size[0] for _ in range(size[1])]
+        elif size != self._size:
+            return
+        for y, line in enumerate(update.strips, region.y):
+            if y < size[1]:
+                self._put(y, region.x, line, None)
+
+    def _put(self, y: int, x: int, strips: Iterable[Strip], changed: set[int] | None) -> None:
+        """Note what a row holds now; cells that differ are added to `changed`."""
+        text, style, limit = self._text[y], self._style[y], self._size[0]
+        for strip in strips:
+            for segment in strip:
+                for sign in _cells(segment.text):
+                    if x >= limit:
+                        return
+                    if text[x] != sign or style[x] != segment.style:
+                        text[x], style[x] = sign, segment.style
+                        if changed is not None:
+                            changed.add(x)
+                    x += 1
+
+    def _differences(self, update: ChopsUpdate, console: Console) -> str:
+        line = Pencil(console)
+        for y in dict.fromkeys(span[0] for span in update.spans):
+            changed: set[int] = set()
+            for x, strip in update.chops[y].items():
+                if strip is not None:
+                    self._put(y, x, (strip,), changed)
+            if changed:
+                line.write(y, sorted(_whole(changed, self._text[y])), self._text[y], self._style[y])
+        return line.text
+
+
+class Pencil:
+    """Writes cells of rows one after the other, and keeps in mind where it is and how it writes."""
+
+    def __init__(self, console: Console) -> None:
+        self._out: list[str] = []
+        self._at = (-1, -1)
+        self._pen = PLAIN
+        self._system, self._colourless = console._color_system, console.no_color
+
+    @property
+    def text(self) -> str:
+        """What was written, with the terminal's own pen at the end; empty for nothing."""
+        if not self._out:
+            return ""
+        return "".join(self._out) + change(self._pen, self._pen._replace(link="")) + RESET
+
+    def write(self, y: int, places: Sequence[int], text: Sequence[str], styles: Sequence[Style | None]) -> None:
+        for x in places:
+            self._go(x, y, text, styles)
+            wanted = pen(styles[x], self._system, self._colourless)
+            self._out += (change(self._pen, wanted), text[x])
+            self._pen, self._at = wanted, (x + max(1, cell_len(text[x])), y)
+
+    def _go(self, x: int, y: int, text: Sequence[str], styles: Sequence[Style | None]) -> None:
+        here, row = self._at
+        if row != y or x < here:
+            self._out.append(f"\x1b[{y + 1};{x + 1}H")
+        elif x - here <= STRIDE and all(pen(styles[at], self._system, self._colourless) == self._pen for at in range(here, x)):
+            self._out.append("".join(text[here:x]))
+        else:
+            self._out.append(f"\x1b[{x - here}C")
+
+
+def _cells(text: str) -> Iterable[str]:
+    """One entry per cell: a wide sign is followed by an empty one, what combines stays with its sign."""
+    if text.isascii() or (cell_len(text) == len(text) and not any(cell_len(sign) != 1 for sign in text)):
+        return text
+    found: list[str] = []
+    for sign in text:
+        taken = cell_len(sign)
+        if taken == 0 and found:
+            found[-1] += sign
+        elif taken:
+            found += [sign, *[""] * (taken - 1)]
+    return found
+
+
+def _whole(changed: set[int], text: list[str]) -> set[int]:
+    """A wide sign is written from its first cell."""
+    found = set()
+    for x in changed:
+        while x and text[x] == "":
+            x -= 1
+        found.add(x)
+    return found
+
+
+class Written(CompositorUpdate):
+    """A change that is text already."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def render_segments(self, console: Console) -> str:
+        return self.text

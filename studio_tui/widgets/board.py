@@ -1,0 +1,128 @@
+"""The dashboard's canvas: one widget, so that a tick costs one comparison and the lines that changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from studio_tui.board import layout, model
+from studio_tui.board.glyph import UNICODE
+from studio_tui.board.span import TONES, Line, plain
+from studio_tui.keymap import bindings
+from studio_tui.view import View
+
+
+class Board(Widget, can_focus=True):
+    """`fill` it with what is known. The cursor is on a model, by its key."""
+
+    BINDINGS = bindings("table")
+    COMPONENT_CLASSES = {f"board--{tone}" for tone in TONES}
+
+    @dataclass
+    class Chosen(Message):
+        """A model was clicked twice."""
+
+        key: str
+
+    def __init__(self, ident: str | None = None) -> None:
+        super().__init__(id=ident)
+        self.signs = UNICODE
+        self._view = View()
+        self._key = ""
+        self._lines: list[Line] = []
+        self._styles: dict[str, Style] = {}
+
+    def fill(self, view: View) -> None:
+        self._view = view
+        self._draw()
+
+    @property
+    def key(self) -> str:
+        """The model under the cursor; empty where there is none."""
+        keys = self._keys()
+        return self._key if self._key in keys else keys[0] if keys else ""
+
+    def _keys(self) -> list[str]:
+        return [model.key(one) for one in model.entries(self._view)]
+
+    def _draw(self) -> None:
+        width, height = self.size
+        if not width or not height:
+            return
+        old, self._lines = self._lines, layout.draw(self._view, width, height, self.key, self.has_focus, self.signs)
+        if len(old) != len(self._lines):
+            self.refresh()
+            return
+        changed = [Region(0, y, width, 1) for y in range(height) if old[y] != self._lines[y]]
+        if changed:
+            self.refresh(*changed)
+
+    def on_resize(self) -> None:
+        self._lines = []
+        self._draw()
+
+    def on_focus(self) -> None:
+        self._draw()
+
+    def on_blur(self) -> None:
+        self._draw()
+
+    def notify_style_update(self) -> None:
+        self._styles = {}
+        super().notify_style_update()
+
+    def render_line(self, y: int) -> Strip:
+        if y >= len(self._lines):
+            return Strip.blank(self.size.width, self.rich_style)
+        return Strip([Segment(text, self._style(tone)) for text, tone in self._lines[y]], self.size.width)
+
+    def _style(self, tone: str) -> Style:
+        found = self._styles.get(tone)
+        if found is None:
+            found = self.get_component_rich_style(f"board--{tone}") if tone else self.rich_style
+            self._styles[tone] = found
+        return found
+
+    # The cursor.
+
+    def _move(self, by: int) -> None:
+        keys = self._keys()
+        if keys:
+            self._key = keys[max(0, min(len(keys) - 1, keys.index(self.key) + by))]
+            self._draw()
+
+    def action_up(self) -> None:
+        self._move(-1)
+
+    def action_down(self) -> None:
+        self._move(1)
+
+    def action_first(self) -> None:
+        self._move(-len(self._keys()))
+
+    def action_last(self) -> None:
+        self._move(len(self._keys()))
+
+    def action_page_up(self) -> None:
+        self._move(-5)
+
+    def action_page_down(self) -> None:
+        self._move(5)
+
+    def on_click(self, event: events.Click) -> None:
+        """A model is found by its name: its line is where it was drawn."""
+        text = plain(self._lines[event.y]) if event.y < len(self._lines) else ""
+        for one in model.entries(self._view):
+            if text[1:].lstrip(f"{self.signs.here} ").startswith(one.name) and one.name:
+                self._key = model.key(one)
+                self._draw()
+                if event.chain == 2:
+                    self.post_message(self.Chosen(self._key))
+                return
