@@ -51,7 +51,8 @@ def authorise(request: Request, keys: Ring, policy: Policy) -> tuple[Principal, 
     Raises:
         NoKey, Denied, WrongHost, NotFound, WrongMethod.
     """
-    check_origin(request, policy)
+    if b"origin" in request.fields:
+        check_origin(request, policy)
     principal = identify(request, keys, policy)
     route = find(request.method, request.path)
     if route is None:
@@ -84,7 +85,7 @@ def identify(request: Request, keys: Ring, policy: Policy) -> Principal:
 
 def check_origin(request: Request, policy: Policy) -> None:
     """A browser's page may call only when its origin was allowed."""
-    origin = request.header(b"origin") if b"origin" in request.fields else None
+    origin = request.header(b"origin")
     if origin is not None and origin not in policy.allowed_origins:
         raise Denied("this Origin may not call", "", "add it to allowed_origins")
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Coroutine
 from functools import partial
-from typing import Any
 
 from studio_core.errors import StudioError, WrongMethod
 from studio_core.gateway import shape
 from studio_core.gateway.answer import LocalAnswer
-from studio_core.gateway.auth import Principal, Ring, authorise, ring
+from studio_core.gateway.auth import Ring, authorise, ring
 from studio_core.gateway.control import Control
-from studio_core.gateway.inference import Engines, Exchange
+from studio_core.gateway.inference import Engines
 from studio_core.gateway.passage import PREFIX, Passage
 from studio_core.gateway.request import Headers, Request, Serve
 from studio_core.gateway.responder import Responder
@@ -49,14 +47,14 @@ class FrontDoor:
     def admit(self, request: Request) -> Serve:
         """By the head alone. Raises NoKey, Denied, NotFound, WrongMethod."""
         self._name(request)
-        if self._asks_for_permission(request):
+        if request.method == "OPTIONS" and self._origin(request) is not None:
             return self._permit
         table = self._routing.table
         if self._callers[0] is not table:
             self._callers = table, ring(table.keys)
         principal, row = authorise(request, self._callers[1], table.policy)
         if row.answers == ENGINE:
-            return partial(self._relay, principal)
+            return partial((self._passage if request.path.startswith(PREFIX) else self._engines).serve, principal)
         return partial(self._control.serve, principal) if row.answers == CONTROLLER else self._local.serve
 
     def refuse(self, request: Request, responder: Responder, error: StudioError) -> None:
@@ -70,15 +68,12 @@ class FrontDoor:
 
     def common(self, request: Request) -> bytes:
         """Lines of every answer's head: its request's id, and what an allowed page's browser wants to read."""
-        self._name(request)
+        if not request.id:
+            self._name(request)
         line = b"x-request-id: %b\r\n" % request.id.encode()
-        if origin := self._origin(request):
+        if b"origin" in request.fields and (origin := self._origin(request)):
             line += ALLOWED % origin.encode("latin-1")
         return line
-
-    def _relay(self, principal: Principal, request: Request, responder: Responder) -> Exchange | Coroutine[Any, Any, None]:
-        engine = self._passage if request.path.startswith(PREFIX) else self._engines
-        return engine.serve(principal, request, responder)
 
     def _name(self, request: Request) -> None:
         request.id = request.id or f"req-{self._id}-{next(self._numbers)}"
@@ -87,11 +82,8 @@ class FrontDoor:
 
     def _origin(self, request: Request) -> str | None:
         """The page's origin, if it is an allowed one."""
-        origin = request.header(b"origin") if b"origin" in request.fields else None
+        origin = request.header(b"origin")
         return origin if origin in self._routing.table.policy.allowed_origins else None
-
-    def _asks_for_permission(self, request: Request) -> bool:
-        return request.method == "OPTIONS" and self._origin(request) is not None
 
     async def _permit(self, request: Request, responder: Responder) -> None:
         """A browser's question whether an allowed origin may call."""

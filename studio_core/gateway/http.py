@@ -159,14 +159,14 @@ class Connection(asyncio.Protocol):
         elif not request.keep_alive:
             self._linger()
         else:
-            self._resume()
+            if self._ahead:
+                self._feed_ahead()
+            self._go_on()
 
-    def _resume(self) -> None:
+    def _feed_ahead(self) -> None:
         ahead, self._ahead = self._ahead, b""
-        if ahead:
-            self.transport.resume_reading()
-            self._inbox.feed(ahead)
-        self._go_on()
+        self.transport.resume_reading()
+        self._inbox.feed(ahead)
 
     def _linger(self) -> None:
         """Say that this was all, and close when the client has seen it."""

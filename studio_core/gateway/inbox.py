@@ -46,7 +46,9 @@ class Inbox:
     `expects`: a client waits for 100 Continue before it sends its body.
     """
 
-    __slots__ = ("_body", "_bytes", "_door", "_fed", "_parser", "_peer", "_request", "_size", "dead", "expects", "phase", "ready")
+    __slots__ = (
+        "_body", "_bytes", "_door", "_fed", "_limit", "_parser", "_peer", "_request", "_size", "dead", "expects", "phase", "ready",
+    )
 
     def __init__(self, door: Door, peer: str) -> None:
         self.ready: deque[Request] = deque()
@@ -54,7 +56,7 @@ class Inbox:
         self._door = door
         self._peer = peer
         self._parser: Any = httptools.HttpRequestParser(self)
-        self._fed = 0
+        self._fed = self._limit = 0
         self._fresh(IDLE)
 
     def close(self) -> None:
@@ -118,19 +120,19 @@ class Inbox:
             raise self._head_too_large()
 
     def on_headers_complete(self) -> None:
-        request = self._request
-        request.method = self._parser.get_method().decode()
-        request.version = self._parser.get_http_version()
-        request.keep_alive = self._parser.should_keep_alive()
+        request, parser = self._request, self._parser
+        request.method = parser.get_method().decode()
+        request.version = parser.get_http_version()
+        request.keep_alive = parser.should_keep_alive()
         # What was fed bounds what the headers have: most heads need not be summed up.
         if self._bytes > HEADER_BYTES and sum(len(name) + len(value) + 4 for name, value in request.headers) > HEADER_BYTES:
             raise self._head_too_large()
         self.phase = BODY
         _check(request)
         fields = request.fields
-        length, limit = int(fields.get(b"content-length", 0)), self._door.body_limit
-        if length > limit:
-            raise self._too_large(limit)
+        length, self._limit = int(fields.get(b"content-length", 0)), self._door.body_limit
+        if length > self._limit:
+            raise self._too_large(self._limit)
         try:
             request.serve = self._door.admit(request)
         except StudioError as error:
@@ -141,9 +143,8 @@ class Inbox:
 
     def on_body(self, data: bytes) -> None:
         self._size += len(data)
-        limit = self._door.body_limit
-        if self._size > limit:
-            raise self._too_large(limit)
+        if self._size > self._limit:
+            raise self._too_large(self._limit)
         self._body.append(data)
 
     def on_message_complete(self) -> None:

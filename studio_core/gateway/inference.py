@@ -58,7 +58,7 @@ class Exchange:
     """One request and its answer, as a `Work` of its connection and the `Asker` of its upstream."""
 
     __slots__ = (
-        "_asked_again", "_engines", "_heard_at", "_hold_until", "_lease", "_over", "_paused", "_relay", "_request", "_responder",
+        "_asked_again", "_engines", "_heard_at", "_lease", "_over", "_paused", "_relay", "_request", "_responder",
         "_route", "_said", "_stream", "_task", "_upstream", "_wish", "key", "model", "observation", "path",
     )
 
@@ -83,9 +83,6 @@ class Exchange:
     def begin(self) -> None:
         """Let in is written down: a start line, and an end line whatever becomes of it."""
         try:
-            problem = self._read()
-            if problem is not None:
-                raise problem
             self._go()
         except StudioError as error:
             self._fail(error)
@@ -96,7 +93,8 @@ class Exchange:
         """Fill a stream's silence. Its headers are held back for a while, so that an early failure keeps its status."""
         pause, relay = self._engines.routing.table.policy.ping_s, self._relay
         if relay is EVENTS or (relay is NOT_YET and self._stream):
-            due = self._heard_at + pause if self._responder.started else self._hold_until
+            held = self.observation.began + self._engines.routing.table.policy.hold_headers_s
+            due = self._heard_at + pause if self._responder.started else held
             if now < due:
                 return min(due, now + pause)
             if self.observation.at_boundary:
@@ -118,36 +116,30 @@ class Exchange:
 
     # Getting to the engine.
 
-    def _read(self) -> BadInput | None:
-        """What is asked for, into the start line; what is wrong with it."""
-        request, routing = self._request, self._engines.routing
+    def _go(self) -> None:
+        """At once where the model is ready and a connection waits. Raises BadInput."""
+        request, engines = self._request, self._engines
+        routing = engines.routing
         self._wish, problem = peek(request.body)
         model = self._wish.model
         self.model = model = model if isinstance(model, str) else ""
         self._stream = self._wish.stream is True
         self._lease = Lease(routing, model)
-        self._hold_until = self.observation.began + routing.table.policy.hold_headers_s
-        route = routing.lookup(model)
-        recipe = None if route is None else route.recipe
-        self._engines.running[request.id] = self
-        self._engines.journal.put(
-            Start(request.id, time.time(), self.path, model[:NAME_LIMIT] or None, recipe, None, self.key, self._stream)
-        )
-        if problem is None and not model:
-            problem = BadInput("`model` is missing", "the body names no model", "see /v1/models")
-        return problem
-
-    def _go(self) -> None:
-        """At once where the model is ready and a connection waits. Raises UnknownModel."""
-        route = self._lease.take()
-        if route is not None:
-            self._route = route
-            assert route.upstream is not None
-            upstream = self._engines.pool.idle(route.upstream.where)
-            if upstream is not None:
-                self._ask(route, upstream)
-                return
-        self._task = asyncio.create_task(self._wait(route))
+        known = routing.lookup(model)
+        engines.running[request.id] = self
+        engines.journal.put(Start(
+            request.id, time.time(), self.path, model[:NAME_LIMIT] or None, known.recipe if known is not None else None, None,
+            self.key, self._stream,
+        ))
+        if problem is not None:
+            raise problem
+        if not model:
+            raise BadInput("`model` is missing", "the body names no model", "see /v1/models")
+        route = self._route = self._lease.take()
+        if route is not None and route.upstream is not None and (upstream := engines.pool.idle(route.upstream.where)) is not None:
+            self._ask(route, upstream)
+        else:
+            self._task = asyncio.create_task(self._wait(route))
 
     async def _wait(self, route: Route | None, fresh: bool = False) -> None:
         """Until there is an engine, and a connection to it."""
@@ -160,9 +152,8 @@ class Exchange:
             self._crash(error)
 
     async def _leased(self) -> Route:
-        found = self._lease.take()
-        if found is not None:
-            return found
+        if self._engines.routing.find(self.model).state == "ready":
+            return await self._lease.ready()
         async with self._engines.cloakroom.keep(self._request) as body:
             route = await self._lease.ready()
             self._request.body = body()
@@ -186,16 +177,19 @@ class Exchange:
         request, target = self._request, route.upstream
         assert target is not None
         body = self._told(target.name(self.model), route.filters)
-        head = [b"POST %b HTTP/1.1\r\n%bx-request-id: %b\r\n" % (request.target, target.lines, request.id.encode())]
-        head += [b"%b: %b\r\n" % pair for pair in request.headers if pair[0] in TO_ENGINE]
-        head.append(b"content-length: %d\r\n\r\n" % len(body))
+        head = [
+            b"POST %b HTTP/1.1\r\n%bx-request-id: %b\r\ncontent-length: %d\r\n"
+            % (request.target, target.lines, request.id.encode(), len(body)),
+            *[b"%b: %b\r\n" % pair for pair in request.headers if pair[0] in TO_ENGINE], b"\r\n",
+        ]
         self._upstream = upstream
         try:
             upstream.ask(self, b"".join(head), body)
         except Broken as error:
             self.broken(error)
         else:
-            upstream.flow(not self._paused)
+            if self._paused:
+                upstream.flow(False)
 
     def _told(self, model: str, filters: Filters | None) -> bytes:
         """The body as the engine gets it: the client's own bytes, unless something must differ."""
@@ -241,8 +235,10 @@ class Exchange:
 
     def _head(self, upstream: Upstream) -> None:
         """The engine has begun to answer: what it says goes on as it comes."""
-        headers, responder = answered(upstream.headers), self._responder
-        events = any(name == b"content-type" and value.startswith(EVENT_STREAM) for name, value in headers)
+        headers, responder, events = answered(upstream.headers), self._responder, False
+        for name, value in headers:
+            if name == b"content-type":
+                events = value.startswith(EVENT_STREAM)
         if events and (upstream.status == 200 or not responder.started):
             self._relay, self._heard_at = EVENTS, time.monotonic()
             self._begin(upstream.status, [*SSE_HEADERS, *(pair for pair in headers if pair[0] not in SSE_OURS)])
@@ -314,7 +310,6 @@ class Exchange:
         self._lease.release()
         engines.running.pop(self._request.id, None)
         recipe, instance = (route.recipe, route.instance) if route is not None else (None, None)
-        engines.journal.put(End(
-            id=self._request.id, at=time.time(), status=status, outcome=outcome, error=error, recipe=recipe, instance=instance,
-            **self.observation.figures(),
-        ))
+        engines.journal.put(
+            End(self._request.id, time.time(), status, outcome, error, recipe, instance, *self.observation.figures())
+        )

@@ -41,7 +41,7 @@ class Start(msgspec.Struct, tag="start", tag_field="t", gc=False):
     stream: bool
 
 
-class End(msgspec.Struct, tag="end", tag_field="t", gc=False, kw_only=True):
+class End(msgspec.Struct, tag="end", tag_field="t", gc=False):
     """What became of it: who answered, and what the answer said of itself (`Observation.figures`)."""
 
     id: str

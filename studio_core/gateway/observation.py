@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 DONE = b"[DONE]"
+LF = 10
 # An event ends with an empty line, whatever ends a line (WHATWG HTML, 9.2.5; a lone CR is not used by any engine).
 _END = re.compile(rb"\r?\n\r?\n")
 # What makes an event worth decoding. Inside a text of JSON the quotes would be escaped, so this finds no less than there is.
@@ -32,6 +33,19 @@ class _Said(msgspec.Struct, gc=False):
 
 
 _said = msgspec.json.Decoder(_Said)
+
+
+class Figures(NamedTuple):
+    """What an answer gave for the journal's end line, in its order. Seconds since the request was let in, and tokens."""
+
+    ttft_s: float | None
+    duration_s: float
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None
+    reasoning_tokens: int | None
+    finish: str | None
+    chunks: int
 
 
 class Observation:
@@ -64,9 +78,11 @@ class Observation:
 
     def feed(self, data: bytes) -> bytes:
         """Whole events of what came, byte for byte; the rest is kept until it is whole."""
-        # An engine writes an event at a time, and so it mostly arrives.
-        if not self._rest and not self._torn and 0 <= data.find(b"\n\n") == len(data) - 2 and b"\r" not in data:
-            return data if self._event(data) else b""
+        if not self._rest and not self._torn and (events := _plain(data)):
+            if self.ttft is None:
+                self.ttft = time.monotonic() - self.began
+            self.chunks += events
+            return data
         self._rest += data
         out, start = [], 0
         while (end := _END.search(self._rest, max(start, self._seen))) is not None:
@@ -98,31 +114,27 @@ class Observation:
 
     def looked(self) -> None:
         """That answer is whole."""
-        self._take(self.end())
+        self._take(self._rest)
+        self._rest.clear()
 
-    def figures(self) -> dict[str, Any]:
-        """The fields of the journal's end line that the answer gave."""
-        usage = self.usage
+    def figures(self) -> Figures:
+        """What is known by now."""
+        usage, duration = self.usage, time.monotonic() - self.began
+        if not usage:
+            return Figures(self.ttft, duration, None, None, None, None, self.finish, self.chunks)
         prompt = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
         completion = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
-        return {
-            "ttft_s": self.ttft,
-            "duration_s": time.monotonic() - self.began,
-            "prompt_tokens": _count(usage.get("prompt_tokens", usage.get("input_tokens"))),
-            "completion_tokens": _count(usage.get("completion_tokens", usage.get("output_tokens"))),
-            "cached_tokens": _count(prompt.get("cached_tokens")) if isinstance(prompt, dict) else None,
-            "reasoning_tokens": _count(completion.get("reasoning_tokens")) if isinstance(completion, dict) else None,
-            "finish": self.finish,
-            "chunks": self.chunks,
-        }
+        return Figures(
+            self.ttft, duration,
+            _count(usage.get("prompt_tokens", usage.get("input_tokens"))),
+            _count(usage.get("completion_tokens", usage.get("output_tokens"))),
+            _count(prompt.get("cached_tokens")) if isinstance(prompt, dict) else None,
+            _count(completion.get("reasoning_tokens")) if isinstance(completion, dict) else None,
+            self.finish, self.chunks,
+        )
 
     def _event(self, event: bytes) -> bool:
         """Look at one event; False when the client must not see it."""
-        if event.startswith(b"data: {") and _TELLS.search(event) is None and event.count(b"\ndata:") == 0:
-            if self.ttft is None:
-                self.ttft = time.monotonic() - self.began
-            self.chunks += 1
-            return True
         data = b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
         if data == DONE:
             self.done = True
@@ -146,6 +158,20 @@ class Observation:
             if choice.finish_reason:
                 self.finish = str(choice.finish_reason)[:50]
         return isinstance(said.usage, dict) and not said.choices
+
+
+def _plain(data: bytes) -> int:
+    """How many events these bytes are, if they are whole ones of one line each that tell nothing; else 0.
+
+    So they mostly come: an engine writes an event at a time, and whoever is late reads several at once.
+    """
+    if data[:7] != b"data: {" or b"\r" in data or _TELLS.search(data) is not None:
+        return 0
+    if data.find(b"\n") == len(data) - 2:
+        return int(data[-1] == LF)
+    events = data.count(b"\n\n")
+    whole = data.count(b"\n") == 2 * events and data.count(b"\n\ndata: {") == events - 1 and data[-2:] == b"\n\n"
+    return events if whole else 0
 
 
 def _read(data: bytes | bytearray) -> _Said:

@@ -8,7 +8,7 @@ import time
 from studio_core.errors import NotFound, StudioError
 from studio_core.gateway.auth import Principal
 from studio_core.gateway.inference import Dying
-from studio_core.gateway.journal import Journal
+from studio_core.gateway.journal import End, Journal, Start
 from studio_core.gateway.observation import Observation
 from studio_core.gateway.reader import Reader
 from studio_core.gateway.request import Headers, Request
@@ -35,10 +35,10 @@ class Passage:
         """Raises NotFound, Dying."""
         route, target = self._find(request)
         seen, status, outcome = Observation(), 500, "failed"
-        about = {"path": request.path, "model": route.recipe, "recipe": route.recipe, "instance": route.instance}
-        self._journal.line(t="start", id=request.id, at=time.time(), key=principal.id or None, stream=False, **about)
-        assert route.instance is not None
-        self._routing.enter(route.instance)
+        recipe, instance, key = route.recipe, route.instance, principal.id or None
+        self._journal.put(Start(request.id, time.time(), request.path, recipe, recipe, instance, key, False))
+        assert instance is not None
+        self._routing.enter(instance)
         try:
             status = await self._relay(route, target, request, responder, seen)
             outcome = "ok" if status < 400 else "rejected" if status < 500 else "failed"
@@ -49,11 +49,8 @@ class Passage:
             status, seen.error = error.status, str(error)
             raise
         finally:
-            self._routing.release(route.instance)
-            self._journal.line(
-                t="end", id=request.id, at=time.time(), status=status, outcome=outcome, error=seen.error,
-                recipe=route.recipe, instance=route.instance, **seen.figures(),
-            )
+            self._routing.release(instance)
+            self._journal.put(End(request.id, time.time(), status, outcome, seen.error, recipe, instance, *seen.figures()))
 
     def _find(self, request: Request) -> tuple[Route, bytes]:
         """The route of the instance, named by itself or by its recipe, and what is asked of its engine."""

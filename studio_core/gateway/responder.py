@@ -6,7 +6,6 @@ import asyncio
 import logging
 import math
 from collections.abc import Coroutine, Iterable
-from functools import cache
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -15,7 +14,7 @@ import msgspec
 from studio_core.errors import StudioError
 from studio_core.gateway.request import Door, Request
 
-PHRASES = {int(status): status.phrase for status in HTTPStatus}
+FIRST_LINES = {int(status): b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 EVENT_STREAM = b"text/event-stream"
 BODILESS = frozenset({204, 304})
 # The end of a head, by whether the body is chunked and whether the connection goes on.
@@ -59,7 +58,7 @@ class Responder:
     def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         request, out = self.request, self._out
         sized = status in BODILESS
-        out.append(_first_line(status))
+        out.append(FIRST_LINES.get(status) or b"HTTP/1.1 %d -\r\n" % status)
         for name, value in headers:
             if name == b"content-length":
                 sized = True
@@ -155,8 +154,3 @@ class Chore:
         except Exception as error:  # noqa: BLE001 - it is in the log then
             self._responder.crash(error)
         self._responder.done()
-
-
-@cache
-def _first_line(status: int) -> bytes:
-    return b"HTTP/1.1 %d %s\r\n" % (status, PHRASES.get(status, "-").encode())

@@ -59,8 +59,8 @@ class Upstream(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_asker", "_bodiless", "_excess", "_gone", "_head", "_heard", "_left", "_parser", "_pieces", "_stopped", "_transport",
-        "_used", "headers", "spent", "status", "whole",
+        "_asker", "_bodiless", "_excess", "_gone", "_head", "_heard", "_parser", "_pieces", "_stopped", "_transport",
+        "_used", "headers", "left", "spent", "status", "whole",
     )
 
     def __init__(self) -> None:
@@ -69,7 +69,8 @@ class Upstream(asyncio.Protocol):
         self.whole = True
         self.spent = self._used = self._stopped = False
         self._gone: Broken | None = None
-        self._left: Callable[[Upstream], None] | None = None
+        # Told when the other side closes it while it waits for its next exchange.
+        self.left: Callable[[Upstream], None] | None = None
         self._asker: Asker | None = None
         self._pieces: list[bytes] = []
         self._head = self._heard = self._bodiless = self._excess = False
@@ -89,10 +90,6 @@ class Upstream(asyncio.Protocol):
                 return made
         except (OSError, TimeoutError) as error:
             raise Unreached(f"cannot connect: {error}") from error
-
-    def idle(self, left: Callable[[Upstream], None] | None) -> None:
-        """It waits for its next exchange; `left` is told when the other side closes it meanwhile."""
-        self._left = left
 
     @property
     def usable(self) -> bool:
@@ -165,7 +162,8 @@ class Upstream(asyncio.Protocol):
         if self.whole:
             self._asker, self._used = None, True
             self.spent = self.spent and not self._bodiless and not self._excess
-            self.flow(True)
+            if self._stopped:
+                self.flow(True)
         if asker is not None:
             asker.heard(data)
 
@@ -177,8 +175,8 @@ class Upstream(asyncio.Protocol):
         asker, self._asker, self.spent = self._asker, None, False
         if self._gone is None:
             self._gone = error
-        if self._left is not None:
-            self._left(self)
+        if self.left is not None:
+            self.left(self)
         if asker is not None:
             asker.broken(Stale(str(error)) if self._used and not self._heard else error)
 
@@ -215,6 +213,7 @@ class Pool:
 
     def __init__(self, size: int = 256) -> None:
         self._size = size
+        self._left = self._forget
         self._idle: dict[tuple[str, int], deque[Upstream]] = {}
 
     def idle(self, where: tuple[str, int]) -> Upstream | None:
@@ -222,7 +221,7 @@ class Pool:
         waiting = self._idle.get(where)
         while waiting:
             found = waiting.pop()
-            found.idle(None)
+            found.left = None
             if found.usable:
                 return found
         return None
@@ -236,11 +235,11 @@ class Pool:
         waiting = self._idle.get(where)
         if waiting is None:
             waiting = self._idle[where] = deque()
-        if not one.spent or not one.usable or len(waiting) >= self._size:
+        if one.spent and len(waiting) < self._size:
+            one.left = self._left
+            waiting.append(one)
+        else:
             one.close()
-            return
-        one.idle(self._forget)
-        waiting.append(one)
 
     def _forget(self, gone: Upstream) -> None:
         for where, waiting in self._idle.items():

@@ -40,12 +40,12 @@ def test_any_split_is_read_the_same(texts: list[str], end: str, hide: bool, data
     seen = b"".join(watch.feed(whole[a:b]) for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)) + watch.end()
     assert seen == (b"".join(shown) if hide else whole)
     figures = watch.figures()
-    assert figures["prompt_tokens"] == 7
-    assert figures["completion_tokens"] == 3
-    assert figures["cached_tokens"] == 5
-    assert figures["reasoning_tokens"] == 2
-    assert figures["finish"] == "stop"
-    assert figures["chunks"] == len(texts) + 1
+    assert figures.prompt_tokens == 7
+    assert figures.completion_tokens == 3
+    assert figures.cached_tokens == 5
+    assert figures.reasoning_tokens == 2
+    assert figures.finish == "stop"
+    assert figures.chunks == len(texts) + 1
     assert watch.done
     assert watch.at_boundary
 
@@ -84,8 +84,8 @@ def test_an_engine_may_say_anything(body: Any) -> None:
     watch = Observation()
     watch.feed(event(body))
     figures = watch.figures()
-    assert figures["prompt_tokens"] is None
-    assert figures["cached_tokens"] is None
+    assert figures.prompt_tokens is None
+    assert figures.cached_tokens is None
 
 
 def test_an_error_in_the_stream_is_noted() -> None:
@@ -102,7 +102,7 @@ def test_an_answer_that_is_no_stream() -> None:
     watch.look(body[:10])
     watch.look(body[10:])
     watch.looked()
-    assert watch.figures()["completion_tokens"] == 3
+    assert watch.figures().completion_tokens == 3
     assert watch.finish == "length"
 
 
@@ -112,4 +112,4 @@ def test_the_names_that_others_have_for_tokens() -> None:
     watch.look(json.dumps({"usage": usage}).encode())
     watch.looked()
     figures = watch.figures()
-    assert (figures["prompt_tokens"], figures["completion_tokens"], figures["cached_tokens"]) == (4, 9, 1)
+    assert (figures.prompt_tokens, figures.completion_tokens, figures.cached_tokens) == (4, 9, 1)
