@@ -1,65 +1,31 @@
-"""The gateway's data plane beside nginx and no proxy at all: the same stub, the same client, in one run, interleaved.
+"""The gateway's data plane beside others and no proxy at all: the same engine, the same client, in one run, interleaved.
 
 The gateway is Studio's own, started as `studio up` does, with a key, the journal on, and one recipe whose engine is the stub.
-It and nginx have core 0 to themselves; stub and client share core 1.
+Ratios are taken per round, and the median of the rounds counts.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import shutil
 import stat
-import subprocess
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-import psutil
-
-from studio_core.bench.figure import Row
+from studio_core.bench import endurance
+from studio_core.bench.figure import ROUNDS, Row
+from studio_core.bench.peer import peers
 from studio_core.bench.premises import Premises, premises, until
 from studio_core.bench.tool import build
+from studio_core.bench.way import LOAD_CORE, MODEL, PROXY_CORE, Figures, Way, load
 from studio_core.errors import StudioError
-from studio_core.supervisor import port
 
-ROUNDS = 5
-OPEN = 1000
-MODEL = "stub"
-PROXY_CORE, LOAD_CORE = "0", "1"
 # What llama-server would print: the flags that a recipe's own fields use.
 HELP = "--model F\\n--host H\\n--port N\\n--alias A\\n--ctx-size N\\n--metrics\\n"
-NGINX = """
-worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-  uwsgi_temp_path {folder}; scgi_temp_path {folder}; client_max_body_size 64m; client_body_buffer_size 16m;
-  keepalive_requests 1000000;
-  upstream stub {{ server 127.0.0.1:{stub}; keepalive 1024; keepalive_requests 1000000; }}
-  server {{
-    listen 127.0.0.1:{port}; tcp_nodelay on;
-    location / {{
-      proxy_pass http://stub; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
-      proxy_request_buffering on; proxy_read_timeout 300s;
-    }}
-  }}
-}}
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way to the stub: its port, and who is measured (0: nobody)."""
-
-    port: int
-    pid: int = 0
-
-
+GATEWAY, DIRECT = "gateway", "direct"
 # Mode and options of the load client.
 LOADS: Mapping[str, tuple[str, ...]] = {
     "small": ("rps", "-c", "64", "-d", "2"),
@@ -69,123 +35,163 @@ LOADS: Mapping[str, tuple[str, ...]] = {
     "first": ("stream", "-c", "1", "-t", "200", "-n", "5", "-r", "0"),
     "big": ("rps", "-c", "1", "-b", "8000000", "-d", "2"),
 }
-Runs = dict[str, dict[str, dict[str, float]]]
+# Settings that a reader of the figures asks for.
+SHOWN = frozenset({"host", "api_key", "tls_cert", "queue_limit", "body_limit", "allowed_hosts", "exclusive", "log_level"})
+# Of one round of a load: way → figures.
+Round = Mapping[str, Figures]
+# The value of a way in a round.
+Value = Callable[[Round, str], float]
+
+
+def plain(name: str) -> Value:
+    return lambda one, way: one[way][name]
+
+
+def added(name: str) -> Value:
+    """To what it is without a proxy."""
+    return lambda one, way: one[way][name] - one[DIRECT][name]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A value of a load that is compared with every other way; `aims` where there is one."""
+
+    name: str
+    load: str
+    value: Value
+    unit: str
+    aims: Mapping[str, float] = field(default_factory=dict)
+    least: bool = False
+    scale: float = 1.0
+
+
+FIGURES = (
+    Figure("small requests, 64 connections", "small", plain("rps"), "/s", {"nginx": 0.4, "vllm-router": 2.0}, least=True),
+    Figure("processor per small request", "small", plain("cpu_us_per_req"), "us"),
+    Figure("added per chunk, random phase", "random", added("chunk.p50"), "us", {"nginx": 1.2}),
+    Figure("added per chunk, in step", "step", added("chunk.p50"), "us", {"vllm-router": 1.0}),
+    Figure("processor per chunk", "random", plain("cpu_s_per_Mchunk"), "us", {"nginx": 1.3}),
+    Figure("added first token", "first", added("ttft.p50"), "us", {"nginx": 1.4}),
+    Figure("800 streams x 50/s", "many", plain("chunks_s"), "/s", {DIRECT: 0.97}, least=True),
+    Figure("8 MB prompt", "big", plain("req.p50"), "ms", {"nginx": 2.2}, scale=1e-3),
+)
 
 
 def measure() -> list[Row]:
-    """Ratios of medians over ROUNDS rounds; then what needs no comparison: memory per open stream, and leaving."""
-    with tempfile.TemporaryDirectory() as folder, premises() as home, ways(home, Path(folder)) as (found, key):
-        asked = Counter[str]()
-        runs = {load: _rounds(found, key, arguments, asked) for load, arguments in LOADS.items()}
-        rows = [*_small(runs), *_chunks(runs), *_rest(runs), *_alone(found, key, asked)]
-        return [*rows, _journal(home, asked["gateway"])]
+    """Every way's figures, then what needs no comparison, each in a Studio of its own where the first has grown."""
+    with tempfile.TemporaryDirectory() as folder, premises() as home, _ways(home, Path(folder)) as (found, missing, key):
+        asked = 0
+        runs: dict[str, list[Round]] = {}
+        for name, arguments in LOADS.items():
+            runs[name] = list(_rounds(name, arguments, found, key, missing))
+            asked += sum(int(one[GATEWAY]["started"]) for one in runs[name])
+        gone, more = endurance.gone(found[GATEWAY], found[DIRECT].port, key)
+        rows = [_settings(home), *_compared(runs), *gone, _missing(missing), endurance.unwritten(home, asked + more)]
+    return [*rows, *_apart(endurance.idle), *_apart(endurance.churn), *_apart(endurance.acquire)]
 
 
-def _rounds(found: Mapping[str, Way], key: str, arguments: tuple[str, ...], asked: Counter[str]) -> dict[str, dict[str, float]]:
-    """Way → the median of each figure of the client."""
-    told: dict[str, list[dict[str, float]]] = {name: [] for name in found}
+def _apart(figure: Callable[[Premises, Way, str], Iterator[Row]]) -> list[Row]:
+    """In a Studio that nobody has used yet."""
+    with tempfile.TemporaryDirectory() as folder, premises() as home:
+        engine(home, Path(folder))
+        return list(figure(home, _gateway(home), _key(home)))
+
+
+def _rounds(
+    name: str, arguments: tuple[str, ...], found: dict[str, Way], key: str, missing: dict[str, str]
+) -> Iterator[Round]:
+    """Whoever fails a load is left out of the rest of it; the gateway may not."""
+    carry = {way: one for way, one in found.items() if not one.loads or name in one.loads}
     for _ in range(ROUNDS):
-        for name, way in found.items():
-            told[name].append(_load(way, key, arguments))
-            asked[name] += int(told[name][-1]["started"])
-    return {name: {one: median(each[one] for each in rounds) for one in rounds[0]} for name, rounds in told.items()}
-
-
-def _load(way: Way, key: str, arguments: tuple[str, ...]) -> dict[str, float]:
-    """What the client measured, flat: `chunk.p50` in microseconds, and so on. Raises StudioError."""
-    argv = ["taskset", "-c", LOAD_CORE, str(build("sse_load")), *arguments, "-p", str(way.port), "-k", key, "-m", MODEL]
-    argv += ["-P", str(way.pid)] if way.pid else []
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
-    try:
-        found = json.loads(done.stdout)
-    except ValueError:
-        raise StudioError("the load client failed", done.stderr[-300:]) from None
-    if found["errors"]:
-        raise StudioError("requests failed", f"{found['errors']} of {found['started']}: {' '.join(arguments)}")
-    flat = {name: value for name, value in found.items() if isinstance(value, int | float)}
-    return flat | {f"{name}.{one}": value for name, many in found.items() if isinstance(many, dict) for one, value in many.items()}
+        told: dict[str, Figures] = {}
+        for way, one in list(carry.items()):
+            try:
+                told[way] = load(one, key, arguments)
+            except StudioError as error:
+                if way in (GATEWAY, DIRECT):
+                    raise
+                missing[f"{way} ({name})"] = " ".join(str(error).split())[:100]
+                del carry[way]
+        yield told
 
 
 # The figures.
 
 
-def _small(runs: Runs) -> Iterator[Row]:
-    rps = {name: one["rps"] for name, one in runs["small"].items()}
-    note = ", ".join(f"{name} {value:.0f}/s" for name, value in rps.items())
-    yield Row("proxy: small requests at 64 connections, per second", rps["gateway"], "1/s", note=note)
-    if "nginx" in rps:
-        yield Row("proxy: small requests over nginx's", rps["gateway"] / rps["nginx"], "times", 0.4, note, least=True)
+def _compared(runs: Mapping[str, Sequence[Round]]) -> Iterator[Row]:
+    for one in FIGURES:
+        rounds = [told for told in runs[one.load] if GATEWAY in told]
+        values = {way: _median(rounds, one.value, way) for way in _common(rounds)}
+        note = ", ".join(f"{way} {value * one.scale:.3g} {one.unit}" for way, value in values.items() if value is not None)
+        for way in values:
+            yield from _ratio(one, rounds, way, note)
 
 
-def _chunks(runs: Runs) -> Iterator[Row]:
-    for load, aim in (("random", 1.2), ("step", None)):
-        added = _added(runs[load], "chunk.p50")
-        note = ", ".join(f"{name} {value:.0f} us" for name, value in added.items())
-        yield Row(f"proxy: added per chunk, {load}", added["gateway"], "us", note=note)
-        if "nginx" in added:
-            yield Row(f"proxy: added per chunk over nginx's, {load}", added["gateway"] / added["nginx"], "times", aim, note)
-    cost = {name: one["cpu_s_per_Mchunk"] for name, one in runs["random"].items() if "cpu_s_per_Mchunk" in one}
-    note = ", ".join(f"{name} {value:.0f} us" for name, value in cost.items())
-    if "nginx" in cost:
-        yield Row("proxy: processor per chunk over nginx's", cost["gateway"] / cost["nginx"], "times", 1.3, note)
+def _ratio(one: Figure, rounds: Sequence[Round], way: str, note: str) -> Iterator[Row]:
+    if way == GATEWAY:
+        return
+    ratios = [
+        one.value(told, GATEWAY) / other for told in rounds
+        if way in told and (other := _value(told, one.value, way)) is not None and other > 0
+    ]
+    if ratios:
+        span = f"{min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} rounds; {note}"
+        yield Row(f"proxy: {one.name}, over {way}'s", median(ratios), "times", one.aims.get(way), span, one.least)
 
 
-def _rest(runs: Runs) -> Iterator[Row]:
-    added = _added(runs["first"], "ttft.p50")
-    note = ", ".join(f"{name} {value:.0f} us" for name, value in added.items())
-    if "nginx" in added:
-        yield Row("proxy: added first token over nginx's", added["gateway"] / added["nginx"], "times", 1.4, note)
-    many = {name: one["chunks_s"] for name, one in runs["many"].items()}
-    note = ", ".join(f"{name} {value:.0f}/s" for name, value in many.items())
-    yield Row("proxy: 800 streams x 50/s over direct", many["gateway"] / many["direct"], "times", 0.97, note, least=True)
-    big = {name: one["req.p50"] for name, one in runs["big"].items()}
-    note = ", ".join(f"{name} {value / 1000:.1f} ms" for name, value in big.items())
-    if "nginx" in big:
-        yield Row("proxy: 8 MB prompt over nginx's", big["gateway"] / big["nginx"], "times", 2.2, note)
+def _median(rounds: Sequence[Round], value: Value, way: str) -> float | None:
+    found = [one for told in rounds if way in told and (one := _value(told, value, way)) is not None]
+    return median(found) if found else None
 
 
-def _added(way: Mapping[str, Mapping[str, float]], figure: str) -> dict[str, float]:
-    return {name: one[figure] - way["direct"][figure] for name, one in way.items() if name != "direct"}
+def _value(told: Round, value: Value, way: str) -> float | None:
+    """None where it was not measured: nobody is watched on the direct way."""
+    try:
+        return value(told, way)
+    except KeyError:
+        return None
 
 
-def _alone(found: Mapping[str, Way], key: str, asked: Counter[str]) -> Iterator[Row]:
-    gateway, stub = found["gateway"], found["direct"].port
-    left = _load(gateway, key, ("cancel", "-s", str(stub), "-t", "100", "-r", "50"))
-    silent = _load(gateway, key, ("cancel", "-s", str(stub), "-t", "100", "-r", "-1"))
-    for name, one in (("", left), (", silent", silent)):
-        count = f"{one['cancel.n']:.0f} of 100, longest {one['cancel.max'] / 1000:.1f} ms"
-        yield Row(f"proxy: client gone to upstream closed{name}", one["cancel.p50"] / 1000, "ms", 1.0, count)
-    held = _load(gateway, key, ("hold", "-c", str(OPEN), "-d", "15"))
-    each = (held["rss1_mb"] - held["rss0_mb"]) * 1e3 / OPEN
-    yield Row("proxy: memory of an idle stream", each, "kB", 10.0, f"{OPEN} open, {held['errors']:.0f} cut")
-    asked["gateway"] += sum(int(one["started"]) for one in (left, silent, held))
+def _common(rounds: Sequence[Round]) -> list[str]:
+    return list(dict.fromkeys(way for told in rounds for way in told))
 
 
-def _journal(home: Premises, asked: int) -> Row:
-    """Every request has its row."""
-    def rows() -> int:
-        return int(home.client.usage()["totals"]["total_requests"])
+def _settings(home: Premises) -> Row:
+    """What Studio ran with: the shipped values, and what was set otherwise."""
+    listed = home.client.config()["settings"]
+    changed = [f"{one['name']}={one['value']}" for one in listed if one["origin"] != "default"]
+    gateway = [f"{one['name']}={one['value']}" for one in listed if one["origin"] == "default" and one["name"] in SHOWN]
+    note = f"set: {', '.join(changed)}; shipped: {', '.join(gateway)}; a key with every scope, journal on"
+    return Row("proxy: settings that differ from the shipped", len(changed), "of " + str(len(listed)), note=note)
 
-    with contextlib.suppress(StudioError):
-        until(lambda: rows() >= asked, "the journal is taken in")
-    return Row("proxy: requests without a row", abs(asked - rows()), "rows", 0.0, f"{asked} requests")
+
+def _missing(missing: Mapping[str, str]) -> Row:
+    return Row("proxy: not measured", len(missing), "peers", note="; ".join(f"{name}: {why}" for name, why in missing.items()))
+
+
+# The ways.
 
 
 @contextlib.contextmanager
-def ways(home: Premises, folder: Path) -> Iterator[tuple[dict[str, Way], str]]:
-    """Direct, nginx where it is installed, and the gateway; and the key that all are called with."""
-    instance = _engine(home, folder)
-    gateway = home.client.status().gateway.pid or 0
-    for task in os.listdir(f"/proc/{gateway}/task"):
+def _ways(home: Premises, folder: Path) -> Iterator[tuple[dict[str, Way], dict[str, str], str]]:
+    """Direct, through the gateway, through its peers; who is missing; and the key that all are called with."""
+    stub = engine(home, folder)
+    with peers(folder, stub) as (others, missing):
+        yield {DIRECT: Way(stub), GATEWAY: _gateway(home), **others}, missing, _key(home)
+
+
+def _gateway(home: Premises) -> Way:
+    pid = home.client.status().gateway.pid or 0
+    for task in os.listdir(f"/proc/{pid}/task"):
         os.sched_setaffinity(int(task), {int(PROXY_CORE)})
-    found = {"direct": Way(instance), "gateway": Way(home.settings.port, gateway)}
-    with contextlib.ExitStack() as stack:
-        if shutil.which("nginx"):
-            found["nginx"] = stack.enter_context(_nginx(folder, instance))
-        yield found, home.places.admin_key.read_text(encoding="ascii").strip()
+    return Way(home.settings.port, (pid,))
 
 
-def _engine(home: Premises, folder: Path) -> int:
+def _key(home: Premises) -> str:
+    return home.places.admin_key.read_text(encoding="ascii").strip()
+
+
+def engine(home: Premises, folder: Path) -> int:
     """The stub as a recipe's engine; its port."""
     binary, model = folder / "stub", folder / "model.gguf"
     binary.write_text(
@@ -195,21 +201,8 @@ def _engine(home: Premises, folder: Path) -> int:
     )
     binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
     model.write_bytes(b"GGUF and nothing else")
-    home.client.put_recipe({"id": MODEL, "backend": "llamacpp", "model_path": str(model), "binary": str(binary)})
-    return home.launch(MODEL).port
-
-
-@contextlib.contextmanager
-def _nginx(folder: Path, stub: int) -> Iterator[Way]:
-    """nginx with one worker, on the proxy's core. Raises StudioError when it does not come up."""
-    number = port.pick(stub + 1)
-    config = folder / "nginx.conf"
-    config.write_text(NGINX.format(folder=folder, stub=stub, port=number), encoding="utf-8")
-    argv = ["taskset", "-c", PROXY_CORE, "nginx", "-p", str(folder), "-c", str(config), "-e", str(folder / "error.log")]
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as master:
-        try:
-            until(lambda: master.poll() is not None or port.accepts("127.0.0.1", number), "nginx listens")
-            worker = next((one.pid for one in psutil.Process(master.pid).children()), master.pid)
-            yield Way(number, worker)
-        finally:
-            master.terminate()
+    for name in (MODEL, endurance.OTHER):
+        home.client.put_recipe({"id": name, "backend": "llamacpp", "model_path": str(model), "binary": str(binary)})
+    found = home.launch(MODEL).port
+    until(lambda: home.client.status().gateway.connected, "the gateway is linked")
+    return found

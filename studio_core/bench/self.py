@@ -34,6 +34,8 @@ FIGURES = {
     "suite": ("studio_core.bench.suite", "duration of the default test run, as its runner tells it"),
 }
 PACKAGES = ("textual", "msgspec", "httptools", "uvicorn", "starlette", "pydantic", "xllamacpp", "psutil", "nvidia-ml-py")
+# Which peers `proxy` installs (`bench/peer.py`).
+PEERS = "STUDIO_BENCH_PEERS"
 HEAD = ["FIGURE", "VALUE", "UNIT", "AIM", "", "HOW"]
 MISSED, UNMEASURED = 1, 2
 
@@ -42,7 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m studio_core.bench.self", description="Measure Studio's own figures.")
     parser.add_argument("name", nargs="*", help=f"of: {', '.join(FIGURES)}; all without a name")
     parser.add_argument("--list", action="store_true", help="what there is to measure")
+    parser.add_argument("--peers", metavar="NAMES", help="install and measure these beside the gateway: vllm-router, ..., or all")
     options = parser.parse_args(arguments)
+    if options.peers:
+        os.environ[PEERS] = options.peers
     if unknown := set(options.name) - set(FIGURES):
         parser.error(f"no figure named {', '.join(sorted(unknown))}; there are {', '.join(FIGURES)}")
     if options.list:
