@@ -31,6 +31,7 @@ from studio_core.metrics.meter import Meter
 from studio_core.metrics.recorder import Recorder, figures
 from studio_core.models.discovery import studio_models
 from studio_core.paths import Places
+from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
 from studio_core.store.chat import ChatTable
 from studio_core.store.key import KeyTable, ensure_admin_key
@@ -44,6 +45,7 @@ from studio_core.store.takeover import takeover
 from studio_core.supervisor import identity, launch
 from studio_core.supervisor.attempt import Attempt
 from studio_core.supervisor.foreign import Foreigners
+from studio_core.supervisor.inquirer import Inquirer
 from studio_core.supervisor.job import Jobs
 from studio_core.supervisor.keeper import Keeper, Surroundings
 from studio_core.supervisor.kin import kin
@@ -76,6 +78,7 @@ class Controller:
         self.supervisor = self._door.supervisor = Supervisor(
             around, self.recipes.usable, self._door, self._over, self.launches.last
         )
+        self._inquirer = Inquirer(settings, self._readable, self._starting)
         self._foreign = Foreigners(
             places.attached, lambda found: kin(found, self.supervisor.keepers()), self._names, self._changed
         )
@@ -132,6 +135,7 @@ class Controller:
         await self._herald.start()
         for server in reversed(self._servers):
             await server.start()
+        await self._inquirer.start()
 
     async def stop(self, gateway: bool, engines: bool) -> None:
         """Engines go on unless `engines`; the gateway goes on unless `gateway`."""
@@ -140,6 +144,7 @@ class Controller:
         self._services.hub.close()
         for server in self._servers:
             await server.stop()
+        await self._inquirer.stop()
         await self._turns.stop()
         await self._herald.stop()
         await self._gpu.stop()
@@ -159,10 +164,20 @@ class Controller:
     def _changed(self) -> None:
         self._door.changed()
         self._herald.changed()
+        self._inquirer.give_way()
 
     async def _recipes_changed(self) -> None:
         await self._door.known()
         self._herald.changed()
+        self._inquirer.notice()
+
+    def _starting(self) -> bool:
+        return any(one.state not in launch.OVER for one in self.supervisor.launches()) or any(
+            keeper.life.coming for keeper in self.supervisor.keepers()
+        )
+
+    async def _readable(self) -> list[Recipe]:
+        return [one.recipe for one in await self.recipes.list() if one.recipe is not None]
 
     def _sampled(self, sample: wire.Gpus) -> None:
         self._learned.sampled(sample, self.supervisor.keepers())
@@ -184,7 +199,7 @@ class Controller:
         write.add_done_callback(self._writes.discard)
 
     async def _names(self) -> list[str]:
-        return [name for one in await self.recipes.list() if one.recipe is not None for name in one.recipe.public_names]
+        return [name for one in await self._readable() for name in one.public_names]
 
     async def _acquire(self, recipe_id: str) -> None:
         await self.supervisor.acquire(recipe_id)
@@ -209,6 +224,7 @@ class Controller:
             start=keeper.pace.start() if keeper is not None else None,
         )
         await self._later.do(partial(self.launches.add, row))
+        self._inquirer.notice()
 
     # What the routes ask.
 
@@ -232,7 +248,7 @@ class Controller:
         return await lifetime(self.store)
 
     async def _models(self) -> dict[str, Any]:
-        stored = [one.recipe for one in await self.recipes.list() if one.recipe is not None]
+        stored = await self._readable()
         return await asyncio.to_thread(studio_models, self._settings.models_dir, stored)
 
     def _daemons(self) -> Daemons:

@@ -79,6 +79,9 @@ def _not_run(path: str, error: OSError, hint: str) -> BadRecipe:
 _ASKING = threading.Lock()
 # What could not answer is not asked again by itself as long as it and this process stay as they are.
 _SILENT: set[str] = set()
+_CHILDREN: set[subprocess.Popen[str]] = set()
+# How often `abandon` was called.
+_abandoned = [0]
 
 
 def kept(python: Path, engine: str) -> Catalog | None:
@@ -95,12 +98,21 @@ def learn(python: Path, engine: str, patience: float = PROBE_S) -> bool:
     file = _file(python, engine)
     if file is None or str(file) in _SILENT:
         return False
+    before = _abandoned[0]
     try:
         package(python, engine, patience)
-    except BadRecipe:
-        _SILENT.add(str(file))
+    except (BadRecipe, OSError):
+        if _abandoned[0] == before:
+            _SILENT.add(str(file))
         return False
     return True
+
+
+def abandon() -> None:
+    """End what is being asked; it may be asked again."""
+    _abandoned[0] += 1
+    for child in tuple(_CHILDREN):
+        child.kill()
 
 
 def unasked(python: Path, engine: str) -> bool:
@@ -140,7 +152,7 @@ def _package(python: Path, engine: str, patience: float) -> Catalog:
 def _answer(python: Path, engine: str, patience: float) -> Mapping[str, Any]:
     title, hint = f"{engine} cannot be asked for its flags", f"see what it says: {python} -c 'import {engine}'"
     try:
-        done = _run([str(python), str(PROBES / f"{engine}_parser.py")], patience)
+        done = _run([str(python), str(PROBES / f"{engine}_parser.py")], patience, _CHILDREN)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BadRecipe(title, str(error), hint) from error
     try:
@@ -163,16 +175,20 @@ def _file(python: Path, engine: str) -> Path | None:
     return cache_dir() / "flags" / f"{engine}-{digest}.json"
 
 
-def _run(argv: Sequence[str], patience: float) -> subprocess.CompletedProcess[str]:
+def _run(argv: Sequence[str], patience: float, among: set[subprocess.Popen[str]] | None = None) -> subprocess.CompletedProcess[str]:
     """Behind everything else that wants the processor."""
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", env=environment,
                           stdin=subprocess.DEVNULL) as child:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, child.pid, NICE)
+        running = set[subprocess.Popen[str]]() if among is None else among
+        running.add(child)
         try:
             out, err = child.communicate(timeout=patience)
         except BaseException:
             child.kill()
             raise
+        finally:
+            running.discard(child)
         return subprocess.CompletedProcess(list(argv), child.returncode, out, err)
