@@ -20,16 +20,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """The exit code is 1 when a launch would be refused."""
     found = daemon.ensure(settings).check(options.name, ask=not options.quick)
-    print(as_json(found) if options.json else "\n".join(map(clean, _lines(found))))
+    print(as_json(found) if options.json else "\n".join(map(clean, lines(found))))
     return 1 if any(one.severe for one in found.problems) else 0
 
 
-def _lines(found: wire.Check) -> list[str]:
-    lines = [f"{'wrong' if one.severe else 'note '}  {one.field}: {one.text}" + (f" ({one.hint})" if one.hint else "")
+def lines(found: wire.Check) -> list[str]:
+    """Problems, command, environment, files, and the lines of other machines."""
+    told = [f"{'wrong' if one.severe else 'note '}  {one.field}: {one.text}" + (f" ({one.hint})" if one.hint else "")
              for one in found.problems]
-    lines += ["" if lines else "nothing is wrong", shlex.join(found.argv)] if found.argv else []
+    told += ["" if told else "nothing is wrong", shlex.join(found.argv)] if found.argv else []
     own = [one for one in found.environment if one.origin != "inherited"]
-    lines += ["", *(f"{one.name}={one.value}   from {one.origin}" for one in own)] if own else []
-    lines += ["", f"files: {', '.join(found.files)}"] if found.files else []
-    lines += ["", *(f"request: {one}" for one in found.filters)] if found.filters else []
-    return lines + [f"on {one.host}: {one.line}" for one in found.nodes]
+    told += ["", *(f"{one.name}={one.value}   from {one.origin}" for one in own)] if own else []
+    told += ["", f"files: {', '.join(found.files)}"] if found.files else []
+    told += ["", *(f"request: {one}" for one in found.filters)] if found.filters else []
+    return told + [f"on {one.host}: {one.line}" for one in found.nodes]

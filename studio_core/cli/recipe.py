@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from studio_core import daemon
-from studio_core.cli import recipe_import
+from studio_core.cli import recipe_edit, recipe_import
 from studio_core.cli.table import as_json, table
 from studio_core.client import Client
-from studio_core.errors import BadInput, StudioError
+from studio_core.errors import BadInput
 from studio_core.settings import Settings
 from studio_core.text import clean, line
 
@@ -22,7 +18,7 @@ from studio_core.text import clean, line
 def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     for name, what in (
-        ("list", "all recipes"), ("show", "one as YAML"), ("add", "from a YAML file, or - for stdin"), ("edit", "in $EDITOR"),
+        ("list", "all recipes"), ("show", "one as YAML"), ("add", "from a YAML file, or - for stdin"), ("edit", "in $EDITOR, checked before it is stored"),
         ("fix", "make the change that its failure calls for"), ("remove", "delete one"), ("export", "all or one as YAML"),
         ("import", "from a file of recipes, a command, a systemd unit, or another tool's files"),
     ):
@@ -47,7 +43,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.action == "import":
         return recipe_import.run(options, settings)
     client = daemon.ensure(settings)
-    actions = {"show": _show, "export": _export, "add": _add, "edit": _edit, "fix": _fix, "remove": _remove}
+    actions = {"show": _show, "export": _export, "add": _add, "edit": recipe_edit.run, "fix": _fix, "remove": _remove}
     return actions.get(options.action, _list)(client, options)
 
 
@@ -95,33 +91,6 @@ def _warn(client: Client, *names: str) -> None:
     for name in names:
         for one in client.check(name).problems:
             print(clean(f"{name}: {one.field}: {one.text}" + (f" ({one.hint})" if one.hint else "")), file=sys.stderr)
-
-
-def _edit(client: Client, options: argparse.Namespace) -> int:
-    """The stored text in $EDITOR; what comes back is stored only on the version that was read. What is refused is kept."""
-    found = client.recipe(options.name)
-    handle, name = tempfile.mkstemp(prefix=f"{found.id}-", suffix=".yaml")
-    path, before = Path(name), _yaml(found.recipe)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(before)
-    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
-    try:
-        if subprocess.run([*editor, name], check=False).returncode:
-            raise BadInput("the editor failed", " ".join(editor), "set EDITOR")
-        if path.read_text(encoding="utf-8") == before:
-            path.unlink()
-            print("not changed")
-            return 0
-        stored = client.put_recipe({**_read(name)[0], "id": found.id}, found.version)
-    except (OSError, StudioError) as error:
-        print(f"your text is kept in {name}", file=sys.stderr)
-        if isinstance(error, OSError):
-            raise BadInput("the editor could not be used", str(error), "set EDITOR") from error
-        raise
-    path.unlink()
-    print(f"{stored.id} stored, version {stored.version}")
-    _warn(client, stored.id)
-    return 0
 
 
 def _fix(client: Client, options: argparse.Namespace) -> int:

@@ -27,9 +27,9 @@ class RecipeCalls(LaunchCalls):
         path = f"/recipes/{quote(recipe_id, safe='')}/check?ask={str(ask).lower()}"
         return self._send("GET", path, wire.Check, endless=True)
 
-    def check_fields(self, data: Mapping[str, Any]) -> wire.Check:
+    def check_fields(self, data: Mapping[str, Any], ask: bool = False) -> wire.Check:
         """The same of a recipe that is not stored."""
-        return self._send("POST", "/recipes/check", wire.Check, data, endless=True)
+        return self._send("POST", f"/recipes/check?ask={str(ask).lower()}", wire.Check, data, endless=True)
 
     def plan(self, recipe_id: str) -> wire.LaunchPlan:
         """What a launch of it would do now; nothing is done."""

@@ -177,27 +177,6 @@ def test_recipes_go_out_and_come_back_the_same(studio: Command, home: House, tmp
     assert "YAML" in studio.bad("recipes", "add", "-", said="id: [")
 
 
-def editor(folder: Path, script: str) -> dict[str, str]:
-    """An editor that does this to the file it is given."""
-    path = folder / "editor"
-    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-    path.chmod(0o755)
-    return {"EDITOR": str(path), "VISUAL": "", "TMPDIR": str(folder)}
-
-
-def test_a_recipe_is_edited_and_a_refused_text_is_kept(studio: Command, tmp_path: Path) -> None:
-    done = studio("recipes", "edit", "one", **editor(tmp_path, 'echo "description: edited" >> "$1"'))
-    assert (done.returncode, done.stderr) == (0, ""), done
-    assert "edited" in studio.good("recipes", "show", "one")
-    assert studio("recipes", "edit", "one", **editor(tmp_path, "true")).stdout == "not changed\n"
-    done = studio("recipes", "edit", "one", **editor(tmp_path, 'echo "nonsense: [" >> "$1"'))
-    kept, error = done.stderr.splitlines()
-    assert done.returncode == 1 and error.startswith("error: ")
-    assert "nonsense: [" in Path(kept.removeprefix("your text is kept in ")).read_text(encoding="utf-8")
-    assert "failed" in studio("recipes", "edit", "one", **editor(tmp_path, "exit 3")).stderr
-    assert "could not be used" in studio("recipes", "edit", "one", EDITOR=str(tmp_path / "none"), VISUAL="").stderr
-
-
 def test_the_admin_key_opens_the_front_door(studio: Command, home: House) -> None:
     key = studio.good("keys", "admin").strip()
     url = f"http://127.0.0.1:{home.port}"

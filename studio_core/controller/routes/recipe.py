@@ -81,7 +81,7 @@ async def check(call: Call) -> wire.Check:
 async def check_fields(call: Call) -> wire.Check:
     """A field that cannot be is a finding like any other: the person is still writing."""
     try:
-        return await _check(call, parse(call.body), False)
+        return await _check(call, parse(call.body), call.query["ask"])
     except BadRecipe as error:
         parts = (one.partition(": ") for one in error.detail.split("; "))
         return wire.Check(problems=[wire.Finding(field=name, text=text or error.title) for name, _, text in parts])
@@ -100,16 +100,15 @@ async def plans(call: Call) -> list[wire.LaunchPlan]:
     return await prospect.every(call.services)
 
 
+ASK = Query("ask", bool, False, "ask the installed engine for its flags, which can take half a minute")
 ENDPOINTS: Table = {
     ("GET", "/recipes"): Endpoint(every, list[wire.RecipeView]),
     ("GET", "/recipes/{recipe_id}"): Endpoint(one, wire.RecipeView),
     ("GET", "/recipes/{recipe_id}/plan"): Endpoint(plan, wire.LaunchPlan),
     ("GET", "/plans"): Endpoint(plans, list[wire.LaunchPlan]),
     ("POST", "/recipes"): Endpoint(store, wire.Stored, body=dict[str, Any]),
-    ("POST", "/recipes/check"): Endpoint(check_fields, wire.Check, body=dict[str, Any]),
+    ("POST", "/recipes/check"): Endpoint(check_fields, wire.Check, body=dict[str, Any], query=(ASK,)),
     ("PUT", "/recipes/{recipe_id}"): Endpoint(change, wire.Stored, body=dict[str, Any]),
     ("DELETE", "/recipes/{recipe_id}"): Endpoint(delete, wire.Done),
-    ("GET", "/recipes/{recipe_id}/check"): Endpoint(check, wire.Check, query=(
-        Query("ask", bool, False, "ask the installed engine for its flags, which can take half a minute"),
-    )),
+    ("GET", "/recipes/{recipe_id}/check"): Endpoint(check, wire.Check, query=(ASK,)),
 }
