@@ -18,7 +18,8 @@ from studio_core.text import clean, line
 def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     for name, what in (
-        ("list", "all recipes"), ("show", "one as YAML"), ("add", "from a YAML file, or - for stdin"), ("edit", "in $EDITOR, checked before it is stored"),
+        ("list", "all recipes"), ("show", "one as YAML"), ("add", "from a YAML file, or - for stdin"),
+        ("edit", "in $EDITOR, with its check"),
         ("fix", "make the change that its failure calls for"), ("remove", "delete one"), ("export", "all or one as YAML"),
         ("import", "from a file of recipes, a command, a systemd unit, or another tool's files"),
     ):
