@@ -130,6 +130,9 @@ TABLE: tuple[Route, ...] = (
         ("POST", "/chats/{chat_id}/turn", "append a message and stream the answer"),
         ("DELETE", "/chats/{chat_id}/turn", "stop the answer that is being written; what there is of it is stored"),
         ("DELETE", "/engines/{engine}/install", "cancel an installation"),
+        ("GET", "/settings", "every setting with its value, its origin and what studio.yaml says"),
+        ("GET", "/doctor", "what is wrong with this machine, each finding with a remedy"),
+        ("POST", "/restart", "a new controller in place of this one; engines and streams go on"),
         ("POST", "/shutdown", "end the controller, and with ?engines=true the engines"),
     ),
     *_rows(
@@ -145,6 +148,10 @@ TABLE: tuple[Route, ...] = (
         ("POST", "/recipes/import", "read a command or another tool's file as recipes; stores nothing"),
         ("PUT", "/recipes/{recipe_id}", "change a recipe, with the version that was read"),
         ("DELETE", "/recipes/{recipe_id}", "delete a recipe"),
+        ("PUT", "/settings", "change studio.yaml; what daemons read holds from a restart on"),
+        ("GET", "/keys", "the keys there are, without the keys"),
+        ("POST", "/keys", "make a key with scopes; it is shown once"),
+        ("DELETE", "/keys/{key_id}", "revoke a key"),
         ("POST", "/import/vllm-studio", "take over a database of vLLM Studio that lies on this machine"),
     ),
 )

@@ -181,8 +181,8 @@ def load(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] 
 
     def take(source: Mapping[str, Any], origin: Callable[[Setting], str]) -> None:
         for name, raw in source.items():
-            setting = _find(name, origin)
-            values[name], origins[name] = _read(setting, raw, origin(setting)), origin(setting)
+            setting = find(name, origin(TABLE[0]))
+            values[name], origins[name] = read(setting, raw, origin(setting)), origin(setting)
 
     take(_yaml(shipped("config") / "studio.yaml"), lambda _: "config/studio.yaml")
     above = {s.name: environ[s.variable] for s in TABLE if environ.get(s.variable)}
@@ -196,23 +196,35 @@ def load(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] 
     return server.aimed(found, wanted) if wanted else found
 
 
-def _find(name: str, origin: Callable[[Setting], str]) -> Setting:
+def find(name: Any, where: str) -> Setting:
+    """The setting of that name. Raises BadSetting, with the nearest name."""
     if name not in BY_NAME:
         from difflib import get_close_matches
 
         near = get_close_matches(str(name), BY_NAME, n=1)
         hint = f"did you mean {near[0]}?" if near else "see the table of settings in the README"
-        raise BadSetting(f"unknown setting {name!r}", f"in {origin(TABLE[0])}", hint)
+        raise BadSetting(f"unknown setting {name!r}", f"in {where}", hint)
     return BY_NAME[name]
 
 
-def _read(setting: Setting, raw: Any, origin: str) -> Any:
+def read(setting: Setting, raw: Any, where: str) -> Any:
+    """A value as the setting wants it. Raises BadSetting."""
     try:
         return setting.read(raw)
     except (ValueError, TypeError) as error:
         shown = "" if setting.secret else f" {raw!r}"
         want = _PATTERN.get(setting.read, str(error))
-        raise BadSetting(f"bad value{shown} for {setting.name}", f"in {origin}", f"give {want}") from error
+        raise BadSetting(f"bad value{shown} for {setting.name}", f"in {where}", f"give {want}") from error
+
+
+def kind(setting: Setting) -> str:
+    """What its values are, in words; empty for any text."""
+    return _PATTERN.get(setting.read, "words with commas between them" if setting.read is _words else "")
+
+
+def stored(path: Path) -> Mapping[str, Any]:
+    """What a `studio.yaml` says, as it is written there. Raises BadSetting."""
+    return _yaml(path)
 
 
 def _yaml(path: Path) -> Mapping[str, Any]:

@@ -44,7 +44,8 @@ def run(found: settings.Settings, recipe: str = "") -> int:
     from studio_tui.app import StudioApp
     from studio_tui.bridge import Bridge
 
-    app = StudioApp(Bridge(found), keymap.own(found.state_dir), "recipes" if recipe else "dashboard", recipe)
+    app = StudioApp(Bridge(found), keymap.own(found.state_dir), "recipes" if recipe else "", recipe)
+    terminal.suit(app)
     terminal.watch()
     app.run(mouse=found.mouse)
     return app.return_code or 0

@@ -46,6 +46,7 @@ APP = (
     Action("app.theme", "Theme", "next theme: dark, light, high contrast", "app.switch_theme"),
     Action("app.maximise", "Maximise", "the focused panel over the whole screen, and back", "app.maximise"),
     Action("app.mouse", "Mouse", "leave the mouse to the terminal, so that it selects text, or take it back", "app.mouse"),
+    Action("app.notices", "Notices", "what was told since the app was opened", "app.notices"),
     Action("app.servers", "Servers", "drive this machine's Studio or another", "app.servers"),
     Action("app.leave", "Quit", "back, and from a top screen leave; engines go on", "app.leave", footer=True),
     Action("app.quit", "Quit", "leave from anywhere; engines go on", "app.quit", always=True),
@@ -93,6 +94,16 @@ CHAT = (
     Action("chat.next", "Next chat", "open the chat below"),
 )
 
+SYSTEM = (
+    Action("system.next", "Next part", "next part: services, settings, keys, doctor", footer=True),
+    Action("system.previous", "Previous part", "previous part"),
+    Action("system.edit", "Change", "change the selected setting", footer=True, changes=True),
+    Action("system.make", "New key", "make a key with scopes", footer=True, changes=True),
+    Action("system.remove", "Remove", "take the setting out of studio.yaml, or revoke the key; asks", footer=True, changes=True),
+    Action("system.restart", "Restart", "start the controller anew; engines go on; asks", footer=True, changes=True),
+    Action("system.refresh", "Ask again", "ask again, or examine this machine again"),
+)
+
 ROWS = (
     Action("table.up", "Up", "row above"),
     Action("table.down", "Down", "row below"),
@@ -137,9 +148,23 @@ SWITCHER = (
     Action("switcher.close", "Leave", "leave; nothing changes"),
 )
 
+NOTICES = (
+    Action("notices.close", "Close", "close this page"),
+)
+
 SERVERS = (
     Action("servers.choose", "Drive", "drive the selected server", footer=True),
     Action("servers.close", "Close", "go on with the one that is driven"),
+)
+
+FORM = (
+    Action("form.store", "Store", "store what the fields hold"),
+    Action("form.close", "Leave", "leave without storing"),
+)
+
+SECRET = (
+    Action("secret.copy", "Copy", "copy the key"),
+    Action("secret.close", "Close", "close; it is not shown again"),
 )
 
 DIALOG = (
@@ -154,14 +179,18 @@ TABLE: tuple[Action, ...] = (
     *RECIPES,
     *LOGS,
     *CHAT,
+    *SYSTEM,
     *ROWS,
     *VIEW,
     *HELP,
     *PASTE,
     *COMMAND,
     *SWITCHER,
+    *NOTICES,
     *SERVERS,
     *NAME,
+    *FORM,
+    *SECRET,
     *DIALOG,
 )
 

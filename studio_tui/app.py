@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -16,12 +17,13 @@ from textual import on
 from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.binding import BindingType
+from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 
 from studio_core.errors import StudioError
 from studio_core.paths import shipped
 from studio_core.text import line
-from studio_tui import action, keymap, message, status, terminal, theme, wish
+from studio_tui import action, glyph, keymap, memory, message, notice, status, terminal, theme, wish
 from studio_tui.bridge import Bridge
 from studio_tui.painter import Painter
 from studio_tui.palette import Actions
@@ -33,6 +35,9 @@ from studio_tui.widgets.panel import Panel
 TICK_S = 0.2
 # Ages move once a second.
 SECOND = round(1 / TICK_S)
+# What is on the screen is written down so often, for a terminal that is closed without a word.
+KEEP = 5 * SECOND
+NOTICES = 300
 
 CHANGING = frozenset(one.call.removeprefix("app.").partition("(")[0] for one in action.APP if one.changes)
 
@@ -49,13 +54,16 @@ class StudioApp(App[None]):
     DEFAULT_MODE = "dashboard"
     AUTO_FOCUS = None
 
-    def __init__(self, bridge: Bridge, own_keys: dict[str, str] | None = None, start: str = "dashboard", recipe: str = "") -> None:
+    def __init__(self, bridge: Bridge, own_keys: dict[str, str] | None = None, start: str = "", recipe: str = "") -> None:
         super().__init__()
         self.bridge = bridge
         self.read_only: bool = bridge.settings.read_only
         self._era = 0
         self._keys = {**keymap.standard(), **(own_keys or {})}
-        self._start, self._recipe = start, recipe
+        self._memory = memory.Memory(bridge.settings.state_dir / memory.NAME)
+        self._start, self._recipe = start or self._remembered_room, recipe
+        self._filters_of_ours: list[LineFilter] = [glyph.Plain()] if glyph.is_ascii(bridge.settings.glyphs) else []
+        self.notices: deque[notice.Notice] = deque(maxlen=NOTICES)
         self._view = View()
         self._changed = False
         self._ticks = 0
@@ -63,7 +71,7 @@ class StudioApp(App[None]):
         self._has_mouse: bool = bridge.settings.mouse
         for each in theme.ALL:
             self.register_theme(each)
-        self.theme = theme.DARK.name
+        self.theme = self._memory.theme if self._memory.theme in self.available_themes else theme.DARK.name
         self._furnish()
         self.set_keymap(self._keys)
 
@@ -79,12 +87,37 @@ class StudioApp(App[None]):
         room = ROOMS[name]
         kind: type[Place] = getattr(import_module(f"studio_tui.screens.{room.module}"), room.name)
         digits = [(keymap.spelled(self._keys[f"app.{key}"]), each.title) for key, each in ROOMS.items()]
-        return kind(self.bridge, digits, room.title, self.read_only)
+        kept = self._memory.server(self.bridge.settings.url)["rooms"].get(name)
+        return kind(self.bridge, digits, room.title, self.read_only, kept if isinstance(kept, dict) else {})
+
+    # What is remembered.
+
+    @property
+    def _remembered_room(self) -> str:
+        room = self._memory.server(self.bridge.settings.url).get("room")
+        return room if isinstance(room, str) and room in ROOMS else self.DEFAULT_MODE
+
+    def remember(self) -> None:
+        """Write down where one is and what the room that is shown says of itself."""
+        place = next((one for one in self.screen_stack if isinstance(one, Place)), None)
+        if place is not None and place.is_mounted:
+            block = self._memory.server(self.bridge.settings.url)
+            block["room"] = self._here
+            block["rooms"][self._here] = place.keep()
+        self._memory.theme = self.theme
+        self._memory.save()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Without colours there are none, not greys; in ASCII mode every line is."""
+        found = [NoColor() if isinstance(each, Monochrome) else each for each in super().get_line_filters()]
+        return [*found, *self._filters_of_ours]
 
     def on_mount(self) -> None:
         terminal.on_terminate(self.end)
         if self._start != self.DEFAULT_MODE:
             self.switch_mode(self._mode(self._start))
+        if self._memory.complaint:
+            self.say(self._memory.complaint)
         self.set_interval(TICK_S, self._tick)
         self.call_after_refresh(self._painted)
 
@@ -97,6 +130,7 @@ class StudioApp(App[None]):
 
     async def drive(self, bridge: Bridge) -> None:
         """Another Studio from here on, in rooms of its own."""
+        self.remember()
         self.bridge.stop()
         old, here = [self._mode(name) for name in ROOMS], self._here
         self.bridge, self._view = bridge, View()
@@ -122,6 +156,8 @@ class StudioApp(App[None]):
             if self._changed or self._ticks % SECOND == 0:
                 self._hand_down(place)
             await place.tick()
+        if self._ticks % KEEP == 0:
+            self.remember()
 
     def _hand_down(self, place: Place) -> None:
         self._changed = False
@@ -136,7 +172,20 @@ class StudioApp(App[None]):
         self._know(link=news.link, link_at=lost)
 
     def on_status_came(self, news: message.StatusCame) -> None:
+        for one in notice.endings(self._view.status, news.status, {each.id: each.name for each in self._view.recipes or ()}):
+            self._heed(one)
         self._know(status=news.status, status_at=time.monotonic())
+
+    def _heed(self, news: notice.Notice) -> None:
+        """A toast for who looks; a bell, a notice and a title for who does not."""
+        self.notices.append(news)
+        if news.alarm:
+            self.notify(news.text, timeout=6, markup=False, severity="error" if news.tone == status.BAD else "information")
+            if self.bridge.settings.notify and not self.app_focus:
+                terminal.alarm(self, news.text)
+
+    def on_app_focus(self) -> None:
+        terminal.calm(self)
 
     def on_gpus_came(self, news: message.GpusCame) -> None:
         self._know(gpus=news.gpus)
@@ -217,9 +266,11 @@ class StudioApp(App[None]):
         self.say(news.text)
 
     def say(self, text: str) -> None:
+        self.notices.append(notice.Notice(line(text), ""))
         self.notify(text, timeout=4, markup=False)
 
     def complain(self, error: StudioError) -> None:
+        self.notices.append(notice.Notice(error.line(), status.BAD))
         text = "\n".join(part for part in (error.detail, error.hint) if part)
         self.notify(text or error.title, title=error.title if text else "", severity="error", timeout=8, markup=False)
 
@@ -227,6 +278,7 @@ class StudioApp(App[None]):
 
     async def action_show(self, name: str) -> None:
         """The place comes with what is known: a key pressed right after finds it ready."""
+        self.remember()
         await self.switch_mode(self._mode(name))
         if isinstance(self.screen, Place):
             self._hand_down(self.screen)
@@ -253,6 +305,11 @@ class StudioApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return not (self.read_only and action in CHANGING)
+
+    def action_notices(self) -> None:
+        from studio_tui.screens.notices import Notices
+
+        self.push_screen(Notices(tuple(self.notices)))
 
     def action_servers(self) -> None:
         from studio_core.server import servers
@@ -285,5 +342,6 @@ class StudioApp(App[None]):
         self.end()
 
     def end(self) -> None:
+        self.remember()
         alive = [f"{one.name} ({status.mark(one.state).word})" for one in self._view.lives() if one.instance is not None]
         self.exit(message=f"engines go on: {line(', '.join(alive))} \u00b7 studio shows them again" if alive else "Studio goes on")

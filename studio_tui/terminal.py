@@ -17,6 +17,8 @@ from typing import Any
 
 from textual.app import App
 
+from studio_tui import theme
+
 HUNG_UP = 129
 # Clicks, movement, and coordinates as numbers: what Textual asks a terminal for.
 MOUSE = (1000, 1003, 1015, 1006)
@@ -52,3 +54,23 @@ def write(app: App[Any], text: str) -> None:
 def mouse(app: App[Any], capture: bool) -> None:
     """Take the mouse, or leave it to the terminal, whose own selection then works."""
     write(app, "".join(f"\x1b[?{mode}{'h' if capture else 'l'}" for mode in MOUSE))
+
+
+def alarm(app: App[Any], text: str) -> None:
+    """Bell, desktop notice (OSC 9) and title, for a terminal that nobody looks at. `text` is one clean line."""
+    told = f"\x1b]9;{text}\x07"
+    if os.environ.get("TMUX"):
+        # tmux hands a notice on only where it is wrapped, and allow-passthrough is on; else it drops it.
+        told = "\x1bPtmux;" + told.replace("\x1b", "\x1b\x1b") + "\x1b\\"
+    write(app, f"\a{told}\x1b[22;2t\x1b]2;{text}\x07")
+
+
+def calm(app: App[Any]) -> None:
+    """The title as it was."""
+    write(app, "\x1b]2;Studio\x07\x1b[23;2t")
+
+
+def suit(app: App[Any]) -> None:
+    """The theme for a terminal with 16 colours, where nobody has chosen another."""
+    if app.console.color_system == "standard" and app.theme == theme.DARK.name:
+        app.theme = theme.PLAIN.name

@@ -83,9 +83,9 @@ CONTRAST = Theme(
 # For terminals with 16 colours: nothing but those, so that none is guessed.
 PLAIN = Theme(
     name="studio-16",
-    primary="#5555ff",
+    primary="#55ffff",
     secondary="#aaaaaa",
-    accent="#55ffff",
+    accent="#ff55ff",
     foreground="#ffffff",
     background="#000000",
     surface="#000000",

@@ -96,7 +96,7 @@ async def run(found: Settings, places: Places) -> int:
             end.set_result((gateway, engines))
 
     start_id = secrets.token_hex(4)
-    controller = Controller(found, places, start_id, lambda engines: finish(True, engines))
+    controller = Controller(found, places, start_id, finish)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, finish, False, False)
     await controller.start()

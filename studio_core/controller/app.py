@@ -19,6 +19,7 @@ from studio_core.controller.routes import (
     engine,
     event,
     foreign,
+    house,
     importing,
     lifecycle,
     log,
@@ -31,7 +32,7 @@ from studio_core.controller.routes import (
 from studio_core.controller.services import Services
 from studio_core.errors import Denied, NoKey, NotFound, StudioError, WrongMethod
 
-GROUPS = (chat, condition, engine, event, foreign, importing, lifecycle, log, model, recipe, system, takeover, usage)
+GROUPS = (chat, condition, engine, event, foreign, house, importing, lifecycle, log, model, recipe, system, takeover, usage)
 OWNER = Caller("owner", owner=True)
 logger = logging.getLogger(__name__)
 

@@ -56,9 +56,9 @@ from studio_core.usage.sums import lifetime, peaks, sums
 
 
 class Controller:
-    """All services of one state directory. `end(engines)` is called when a person shuts it down."""
+    """All services of one state directory. `end(gateway, engines)` is called when a person ends it: what of the two ends too."""
 
-    def __init__(self, settings: Settings, places: Places, start_id: str, end: Callable[[bool], None]) -> None:
+    def __init__(self, settings: Settings, places: Places, start_id: str, end: Callable[[bool, bool], None]) -> None:
         self._settings = settings
         self._places = places
         self._said: list[str] = []
@@ -95,7 +95,8 @@ class Controller:
             daemons=self._daemons(), exporter=self._exporter,
             jobs=Jobs(places), foreign=self._foreign,
             models=self._models,
-            takeover=partial(takeover, self.store), changed=self._recipes_changed, shutdown=end, notices=self._notices,
+            takeover=partial(takeover, self.store), changed=self._recipes_changed, notices=self._notices,
+            shutdown=lambda engines: end(True, engines), restart=lambda: end(False, False), keys=self.keys,
         )
         self._herald = Herald(self._services)
         self._learned = Learned(self._learn)

@@ -17,6 +17,7 @@ from studio_core.metrics.recorder import Recorder
 from studio_core.paths import Places
 from studio_core.settings import Settings
 from studio_core.store.chat import ChatTable
+from studio_core.store.key import KeyTable
 from studio_core.store.launch import LaunchTable
 from studio_core.store.recipe import RecipeTable
 from studio_core.store.request import Used
@@ -52,7 +53,8 @@ class Services:
 
     `models` finds model files (the answer of /v1/studio/models), `takeover` copies
     vLLM Studio's data, `changed` tells that recipes changed and returns when the gateways know it,
-    `shutdown(engines)` ends the controller after the answer has left, and `notices` are lines for a person.
+    `shutdown(engines)` ends controller and gateway after the answer has left, `restart()` the controller alone, which the gateway
+    then starts anew, and `notices` are lines for a person.
     """
 
     settings: Settings
@@ -75,4 +77,6 @@ class Services:
     takeover: Callable[[Path], Awaitable[wire.Takeover]]
     changed: Callable[[], Awaitable[None]]
     shutdown: Callable[[bool], None]
+    restart: Callable[[], None]
+    keys: KeyTable
     notices: Callable[[], list[str]]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from studio_core.errors import NotFound
 from studio_core.paths import Places
 from studio_core.store.store import Store
 
@@ -47,12 +48,36 @@ class KeyTable:
 
     async def add(self, key: str, name: str, scopes: tuple[str, ...]) -> None:
         """Know a key that exists already; once more does nothing."""
-        row = (f"k-{digest(key)[:12]}", name, digest(key), json.dumps(scopes), datetime.now(UTC).isoformat())
+        row = (key_id(key), name, digest(key), json.dumps(scopes), datetime.now(UTC).isoformat())
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute("INSERT OR IGNORE INTO keys (id, name, sha256, scopes, created_at) VALUES (?, ?, ?, ?, ?)", row)
 
         await self._store.write(work)
+
+
+    async def revoke(self, key_id: str) -> None:
+        """It opens nothing any more. Raises NotFound."""
+        now = datetime.now(UTC).isoformat()
+
+        def work(connection: sqlite3.Connection) -> int:
+            return connection.execute("UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (now, key_id)).rowcount
+
+        if not await self._store.write(work):
+            raise NotFound(f"there is no key {key_id[:80]}", "", "see: studio keys list")
+
+
+def key_id(key: str) -> str:
+    """The id of a key, which tells nothing of it."""
+    return f"k-{digest(key)[:12]}"
+
+
+def admin_key_id(places: Places) -> str:
+    """The id of the key in `admin.key`; empty where there is none."""
+    try:
+        return key_id(places.admin_key.read_text(encoding="ascii").strip())
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 async def ensure_admin_key(places: Places, keys: KeyTable) -> None:

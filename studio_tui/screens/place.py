@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any, Protocol, runtime_checkable
 
+from textual import events, on
 from textual.app import ComposeResult
 from textual.reactive import var
 from textual.screen import Screen
@@ -20,18 +22,28 @@ from studio_tui.widgets.top_bar import TopBar
 STYLES = shipped("styles")
 
 
+@runtime_checkable
+class Kept(Protocol):
+    """A widget with an id whose state outlives the app. `keep` gives it as JSON has it; `recall` takes what a file says."""
+
+    def keep(self) -> Any: ...
+    def recall(self, kept: Any) -> None: ...
+
+
 class Place(Screen[None]):
     """Subclasses give `content` and `show(view)`; `tick` comes at the app's pace, also when nothing has changed."""
 
     # A `reactive` would paint the whole screen at each change.
     view: var[View] = var(View(), init=False)
 
-    def __init__(self, bridge: Bridge, places: Sequence[tuple[str, str]], title: str, read_only: bool = False) -> None:
+    def __init__(self, bridge: Bridge, places: Sequence[tuple[str, str]], title: str, read_only: bool = False,
+                 kept: dict[str, Any] | None = None) -> None:
         super().__init__()
         self.bridge = bridge
         self.read_only = read_only
         self._bar = TopBar(places, title, read_only)
         self._alert = Alert()
+        self._kept = kept or {}
 
     def compose(self) -> ComposeResult:
         yield self._bar
@@ -50,6 +62,27 @@ class Place(Screen[None]):
 
     def show(self, view: View) -> None:
         """Hand the data down."""
+
+    @on(events.Mount)
+    def _recall(self) -> None:
+        for name, widget in self._keepers():
+            if name in self._kept:
+                widget.recall(self._kept[name])
+        self.recalled(self._kept)
+
+    def keep(self) -> dict[str, Any]:
+        """What this place is to come back with: what its widgets say, and `extra`."""
+        return {**self.extra(), **{name: widget.keep() for name, widget in self._keepers()}}
+
+    def _keepers(self) -> list[tuple[str, Kept]]:
+        return [(node.id, node) for node in self.query("*") if node.id and isinstance(node, Kept)]
+
+    def extra(self) -> dict[str, Any]:
+        """Filters and options of the place itself, by names that no widget has for its id."""
+        return {}
+
+    def recalled(self, kept: dict[str, Any]) -> None:
+        """Take up what `extra` gave. The file may say anything: check it."""
 
     def back(self) -> bool:
         """One level back inside this place; False where there is none, and the app is left."""

@@ -1,86 +1,249 @@
-"""Studio itself: its processes, what it wants to tell, and every setting with the place where it was set."""
+"""Studio itself, in four parts: its processes, its settings, its keys, and what the doctor finds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
 from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from studio_core import settings as known
 from studio_core import wire
+from studio_core.errors import BadSetting
 from studio_core.text import line
-from studio_tui import status, unit
-from studio_tui.message import ConfigCame
+from studio_tui import household
+from studio_tui.keymap import bindings
+from studio_tui.message import Said
 from studio_tui.screens.place import STYLES, Place
+from studio_tui.screens.system_row import COLUMNS, finding, key, processes, setting, topology
 from studio_tui.view import View
 from studio_tui.widgets.panel import Panel
-from studio_tui.widgets.table import Cell, Column, Row, Table
+from studio_tui.widgets.part_bar import PartBar
+from studio_tui.widgets.table import Table
 
-PROCESSES = (Column("PROCESS", 16, flex=1), Column("PID", 8, right=True), Column("UP", 10, right=True),
-             Column("WHERE", 24, flex=1, needs=70))
-SETTINGS = (Column("SETTING", 18), Column("VALUE", 20, flex=2), Column("SET BY", 16, flex=1, needs=64),
-            Column("MEANING", 30, flex=3, needs=118))
+PARTS = {"services": "Services", "settings": "Settings", "keys": "Keys", "doctor": "Doctor"}
+EMPTY = {"services": "Studio does not answer", "settings": "reading", "keys": "no key yet \u00b7 n makes one",
+         "doctor": "examining"}
+SCOPES = "admin inference read metrics"
 
 
 class System(Place):
     CSS_PATH = STYLES / "system.tcss"
+    BINDINGS = bindings("system")
 
     def content(self) -> ComposeResult:
-        self._processes = Table(PROCESSES, "Studio does not answer", ident="processes")
-        self._settings = Table(SETTINGS, "reading", ident="settings")
+        self._part = "services"
+        self._tables = {name: Table(COLUMNS[name], EMPTY[name], ident=name) for name in PARTS}
+        self._settings: dict[str, wire.SettingView] = {}
+        self._keys: dict[str, wire.KeyView] = {}
+        self._findings: dict[str, wire.DoctorFinding] = {}
+        self._parts = PartBar(tuple(PARTS.values()))
         self._notices = Static("", markup=False, id="notices", classes="panel")
-        self._daemons = Panel("Processes", self._processes, ident="daemons")
-        yield self._daemons
+        self._about = Static("", markup=False, id="about")
+        yield self._parts
+        with Vertical(id="parts"):
+            for name, title in PARTS.items():
+                yield Panel(title, self._tables[name], ident=f"part-{name}")
+        yield self._about
         yield self._notices
-        yield Panel("Settings", self._settings, ident="set")
 
     def on_mount(self) -> None:
         self._notices.border_title = "Notices"
-        self.set_focus(self._settings)
+        self._turn(self._part)
 
     def on_screen_resume(self) -> None:
-        self.bridge.config(self)
+        self._read()
+
+    def extra(self) -> dict[str, Any]:
+        return {"part": self._part}
+
+    def recalled(self, kept: dict[str, Any]) -> None:
+        if kept.get("part") in PARTS:
+            self._turn(kept["part"])
+
+    # The parts.
+
+    def _turn(self, name: str) -> None:
+        self._part = name
+        for each in PARTS:
+            self.query_one(f"#part-{each}").display = each == name
+        self._parts.turn(PARTS[name])
+        self.set_focus(self._tables[name])
+        self._read()
+        self._tell()
+        self.refresh_bindings()
+
+    def _read(self) -> None:
+        asks = {"settings": household.settings, "keys": household.keys, "doctor": household.doctor}
+        if self._part in asks and self.view.link.state == "live":
+            asks[self._part](self.bridge, self)
 
     def show(self, view: View) -> None:
         found = view.status
-        self._processes.fill(list(processes(view, found)) if found else [])
-        texts = [line(text) for text in found.notices] if found else []
+        self._tables["services"].fill(list(processes(view, found)) if found else [])
+        texts = [line(text) for text in found.notices] if found and self._part == "services" else []
         self._notices.display = bool(texts)
-        text = "\n".join(texts)
-        if text != str(self._notices.content):
+        if (text := "\n".join(texts)) != str(self._notices.content):
             self._notices.update(Content(text))
-        if found:
-            self._daemons.note(found.state_dir)
+        if not self._settings and not self._keys and not self._findings and self._part != "services":
+            self._read()
+        self._tell()
 
-    def on_config_came(self, news: ConfigCame) -> None:
-        self._settings.fill([setting(one) for one in news.config.get("settings", ())])
+    def on_settings_came(self, news: household.SettingsCame) -> None:
+        self._settings = {one.name: one for one in news.settings}
+        self._tables["settings"].fill([setting(one) for one in news.settings])
+        if news.text:
+            self.post_message(Said(news.text))
+        self._tell()
+
+    def on_keys_came(self, news: household.KeysCame) -> None:
+        self._keys = {one.id: one for one in news.keys}
+        self._tables["keys"].fill([key(one) for one in news.keys])
+        self._tell()
+
+    def on_findings_came(self, news: household.FindingsCame) -> None:
+        self._findings = {f"{at}": one for at, one in enumerate(news.findings)}
+        self._tables["doctor"].fill([finding(at, one) for at, one in self._findings.items()], "nothing was found")
+        self._tell()
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        event.stop()
+        self._tell()
+
+    def on_table_chosen(self, event: Table.Chosen) -> None:
+        event.stop()
+        if self.check_action("edit", ()):
+            self.action_edit()
+
+    def _tell(self) -> None:
+        """What there is to say of the selected row, below the table."""
+        if not self.is_mounted:
+            return
+        text = Content("\n".join(self._words(self._tables[self._part].key or "")))
+        if str(text) != str(self._about.content):
+            self._about.update(text)
+        self._about.display = bool(str(text))
+
+    def _words(self, chosen: str) -> list[str]:
+        if self._part == "services":
+            return topology(self.view.status) if self.view.status else []
+        if (one := self._settings.get(chosen)) is not None and self._part == "settings":
+            pending = [f"studio.yaml says {one.stored!r}: R starts the controller anew with it"] if one.pending else []
+            origin = f"{one.kind or 'text'} \u00b7 {one.variable} \u00b7 set by {line(one.origin)}"
+            return [line(one.doc), origin, *map(line, pending)]
+        if (found := self._findings.get(chosen)) is not None and self._part == "doctor":
+            return [line(text) for text in (found.what, found.why, f"do: {found.remedy}" if found.remedy else "") if text]
+        if (stored := self._keys.get(chosen)) is not None and self._part == "keys" and stored.own:
+            return ["the key of this installation, in admin.key: studio keys admin prints it"]
+        return []
+
+    # Actions.
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        parts = {"edit": ("settings",), "remove": ("settings", "keys"), "make": ("keys",)}
+        return super().check_action(action, parameters) and self._part in parts.get(action, PARTS)
+
+    def action_next(self) -> None:
+        self._step(1)
+
+    def action_previous(self) -> None:
+        self._step(-1)
+
+    def _step(self, step: int) -> None:
+        names = list(PARTS)
+        self._turn(names[(names.index(self._part) + step) % len(names)])
+
+    def action_refresh(self) -> None:
+        self._read()
+        self.post_message(Said(f"{PARTS[self._part].lower()}: asked anew"))
+
+    def action_restart(self) -> None:
+        self.post_message(household.Restart())
+
+    def action_edit(self) -> None:
+        from studio_tui.screens.form import Field, Form
+
+        one = self._settings.get(self._tables["settings"].key or "")
+        if one is None:
+            return
+        name = one.name
+        text = f"{line(one.doc)}\n{one.kind or 'text'}; now {one.value!r}, set by {line(one.origin)}"
+        field = Field("value", "new value", written(one), one.secret)
+
+        def entered(values: dict[str, str] | None) -> None:
+            if values is not None:
+                household.change(self.bridge, self, name, typed(values["value"]))
+
+        self.app.push_screen(Form(f"Setting {name}", text, [field], lambda values: wrong(name, values["value"])), entered)
+
+    def action_remove(self) -> None:
+        chosen = self._tables[self._part].key or ""
+        if self._part == "keys" and chosen in self._keys:
+            self.post_message(household.Revoke(self, self._keys[chosen]))
+        elif self._part == "settings" and chosen in self._settings:
+            if self._settings[chosen].stored is None:
+                self.post_message(Said(f"{chosen} does not stand in studio.yaml"))
+            else:
+                household.change(self.bridge, self, chosen, None)
+
+    def action_make(self) -> None:
+        from studio_tui.screens.form import Field, Form
+
+        fields = [Field("name", "who or what uses it"), Field("scopes", f"scopes, of: {SCOPES}", "inference read")]
+        text = "For programs and people that come over the network."
+        self.app.push_screen(Form("A new key", text, fields, key_problem), self._make)
+
+    def _make(self, values: dict[str, str] | None) -> None:
+        if values is not None:
+            household.make_key(self.bridge, self, values["name"], values["scopes"].replace(",", " ").split())
+
+    def on_key_made(self, news: household.KeyMade) -> None:
+        from studio_tui.screens.secret import Secret
+
+        household.keys(self.bridge, self)
+        self.app.push_screen(Secret(news.key))
 
 
-def processes(view: View, found: wire.Status) -> Iterator[Row]:
-    """The daemons, then a shim and an engine for each instance."""
-    gateway = found.gateway
-    yield _daemon(view, "controller", found.controller, "")
-    yield _daemon(view, "gateway", gateway, gateway.url if gateway.port else "")
-    yield _daemon(view, "probe", found.probe, "")
-    for one in found.instances:
-        age, place = unit.age(view.age(one.age_s)), f"{one.host}:{one.port}"
-        for kind, pid, where in (("shim", one.shim_pid, ""), (one.engine, one.engine_pid, place)):
-            yield Row(f"{kind} {one.id}", (Cell(f"{kind} of {line(one.name)}"), _pid(pid), Cell(age), Cell(where, status.QUIET)))
+def key_problem(values: dict[str, str]) -> str:
+    scopes = values["scopes"].replace(",", " ").split()
+    if not values["name"].strip():
+        return "give it a name"
+    if unknown := [one for one in scopes if one not in SCOPES.split()]:
+        return f"there is no scope {unknown[0]}"
+    return "" if scopes else f"give some of: {SCOPES}"
 
 
-def _daemon(view: View, name: str, daemon: wire.Daemon, where: str) -> Row:
-    up = unit.age(view.age(daemon.age_s)) if daemon.pid else unit.NOTHING
-    return Row(name, (Cell(name), _pid(daemon.pid), Cell(up), Cell(where or daemon.version, status.QUIET)))
+def written(one: wire.SettingView) -> str:
+    """A setting's value as a person would write it; what is hidden begins empty."""
+    value = one.stored if one.stored is not None else one.value
+    if one.secret or value is None:
+        return ""
+    import json
+
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _pid(pid: int | None) -> Cell:
-    return Cell(str(pid)) if pid else Cell("none", status.BAD)
+def typed(text: str) -> Any:
+    """The value as YAML reads it; what YAML cannot read is a text."""
+    import yaml
+
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return "" if value is None else value
 
 
-def setting(one: dict[str, object]) -> Row:
-    name, origin = str(one.get("name", "")), str(one.get("origin", ""))
-    value = one.get("value")
-    shown = "\u2013" if value in ("", None, [], {}, ()) else line(str(value))
-    tone = status.QUIET if origin == "default" else status.ACCENT
-    return Row(name, (Cell(name), Cell(shown), Cell(line(origin), tone), Cell(line(str(one.get("doc", ""))), status.QUIET)))
+def wrong(name: str, text: str) -> str:
+    """Why this value will not do, as the settings themselves say it."""
+    one = known.BY_NAME.get(name)
+    try:
+        if one is not None:
+            known.read(one, typed(text), "this field")
+    except BadSetting as error:
+        return f"{error.title}: {error.hint}"
+    return ""
+
+

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from textual import events
 from textual.message import Message
@@ -20,6 +21,15 @@ class Prompt(TextArea):
     def __init__(self, ident: str | None = None, hint: str = HINT) -> None:
         super().__init__(id=ident, compact=True, highlight_cursor_line=False, placeholder=hint)
         self.cursor_blink = False
+
+    def keep(self) -> Any:
+        """A draft."""
+        return self.text
+
+    def recall(self, kept: Any) -> None:
+        if isinstance(kept, str) and not self.text:
+            self.text = kept
+            self.move_cursor(self.document.end)
 
     async def _on_key(self, event: events.Key) -> None:
         if event.key == "enter":

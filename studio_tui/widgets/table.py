@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -99,6 +99,7 @@ class Table(ScrollView, can_focus=True):
         self._empty = empty
         self._header = int(header)
         self._at = 0
+        self._wanted: str | None = None
         self._order: tuple[int, bool] | None = None
         self._marked: frozenset[str] = frozenset()
         # Its cursor is the one that counts although the keys go to an input beside it.
@@ -119,7 +120,8 @@ class Table(ScrollView, can_focus=True):
         self._row_at = row_at
         if keys != old:
             self._keys = keys
-            self._at = self._place(key, keys)
+            self._at = self._place(self._wanted if self._wanted in keys else key, keys)
+            self._wanted = None if self._wanted in keys else self._wanted
             self.virtual_size = Size(0, max(1, len(keys)) + self._header)
             if bool(old) != bool(keys) or len(keys) < len(old):
                 self.refresh()
@@ -156,6 +158,13 @@ class Table(ScrollView, can_focus=True):
         """The key of the row under the cursor."""
         return self._keys[self._at] if self._at < len(self._keys) else None
 
+    def keep(self) -> Any:
+        return self.key or self._wanted
+
+    def recall(self, kept: Any) -> None:
+        """The cursor goes to this key as soon as there is such a row, unless somebody moves it before."""
+        self._wanted = kept if isinstance(kept, str) else None
+
     def select(self, key: str) -> None:
         if key in self._keys:
             self._move(self._keys.index(key))
@@ -176,6 +185,7 @@ class Table(ScrollView, can_focus=True):
     # The cursor.
 
     def _move(self, at: int) -> None:
+        self._wanted = None
         at = max(0, min(at, len(self._keys) - 1))
         if not self._keys or at == self._at:
             return

@@ -30,6 +30,7 @@ from studio_core.paths import Places
 from studio_core.routes import PRINCIPAL_HEADER
 from studio_core.settings import load
 from studio_core.store.chat import ChatTable
+from studio_core.store.key import KeyTable
 from studio_core.store.launch import LaunchTable
 from studio_core.store.recipe import RecipeTable
 from studio_core.store.request import used
@@ -150,4 +151,5 @@ def assemble(settings: Any, places: Places, store: Store, stopped: list[bool], d
         ),
         exporter=Exporter(), jobs=Jobs(places), models=models, foreign=foreign,
         takeover=partial(takeover, store), changed=changed, shutdown=stopped.append, notices=list,
+        restart=lambda: stopped.append(False), keys=KeyTable(store),
     )

@@ -63,7 +63,7 @@ async def opened(stage: Stage, size: tuple[int, int] = (80, 24), start: bool = T
     if start:
         stage.start()
     keys = keymap.own(stage.places.root)
-    app = StudioApp(Bridge(stage.settings), keys, "recipes" if recipe else "dashboard", recipe)
+    app = StudioApp(Bridge(stage.settings), keys, "recipes" if recipe else "", recipe)
     try:
         async with app.run_test(size=size) as pilot:
             shown = Opened(app, pilot, stage)

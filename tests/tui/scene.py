@@ -7,6 +7,7 @@ from pathlib import Path
 
 from studio_core import wire
 from studio_tui.view import Link, View
+from tests.tui import scene_house
 from tests.tui.stage import Stage
 
 GIB = 1024 ** 3
@@ -138,6 +139,7 @@ def _sums(stage: Stage) -> None:
              "avg_ttft_ms": 412.0, "tokens_per_sec": 38.2},
         ],
     }
+    scene_house.furnish(stage)
     stage.config = {"settings": [
         {"name": "host", "value": "127.0.0.1", "origin": "default", "doc": "address on which the gateway listens"},
         {"name": "port", "value": 8081, "origin": "environment VLLM_STUDIO_PORT", "doc": "port on which the gateway listens"},

@@ -46,6 +46,9 @@ class Stage:
         self.hold_turn.set()
         self.usage: dict[str, Any] = {}
         self.config: dict[str, Any] = {"settings": []}
+        self.settings_shown: list[wire.SettingView] = []
+        self.keys_shown: list[wire.KeyView] = []
+        self.findings: list[wire.DoctorFinding] = []
         self.refusal: tuple[int, dict[str, str]] | None = None
         self.asked: list[tuple[str, str, Any]] = []
         self.keys: list[str] = []
@@ -55,7 +58,7 @@ class Stage:
 
     @property
     def settings(self) -> Settings:
-        return load({"data_dir": str(self.places.root), **self.given}, environ={})
+        return load({"data_dir": str(self.places.root), "glyphs": "unicode", **self.given}, environ={})
 
     def start(self) -> None:
         self._server = _Server(self)
@@ -110,6 +113,8 @@ class Stage:
                  "/snapshot": wire.Snapshot(status=self.status, gpus=self.gpus, metrics=self.metrics, samples=self.samples)}
         if path in plain:
             return plain[path]
+        if path.startswith(("/settings", "/keys", "/doctor", "/restart")):
+            return self._house(method, path, body)
         if path == "/plans":
             return [self._plan(one.id) for one in self.recipes]
         if path == "/recipes/import":
@@ -155,6 +160,18 @@ class Stage:
             return one
         one.recipe, one.version = {name: value for name, value in body.items() if name != "version"}, one.version + 1
         return wire.Stored(success=True, id=recipe_id, version=one.version)
+
+    def _house(self, method: str, path: str, body: Any) -> Answer:
+        if path == "/settings":
+            for name, value in (body or {}).get("changes", {}).items():
+                next(one for one in self.settings_shown if one.name == name).stored = value
+            return self.settings_shown
+        if method == "POST" and path == "/keys":
+            self.keys_shown.append(wire.KeyView(id=f"k-{len(self.keys_shown)}", name=body["name"], scopes=body["scopes"]))
+            return wire.NewKey(id="k-new", name=body["name"], scopes=body["scopes"], key="sk-the-new-key")
+        if method == "DELETE":
+            self.keys_shown = [one for one in self.keys_shown if one.id != path.rpartition("/")[2]]
+        return {"/keys": self.keys_shown, "/doctor": self.findings}.get(path, wire.Done())
 
     def _import(self, text: str) -> Answer:
         """The real reader: the stage has no other way to say what a text means."""

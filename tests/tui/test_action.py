@@ -25,6 +25,8 @@ HOLDERS = {
     "command": "screens.command:CommandPage", "name": "screens.named:Named",
     "dialog": "screens.confirm:Confirm", "help": "screens.help:Help",
     "servers": "screens.servers:Servers",
+    "system": "screens.system:System", "form": "screens.form:Form", "secret": "screens.secret:Secret",
+    "notices": "screens.notices:Notices",
 }
 
 

@@ -11,7 +11,6 @@ from studio_core import settings as table
 from studio_core import wire
 from studio_core.controller import openapi, view
 from studio_core.controller.endpoint import Call, Endpoint, Query, Table
-from studio_core.settings import Settings
 from studio_core.store.sample import COARSE
 
 SPAN = (
@@ -62,7 +61,7 @@ async def config(call: Call) -> dict[str, Any]:
         },
         "settings": [
             {
-                "name": one.name, "value": shown(one, settings), "origin": settings.origins[one.name],
+                "name": one.name, "value": shown(one, settings.values[one.name]), "origin": settings.origins[one.name],
                 "variable": one.variable, "doc": one.doc,
             }
             for one in table.TABLE
@@ -85,9 +84,8 @@ def _services(call: Call, host: str, port: int) -> list[dict[str, Any]]:
     return [{**dict(zip(keys, row, strict=True)), "internal_port": row[1]} for row in rows]
 
 
-def shown(setting: table.Setting, settings: Settings) -> Any:
+def shown(setting: table.Setting, value: Any) -> Any:
     """A setting's value without what it may hide: keys, passwords in addresses, the engines' environment."""
-    value = settings.values[setting.name]
     if setting.secret:
         return "***" if value else ""
     if isinstance(value, dict):

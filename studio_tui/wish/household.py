@@ -1,0 +1,23 @@
+"""What ends something of Studio's own: asked, with its name, before it is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from studio_core.text import line
+from studio_tui import household
+
+if TYPE_CHECKING:
+    from studio_tui.app import StudioApp
+
+
+def restart(app: StudioApp, wish: household.Restart) -> None:
+    text = "Start the controller anew, with the settings as they are stored? Engines and streams go on; the app is back soon."
+    app.ask("Restart the controller", text, "Restart", lambda: household.restart(app.bridge, app))
+
+
+def revoke(app: StudioApp, wish: household.Revoke) -> None:
+    key = wish.key
+    own = " A new one is written to admin.key." if key.own else ""
+    text = f"Revoke the key {line(key.name)} ({', '.join(key.scopes)})? Whoever uses it is refused from then on.{own}"
+    app.ask(f"Revoke {line(key.name)}", text, "Revoke", lambda: household.revoke(app.bridge, wish.target, key.id))
