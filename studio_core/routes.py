@@ -14,6 +14,11 @@ ENGINE, GATEWAY, CONTROLLER = "engine", "gateway", "controller"
 # `define` is what runs commands or makes keys: the owner's socket, or an admin key while `remote_admin` is on.
 ADMIN, DEFINE, INFERENCE, READ, METRICS = "admin", "define", "inference", "read", "metrics"
 
+# `own` is for whoever infers or reads: a key that may only infer sees and ends its own requests.
+OWN = "own"
+
+REQUESTS = "/v1/studio/requests"
+METRICS_PATH = "/metrics"
 PRINCIPAL_HEADER = "x-studio-principal"
 REQUEST_ID_HEADER = "x-request-id"
 # A caller who sends it wants to look only: whatever scope he has, nothing but GET is done for him.
@@ -99,7 +104,12 @@ TABLE: tuple[Route, ...] = (
         ("GET", "/peak-metrics", "best figures per model"),
         ("GET", "/lifetime-metrics", "counters over the life of this installation"),
     ),
-    *_rows(CONTROLLER, METRICS, ("GET", "/metrics", "everything above as Prometheus text")),
+    *_rows(
+        CONTROLLER, OWN,
+        ("GET", REQUESTS, "requests under way, over all gateways; while the controller is away, those of this one"),
+        ("DELETE", f"{REQUESTS}/{{request_id}}", "cancel a request under way"),
+    ),
+    *_rows(CONTROLLER, METRICS, ("GET", METRICS_PATH, "everything above as Prometheus text")),
     *_rows(
         CONTROLLER, ADMIN,
         ("GET", "/recipes/{recipe_id}/shell", "a recipe as a line for a shell, without its secrets"),
@@ -182,4 +192,11 @@ def allowed(scope: str, scopes: frozenset[str], *, owner: bool = False, remote_a
         return True
     if scope == DEFINE:
         return remote_admin and ADMIN in scopes
+    if scope == OWN:
+        return bool(scopes & {ADMIN, INFERENCE, READ})
     return scope in scopes or ADMIN in scopes
+
+
+def sees_all(scopes: frozenset[str]) -> bool:
+    """Whether a caller sees the requests of others too."""
+    return bool(scopes & {ADMIN, READ})

@@ -37,6 +37,7 @@ VERBS = {
     "adapters": ("condition", "LoRA adapters of a running engine"),
     "logs": ("log", "read or follow a log"),
     "chat": ("chat", "talk to a model"),
+    "requests": ("request", "what is under way; cancel ID ends it"),
     "keys": ("key", "print the admin key"),
     "demo": ("demo", "fetch a small model and run it"),
     "doctor": ("doctor", "check this machine and explain"),

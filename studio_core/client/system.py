@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from studio_core import wire
 from studio_core.client.connection import Connection
@@ -21,6 +21,13 @@ class SystemCalls(Connection):
 
     def snapshot(self, span: float, count: int) -> wire.Snapshot:
         return self._get(f"/snapshot?{urlencode({'span': span, 'count': count})}", wire.Snapshot)
+
+    def requests(self) -> wire.Flights:
+        """What is under way, over all gateways."""
+        return self._get("/v1/studio/requests", wire.Flights)
+
+    def cancel_request(self, request_id: str) -> None:
+        self._send("DELETE", f"/v1/studio/requests/{quote(request_id, safe='')}", wire.Done)
 
     def config(self) -> dict[str, Any]:
         return self._get("/config", dict[str, Any])

@@ -25,6 +25,7 @@ from studio_core.controller.routes import (
     log,
     model,
     recipe,
+    request,
     system,
     takeover,
     usage,
@@ -32,7 +33,9 @@ from studio_core.controller.routes import (
 from studio_core.controller.services import Services
 from studio_core.errors import Denied, NoKey, NotFound, StudioError, WrongMethod
 
-GROUPS = (chat, condition, engine, event, foreign, house, importing, lifecycle, log, model, recipe, system, takeover, usage)
+GROUPS = (
+    chat, condition, engine, event, foreign, house, importing, lifecycle, log, model, recipe, request, system, takeover, usage,
+)
 OWNER = Caller("owner", owner=True)
 logger = logging.getLogger(__name__)
 

@@ -121,6 +121,10 @@ class Frontdoor:
             body_limit=settings.body_limit,
             ping_s=settings.ping_s,
             hold_headers_s=settings.hold_headers_s,
+            head_s=settings.head_s,
+            body_s=settings.body_s,
+            idle_s=settings.idle_s,
+            stall_s=settings.stall_s,
         )
 
     def _route(self, recipe: Recipe) -> Route:

@@ -98,14 +98,15 @@ class Gatekeeper:
     def welcome(self, hello: Hello, listener: socket.socket | None) -> bool:
         """Whether this gateway is to serve; False: it is outdated and must retire."""
         wanted = (self._settings.host, self._settings.port)
-        fits = hello.config == self.config
+        fits = hello.config == self.config and not hello.retired
         if self._listener is None and listener is not None and (fits or (hello.host, hello.port) == wanted):
             self._listener = listener
         elif listener is not None:
             listener.close()
         if fits and (self._current is None or not identity.alive(self._current.pid, self._current.ticks)):
             self._current, self.pid = hello, hello.pid
-        self._greeted.set()
+        if not hello.retired:
+            self._greeted.set()
         return fits
 
     def living(self) -> set[str]:

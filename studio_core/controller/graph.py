@@ -93,7 +93,7 @@ class Controller:
             recorder=self._recorder, turns=self._turns,
             figures=Figures(self._usage, self._peaks, self._lifetime, partial(used, self.store)),
             daemons=self._daemons(), exporter=self._exporter,
-            jobs=Jobs(places), foreign=self._foreign,
+            jobs=Jobs(places), foreign=self._foreign, ask=self.link.ask,
             models=self._models,
             takeover=partial(takeover, self.store), changed=self._recipes_changed, notices=self._notices,
             shutdown=lambda engines: end(True, engines), restart=lambda: end(False, False), keys=self.keys,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import socket
 from collections import Counter
@@ -15,13 +16,29 @@ import msgspec
 
 from studio_core import wire
 from studio_core.controller.gatekeeper import Gatekeeper
-from studio_core.gateway.table import Acquire, Counts, Drained, FromGateway, Hello, Key, Policy, Push, Retire, Route, Table, Taken
+from studio_core.gateway.table import (
+    Acquire,
+    Ask,
+    Counts,
+    Drained,
+    FromGateway,
+    Hello,
+    Key,
+    Policy,
+    Push,
+    Retire,
+    Route,
+    Table,
+    Taken,
+    Told,
+)
 from studio_core.paths import Places, listen, peer_uid
 from studio_core.supervisor import identity
 from studio_core.supervisor.bell import Bell
 
 LINE_BYTES = 1024 * 1024
 HELLO_S = 5.0
+ANSWER_S = 2.0
 
 _lines = msgspec.json.Decoder(FromGateway)
 
@@ -56,6 +73,8 @@ class GatewayLink:
         self._table = Table(version=(start_id, 0))
         self._peers: dict[str, Peer] = {}
         self._bell = Bell()
+        self._numbers = itertools.count(1)
+        self._answers: dict[int, list[Told]] = {}
         self._server: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -95,6 +114,21 @@ class GatewayLink:
         for peer in self._peers.values():
             _send(peer, Push(table=self._table))
         return counter
+
+    async def ask(self, line: Ask) -> list[Told]:
+        """What every gateway that is connected says to it, of those that answer soon; its number is given here."""
+        number, asked = next(self._numbers), self._connected()
+        answers = self._answers[number] = []
+        for peer in asked:
+            _send(peer, msgspec.structs.replace(line, number=number))
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._bell.until(lambda: len(answers) >= sum(peer.writer is not None for peer in asked))
+        except TimeoutError:
+            pass
+        finally:
+            del self._answers[number]
+        return answers
 
     async def taken(self, version: int, timeout: float) -> bool:
         """Whether, within `timeout`, every gateway that is connected routes by this version of the table or a newer one."""
@@ -189,11 +223,11 @@ class GatewayLink:
         self._peers = {name: one for name, one in self._peers.items() if one.alive}
         self._peers[hello.gateway] = peer
         try:
-            if self._gatekeeper.welcome(hello, listener):
-                # Before the first publication nothing is known, which is not the same as no models.
-                if self._table.version[1]:
-                    _send(peer, Push(table=self._table))
-            else:
+            serves = self._gatekeeper.welcome(hello, listener)
+            # Before the first publication nothing is known, which is not the same as no models.
+            if self._table.version[1]:
+                _send(peer, Push(table=self._table))
+            if not serves:
                 _send(peer, Retire(deadline_s=3600.0))
             self._on_change()
             while line := await reader.readline():
@@ -215,6 +249,10 @@ class GatewayLink:
         elif isinstance(line, Taken):
             peer.taken = line.version
             self._bell.ring()
+        elif isinstance(line, Told):
+            if line.number in self._answers:
+                self._answers[line.number].append(line)
+                self._bell.ring()
         elif isinstance(line, Counts):
             peer.counts = line
             self._on_change()

@@ -21,6 +21,7 @@ OPENAI_PROBLEM = {
 SCOPES = {
     routes.ADMIN: "admin", routes.DEFINE: "the owner, or an admin key while remote_admin is on",
     routes.INFERENCE: "inference", routes.READ: "read", routes.METRICS: "metrics",
+    routes.OWN: "read, or inference for the requests of the key itself",
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from studio_core import wire
 from studio_core.chat.turn import Turns
 from studio_core.events import Hub
+from studio_core.gateway.table import Ask, Told
 from studio_core.gpu.watch import GpuWatch
 from studio_core.metrics.exporter import Exporter
 from studio_core.metrics.meter import Meter
@@ -51,7 +52,7 @@ class Daemons:
 class Services:
     """Every collaborator of the routes.
 
-    `models` finds model files (the answer of /v1/studio/models), `takeover` copies
+    `ask` asks every gateway, `models` finds model files (the answer of /v1/studio/models), `takeover` copies
     vLLM Studio's data, `changed` tells that recipes changed and returns when the gateways know it,
     `shutdown(engines)` ends controller and gateway after the answer has left, `restart()` the controller alone, which the gateway
     then starts anew, and `notices` are lines for a person.
@@ -73,6 +74,7 @@ class Services:
     exporter: Exporter
     jobs: Jobs
     foreign: Foreigners
+    ask: Callable[[Ask], Awaitable[list[Told]]]
     models: Callable[[], Awaitable[Mapping[str, Any]]]
     takeover: Callable[[Path], Awaitable[wire.Takeover]]
     changed: Callable[[], Awaitable[None]]

@@ -22,6 +22,7 @@ from studio_core.gateway import tls
 from studio_core.gateway.answer import LocalAnswer
 from studio_core.gateway.control import Control
 from studio_core.gateway.door import FrontDoor
+from studio_core.gateway.flight import Flights
 from studio_core.gateway.holding import Cloakroom
 from studio_core.gateway.http import Connection
 from studio_core.gateway.inference import Engines
@@ -29,7 +30,8 @@ from studio_core.gateway.journal import Journal
 from studio_core.gateway.link import Link, kept
 from studio_core.gateway.passage import Passage
 from studio_core.gateway.routing import Routing
-from studio_core.gateway.table import Hello
+from studio_core.gateway.table import Hello, Policy
+from studio_core.gateway.tally import Tally
 from studio_core.gateway.tls import Certificate
 from studio_core.gateway.wheel import Wheel
 from studio_core.paths import Places
@@ -60,15 +62,29 @@ class Gateway:
             host=host, port=port, started_at=datetime.now(UTC).isoformat(),
         )
         self._link = Link(places, hello, listener, self.retire)
-        self._routing = self._link.routing = Routing(kept(places), self._link.tell)
+        self._routing = self._link.routing = Routing(kept(places), self._link.tell, self._tune)
         self._journal = Journal(places.journal, writer)
-        engines = Engines(self._routing, self._journal, Cloakroom(places.root))
-        passage = Passage(self._routing, self._journal)
+        tally = Tally(self._routing, self._journal, self._open)
+        engines = Engines(self._routing, self._journal, Cloakroom(places.root), tally)
+        self._link.told = Flights(engines.running).told
+        passage = Passage(self._routing, self._journal, tally)
         local = LocalAnswer(self._routing, hello, self._journal, certificate)
         self._door = FrontDoor(writer, self._routing, engines, passage, Control(places.gateway_socket), local)
 
+    def _tune(self, policy: Policy) -> None:
+        """What holds for whoever connects from now on: a client that is gone without a word, or takes nothing, is cut."""
+        if self._retired.is_set():
+            return
+        for level, option, value in (
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, round(policy.stall_s / 3))),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, round(policy.stall_s / 9))),
+            (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(policy.stall_s * 1000)),
+        ):
+            self._listener.setsockopt(level, option, value)
+
     def retire(self, deadline_s: float = RETIRE_S) -> None:
-        self._deadline_s = deadline_s
+        self._deadline_s, self._link.retired = deadline_s, True
         self._retired.set()
 
     async def run(self) -> None:

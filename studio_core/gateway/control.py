@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -19,6 +20,7 @@ OURS = frozenset({
     PRINCIPAL_HEADER.encode(), REQUEST_ID_HEADER.encode(), b"host", b"content-length", b"expect", b"authorization",
     b"x-api-key", b"cookie", b"origin",
 })
+WHOLE_S = 10.0
 _KEY = re.compile(rb"(?:(?<=\?)|&)%s=[^&]*&?" % KEY_PARAMETER.encode())
 
 
@@ -41,6 +43,24 @@ class Control:
                 raise Unavailable("the controller went away", str(error), "try in a few seconds") from error
         finally:
             upstream.close()
+
+    async def whole(self, principal: Principal, request: Request) -> bytes:
+        """All of a short answer. Raises Unavailable when there is none, or another than was asked for."""
+        try:
+            upstream = await Reader.open(self._socket)
+        except Broken as error:
+            raise Unavailable("the controller is away") from error
+        try:
+            async with asyncio.timeout(WHOLE_S):
+                await upstream.send("GET", request.target, _headers(principal, request), b"")
+                data = b"".join([chunk async for chunk in upstream.chunks()])
+        except (Broken, TimeoutError) as error:
+            raise Unavailable("the controller went away") from error
+        finally:
+            upstream.close()
+        if upstream.status != 200:
+            raise Unavailable("the controller answers otherwise", str(upstream.status))
+        return data
 
     async def _relay(self, upstream: Reader, headers: Headers, request: Request, responder: Responder) -> None:
         await upstream.send(request.method, _KEY.sub(_joint, request.target), headers, request.body)

@@ -5,20 +5,22 @@ from __future__ import annotations
 import itertools
 from functools import partial
 
-from studio_core.errors import StudioError, WrongMethod
+from studio_core.errors import StudioError, Unavailable, WrongMethod
 from studio_core.gateway import shape
 from studio_core.gateway.answer import LocalAnswer
-from studio_core.gateway.auth import Ring, authorise, ring
+from studio_core.gateway.auth import Principal, Ring, authorise, ring
 from studio_core.gateway.control import Control
+from studio_core.gateway.flight import Flights
 from studio_core.gateway.inference import Engines
 from studio_core.gateway.passage import PREFIX, Passage
 from studio_core.gateway.request import Headers, Request, Serve
 from studio_core.gateway.responder import Responder
 from studio_core.gateway.routing import Routing
-from studio_core.gateway.table import Table
-from studio_core.routes import CONTROLLER, ENGINE, REQUEST_ID_HEADER, methods
+from studio_core.gateway.table import Policy, Table
+from studio_core.routes import CONTROLLER, ENGINE, METRICS_PATH, REQUEST_ID_HEADER, REQUESTS, methods
 
 RETRY_AFTER_S = 5
+EXPOSITION = b"text/plain; version=0.0.4; charset=utf-8"
 # What else stands in the head of an answer to an allowed page.
 ALLOWED = (
     b"access-control-allow-origin: %b\r\nvary: origin\r\naccess-control-expose-headers: " + REQUEST_ID_HEADER.encode() + b"\r\n"
@@ -31,6 +33,8 @@ class FrontDoor:
     def __init__(
         self, gateway_id: str, routing: Routing, engines: Engines, passage: Passage, control: Control, local: LocalAnswer
     ) -> None:
+        self._flights = Flights(engines.running)
+        self._tally = engines.tally
         self._id = gateway_id
         self._numbers = itertools.count(1)
         self._routing = routing
@@ -44,6 +48,10 @@ class FrontDoor:
     def body_limit(self) -> int:
         return self._routing.table.policy.body_limit
 
+    @property
+    def policy(self) -> Policy:
+        return self._routing.table.policy
+
     def admit(self, request: Request) -> Serve:
         """By the head alone. Raises NoKey, Denied, NotFound, WrongMethod."""
         self._name(request)
@@ -55,7 +63,13 @@ class FrontDoor:
         principal, row = authorise(request, self._callers[1], table.policy)
         if row.answers == ENGINE:
             return partial((self._passage if request.path.startswith(PREFIX) else self._engines).serve, principal)
-        return partial(self._control.serve, principal) if row.answers == CONTROLLER else self._local.serve
+        if row.answers != CONTROLLER:
+            return self._local.serve
+        if row.path == METRICS_PATH:
+            return partial(self._metrics, principal)
+        if row.path.startswith(REQUESTS) and not self._routing.linked:
+            return partial(self._flights.serve, principal)
+        return partial(self._control.serve, principal)
 
     def refuse(self, request: Request, responder: Responder, error: StudioError) -> None:
         """As a whole answer; in a stream of events as its last event; any other answer that has begun is cut."""
@@ -74,6 +88,17 @@ class FrontDoor:
         if b"origin" in request.fields and (origin := self._origin(request)):
             line += ALLOWED % origin.encode("latin-1")
         return line
+
+    async def _metrics(self, principal: Principal, request: Request, responder: Responder) -> None:
+        """The controller's and the gateway's own; while the controller is away these alone."""
+        try:
+            theirs = await self._control.whole(principal, request)
+        except Unavailable:
+            theirs = b""
+        text = theirs + self._tally.text()
+        responder.start(200, [(b"content-type", EXPOSITION), (b"content-length", b"%d" % len(text))])
+        responder.put(text)
+        responder.finish()
 
     def _name(self, request: Request) -> None:
         request.id = request.id or f"req-{self._id}-{next(self._numbers)}"

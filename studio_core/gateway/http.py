@@ -13,9 +13,10 @@ from studio_core.gateway.request import Door, Request, Work
 from studio_core.gateway.responder import Chore, Responder
 from studio_core.gateway.wheel import Wheel
 
-DEADLINES = {IDLE: 75.0, HEAD: 10.0, BODY: 30.0}
 # Beside the inbox's: a request is being answered, or one was refused that the client may still be sending.
 SERVING, LINGERING = "serving", "lingering"
+# A body that comes more slowly than this, over all, is cut like one that stalls.
+FLOOR_BYTES_S = 1024
 # So long after its begin an answer is asked first whether it is late.
 WORK_S = 0.25
 # What a client may send ahead while its request is answered. Past it reading stops, and its leaving is not seen until then.
@@ -34,11 +35,12 @@ class Connection(asyncio.Protocol):
     """Feeds an inbox and serves what comes out, one at a time. A client that leaves cancels its request."""
 
     __slots__ = (
-        "_ahead", "_awaited", "_door", "_inbox", "_open", "_phase", "_retired", "_taking", "_wheel", "_work", "due", "transport",
+        "_ahead", "_awaited", "_door", "_inbox", "_open", "_phase", "_retired", "_since", "_taking", "_wheel", "_work", "due",
+        "transport",
     )
 
     def __init__(self, door: Door, open_: set[Connection], wheel: Wheel) -> None:
-        self.due = 0.0
+        self.due = self._since = 0.0
         self._door = door
         self._open = open_
         self._wheel = wheel
@@ -135,8 +137,18 @@ class Connection(asyncio.Protocol):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         phase = inbox.phase
         if phase != self._phase or phase == BODY:
-            self._phase = phase
-            self.due = self._wheel.now + (RETIRE_IDLE_S if self._retired and phase == IDLE else DEADLINES[phase])
+            if phase != self._phase:
+                self._phase, self._since = phase, self._wheel.now
+            self.due = self._until(inbox)
+
+    def _until(self, inbox: Inbox) -> float:
+        """When the next bytes have to be here; of a body so many in all, however they are spread."""
+        now, policy = self._wheel.now, self._door.policy
+        if self._phase == BODY:
+            return min(now, self._since + inbox.size / FLOOR_BYTES_S) + policy.body_s
+        if self._phase == HEAD:
+            return now + policy.head_s
+        return now + (RETIRE_IDLE_S if self._retired else policy.idle_s)
 
     def _serve(self, request: Request) -> None:
         request.keep_alive = request.keep_alive and not self._retired

@@ -69,6 +69,11 @@ class Inbox:
         self._body: list[bytes] = []
         self._bytes = self._size = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes of the body under way that are here."""
+        return self._size
+
     def feed(self, data: bytes) -> None:
         if self.dead:
             return

@@ -20,19 +20,22 @@ from studio_core.gateway.request import Headers, Request
 from studio_core.gateway.responder import EVENT_STREAM, Responder
 from studio_core.gateway.routing import Lease, Routing
 from studio_core.gateway.table import Filters, Route
+from studio_core.gateway.tally import Tally
 from studio_core.gateway.upstream import Broken, Pool, Stale, Unreached, Upstream, answered
 from studio_core.gateway.wish import peek, spliced
+from studio_core.wire.flight import Flight
 
 SSE_HEADERS: Headers = [(b"content-type", EVENT_STREAM), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 SSE_OURS = frozenset({b"content-length", *(name for name, _ in SSE_HEADERS)})
 # What of a request an engine gets to see.
-TO_ENGINE = frozenset({b"accept", b"content-type", b"user-agent", b"anthropic-version"})
+TO_ENGINE = frozenset({b"accept", b"content-type", b"user-agent", b"anthropic-version", b"anthropic-beta"})
 # Where the usage of a stream has to be asked for, and where [DONE] ends it.
 OPENAI_STREAMS = frozenset({"/v1/chat/completions", "/v1/completions"})
 PING = b": ping\n\n"
 NAME_LIMIT = 200
 # What the relay does with the body of an answer.
 NOT_YET, EVENTS, WHOLE, REFUSAL = "not yet", "events", "whole", "refusal"
+STATES = {NOT_YET: "prefill", EVENTS: "streaming", WHOLE: "answering", REFUSAL: "answering"}
 
 
 class Dying(StudioError):
@@ -42,7 +45,8 @@ class Dying(StudioError):
 class Engines:
     """The engines behind the route table."""
 
-    def __init__(self, routing: Routing, journal: Journal, cloakroom: Cloakroom) -> None:
+    def __init__(self, routing: Routing, journal: Journal, cloakroom: Cloakroom, tally: Tally) -> None:
+        self.tally = tally
         self.routing = routing
         self.journal = journal
         self.cloakroom = cloakroom
@@ -58,8 +62,8 @@ class Exchange:
     """One request and its answer, as a `Work` of its connection and the `Asker` of its upstream."""
 
     __slots__ = (
-        "_asked_again", "_engines", "_heard_at", "_lease", "_over", "_paused", "_relay", "_request", "_responder",
-        "_route", "_said", "_stream", "_task", "_upstream", "_wish", "key", "model", "observation", "path",
+        "_asked_again", "_engines", "_heard_at", "_lease", "_over", "_paused", "_received", "_relay", "_request",
+        "_responder", "_route", "_said", "_stream", "_task", "_upstream", "_wish", "key", "model", "observation", "path",
     )
 
     def __init__(self, engines: Engines, principal: Principal, request: Request, responder: Responder) -> None:
@@ -75,6 +79,7 @@ class Exchange:
         self._task: asyncio.Task[None] | None = None
         self._relay = NOT_YET
         self._said: list[bytes] = []
+        self._received = len(request.body)
         self._heard_at = self.observation.began
         self._over = self._paused = self._asked_again = False
 
@@ -113,6 +118,24 @@ class Exchange:
     def cancel(self) -> None:
         """The client has left: nothing is generated for nobody."""
         self._end(499, "cancelled", None)
+
+    # As one of those under way (`flight.Flying`).
+
+    def view(self) -> Flight:
+        route, seen = self._route, self.observation
+        state = "waiting" if route is None else STATES[self._relay]
+        return Flight(
+            id=self._request.id, age_s=time.monotonic() - seen.began, state=state, model=self.model[:NAME_LIMIT],
+            path=self.path[:NAME_LIMIT], stream=self._stream, recipe=route.recipe if route else None,
+            instance=route.instance if route else None, key=self.key, peer=self._request.peer, tokens=seen.chunks,
+            ttft_s=seen.ttft,
+        )
+
+    def cut(self, error: StudioError) -> None:
+        """A person ends it, and its client is told."""
+        self._end(error.status, "cancelled", str(error))
+        self._responder.refuse(error)
+        self._responder.done()
 
     # Getting to the engine.
 
@@ -254,6 +277,7 @@ class Exchange:
             self._responder.start(status, headers)
 
     def _piece(self, data: bytes) -> None:
+        self.observation.size += len(data)
         if self._relay is EVENTS:
             self._heard_at = time.monotonic()
             self._responder.put(self.observation.feed(data))
@@ -310,6 +334,6 @@ class Exchange:
         self._lease.release()
         engines.running.pop(self._request.id, None)
         recipe, instance = (route.recipe, route.instance) if route is not None else (None, None)
-        engines.journal.put(
-            End(self._request.id, time.time(), status, outcome, error, recipe, instance, *self.observation.figures())
-        )
+        end = End(self._request.id, time.time(), status, outcome, error, recipe, instance, *self.observation.figures())
+        engines.journal.put(end)
+        engines.tally.ended(end, self.observation.size, self._received)

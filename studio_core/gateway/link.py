@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from studio_core.gateway.routing import Routing
-from studio_core.gateway.table import Counts, FromController, Hello, Retire, Table, Taken
+from studio_core.gateway.table import Ask, Counts, FromController, Hello, Retire, Table, Taken, Told
 from studio_core.paths import Places, connect, daemon_environment
 
 REDIAL_S = 0.1
@@ -31,10 +31,12 @@ _lines = msgspec.json.Decoder(FromController)
 
 
 class Link:
-    """Runs for the life of the gateway. `retire(deadline)` is called when the controller says so."""
+    """Runs for the life of the gateway. `retire(deadline)` is called when the controller says so, `told` answers what it asks."""
 
     def __init__(self, places: Places, hello: Hello, listener: socket.socket, retire: Callable[[float], None]) -> None:
         self.routing: Routing | None = None
+        self.told: Callable[[Ask], Told] = lambda asked: Told(number=asked.number, flights=[], total=0)
+        self.retired = False
         self._places = places
         self._hello = hello
         self._listener = listener
@@ -66,7 +68,7 @@ class Link:
         # Without a timeout: a local socket answers at once, or says that its queue is full.
         link = connect(self._places.link_socket, timeout=0.0)
         try:
-            socket.send_fds(link, [msgspec.json.encode(self._hello) + b"\n"], [self._listener.fileno()])
+            self._greet(link)
         except OSError:
             link.close()
             raise
@@ -84,6 +86,14 @@ class Link:
             writer.close()
             routing.lost()
 
+    def _greet(self, link: socket.socket) -> None:
+        """Who has retired has no listening socket any more: he goes on dialling, because drains wait for what he still answers."""
+        hello = msgspec.json.encode(msgspec.structs.replace(self._hello, retired=self.retired)) + b"\n"
+        if self.retired:
+            link.sendall(hello)
+        else:
+            socket.send_fds(link, [hello], [self._listener.fileno()])
+
     def _hear(self, line: bytes, routing: Routing) -> None:
         """A line that a newer controller may say and we do not know is left alone."""
         try:
@@ -94,6 +104,8 @@ class Link:
     def _take(self, line: FromController, routing: Routing) -> None:
         if isinstance(line, Retire):
             self._retire(line.deadline_s)
+        elif isinstance(line, Ask):
+            self.tell(self.told(line))
         else:
             routing.take(line.table)
             self.tell(Taken(version=line.table.version))

@@ -51,7 +51,7 @@ class Figures(NamedTuple):
 class Observation:
     """Feed it the answer; `feed` gives back what the client sees. `hide_usage`: the usage event was asked for by us."""
 
-    __slots__ = ("_rest", "_seen", "_torn", "began", "chunks", "done", "error", "finish", "hide_usage", "ttft", "usage")
+    __slots__ = ("_rest", "_seen", "_torn", "began", "chunks", "done", "error", "finish", "hide_usage", "size", "ttft", "usage")
 
     def __init__(self, hide_usage: bool = False, began: float | None = None) -> None:
         self.began = time.monotonic() if began is None else began
@@ -62,6 +62,8 @@ class Observation:
         self.error: str | None = None
         self.usage: dict[str, Any] = {}
         self.hide_usage = hide_usage
+        # Bytes of the answer; counted by whoever reads it.
+        self.size = 0
         self._rest = bytearray()
         self._seen = 0
         self._torn = False

@@ -15,6 +15,7 @@ from studio_core.gateway.request import Headers, Request
 from studio_core.gateway.responder import Responder
 from studio_core.gateway.routing import Routing
 from studio_core.gateway.table import Route
+from studio_core.gateway.tally import Tally
 from studio_core.gateway.upstream import Broken, passed
 from studio_core.routes import REQUEST_ID_HEADER
 
@@ -27,7 +28,8 @@ OURS = frozenset({b"host", b"content-length", b"expect", b"authorization", b"x-a
 class Passage:
     """To whatever has an upstream, ready or not: who looks at an engine often does so because it is not."""
 
-    def __init__(self, routing: Routing, journal: Journal) -> None:
+    def __init__(self, routing: Routing, journal: Journal, tally: Tally) -> None:
+        self._tally = tally
         self._routing = routing
         self._journal = journal
 
@@ -50,7 +52,9 @@ class Passage:
             raise
         finally:
             self._routing.release(instance)
-            self._journal.put(End(request.id, time.time(), status, outcome, seen.error, recipe, instance, *seen.figures()))
+            end = End(request.id, time.time(), status, outcome, seen.error, recipe, instance, *seen.figures())
+            self._journal.put(end)
+            self._tally.ended(end, seen.size, len(request.body))
 
     def _find(self, request: Request) -> tuple[Route, bytes]:
         """The route of the instance, named by itself or by its recipe, and what is asked of its engine."""
@@ -72,6 +76,7 @@ class Passage:
             await upstream.send(request.method, target, self._headers(route, request), request.body)
             responder.start(upstream.status, upstream.headers)
             async for data in upstream.chunks():
+                seen.size += len(data)
                 seen.look(data)
                 await responder.write(data)
             seen.looked()

@@ -10,6 +10,7 @@ from studio_core.errors import StudioError
 
 if TYPE_CHECKING:
     from studio_core.gateway.responder import Responder
+    from studio_core.gateway.table import Policy
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -88,6 +89,10 @@ class Door(Protocol):
     @property
     def body_limit(self) -> int:
         """Largest body in bytes."""
+
+    @property
+    def policy(self) -> Policy:
+        """Limits and deadlines."""
 
     def admit(self, request: Request) -> Serve:
         """Who answers it. Raises StudioError when it may not come in."""

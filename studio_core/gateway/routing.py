@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from studio_core.errors import LaunchFailed, OnHold, TooMany, Unavailable, UnknownModel
-from studio_core.gateway.table import Acquire, Cause, Drained, Route, Table
+from studio_core.gateway.table import Acquire, Cause, Drained, Policy, Route, Table
 
 # A cold request waits this long for a controller that is away.
 CONTROLLER_S = 30.0
@@ -56,9 +56,13 @@ class Lease:
 
 
 class Routing:
-    """`tell(line)` sends a line to the controller, if there is one."""
+    """`tell(line)` sends a line to the controller, if there is one; `tuned(policy)` hears of every table's policy."""
 
-    def __init__(self, table: Table, tell: Callable[[Any], None]) -> None:
+    def __init__(
+        self, table: Table, tell: Callable[[Any], None], tuned: Callable[[Policy], None] = lambda policy: None
+    ) -> None:
+        self._tuned = tuned
+        tuned(table.policy)
         self.table = table
         self.inflight: Counter[str] = Counter()
         self.entered: Counter[str] = Counter()
@@ -75,6 +79,7 @@ class Routing:
     def take(self, table: Table) -> None:
         """A newer table: release and count the waiters of what is ready, refuse those of what will not be, ack drains."""
         self.table, self._away_since = table, None
+        self._tuned(table.policy)
         self._closed.clear()
         self._index()
         here = {route.instance for route in table.routes}

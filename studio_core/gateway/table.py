@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from studio_core.wire.flight import Flight
+
 PROTOCOL = 1
 
 
@@ -94,6 +96,10 @@ class Policy(msgspec.Struct, kw_only=True):
     body_limit: int = 64 * 1024 * 1024
     ping_s: float = 15.0
     hold_headers_s: float = 10.0
+    head_s: float = 10.0
+    body_s: float = 30.0
+    idle_s: float = 75.0
+    stall_s: float = 90.0
 
 
 class Table(msgspec.Struct, kw_only=True):
@@ -110,7 +116,7 @@ class Table(msgspec.Struct, kw_only=True):
 
 
 class Hello(msgspec.Struct, kw_only=True, tag="hello", tag_field="t"):
-    """First line. The listening socket travels with it as SCM_RIGHTS, so the controller can hand it on."""
+    """First line. The listening socket travels with it as SCM_RIGHTS, so the controller can hand it on; not of one that retired."""
 
     gateway: str
     pid: int
@@ -120,6 +126,7 @@ class Hello(msgspec.Struct, kw_only=True, tag="hello", tag_field="t"):
     host: str
     port: int
     started_at: str
+    retired: bool = False
     protocol: int = PROTOCOL
 
 
@@ -154,11 +161,28 @@ class Counts(msgspec.Struct, kw_only=True, tag="counts", tag_field="t"):
     entered: dict[str, int] = {}
 
 
+class Told(msgspec.Struct, kw_only=True, tag="told", tag_field="t"):
+    """The answer to the `Ask` of this number: requests under way here, `total` of them, and whether one was cut."""
+
+    number: int
+    flights: list[Flight]
+    total: int
+    found: bool = False
+
+
 # Controller to gateway:
 
 
 class Push(msgspec.Struct, kw_only=True, tag="table", tag_field="t"):
     table: Table
+
+
+class Ask(msgspec.Struct, kw_only=True, tag="ask", tag_field="t"):
+    """What is under way? Before that, the request `cut` is cancelled, if it is here, in the name of the key `by`."""
+
+    number: int
+    cut: str = ""
+    by: str = ""
 
 
 class Retire(msgspec.Struct, kw_only=True, tag="retire", tag_field="t"):
@@ -167,5 +191,5 @@ class Retire(msgspec.Struct, kw_only=True, tag="retire", tag_field="t"):
     deadline_s: float
 
 
-FromGateway = Hello | Acquire | Drained | Taken | Counts
-FromController = Push | Retire
+FromGateway = Hello | Acquire | Drained | Taken | Counts | Told
+FromController = Push | Retire | Ask

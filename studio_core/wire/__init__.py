@@ -13,6 +13,7 @@ import msgspec
 from studio_core.wire.chat import Chat, ChatMessage, ChatSession
 from studio_core.wire.check import Check, Finding, NodeLine, Parser, Variable
 from studio_core.wire.engine import Adapter, Engines, Installed, Job
+from studio_core.wire.flight import Flight, Flights
 from studio_core.wire.foreign import Attach, Foreign, ForeignStop
 from studio_core.wire.gpu import Gpu, GpuProcess, Gpus, GpuSlice, Host
 from studio_core.wire.house import DoctorFinding, KeyView, KeyWish, NewKey, SettingChange, SettingView
@@ -22,10 +23,10 @@ from studio_core.wire.model import Model, to_builtins
 from studio_core.wire.plan import LaunchPlan, Leaving
 
 __all__ = [
-    "Adapter", "Attach", "Chat", "ChatMessage", "ChatSession", "Check", "DoctorFinding", "Engines", "Finding", "Foreign",
-    "ForeignStop", "Gpu", "GpuProcess", "GpuSlice", "Gpus", "Host", "Import", "Imported", "Installed", "Job", "KeyView",
-    "KeyWish", "LaunchPlan", "Leaving", "Metrics", "Model", "ModelMetrics", "NewKey", "NodeLine", "Parser", "Samples",
-    "SettingChange", "SettingView", "ShellLine", "Variable", "to_builtins",
+    "Adapter", "Attach", "Chat", "ChatMessage", "ChatSession", "Check", "DoctorFinding", "Engines", "Finding", "Flight",
+    "Flights", "Foreign", "ForeignStop", "Gpu", "GpuProcess", "GpuSlice", "Gpus", "Host", "Import", "Imported", "Installed",
+    "Job", "KeyView", "KeyWish", "LaunchPlan", "Leaving", "Metrics", "Model", "ModelMetrics", "NewKey", "NodeLine",
+    "Parser", "Samples", "SettingChange", "SettingView", "ShellLine", "Variable", "to_builtins",
 ]
 
 

@@ -21,6 +21,7 @@ from studio_core.controller.herald import Herald
 from studio_core.controller.server import Server
 from studio_core.controller.services import Daemons, Figures, Services
 from studio_core.events import Hub
+from studio_core.gateway.table import Ask, Told
 from studio_core.gpu.watch import GpuWatch
 from studio_core.metrics.exporter import Exporter
 from studio_core.metrics.meter import Meter
@@ -45,6 +46,11 @@ from studio_core.supervisor.service import Supervisor
 from studio_core.usage.sums import lifetime, peaks, sums
 
 RECIPE = {"id": "tiny", "name": "Tiny", "backend": "llamacpp", "model_path": "/nowhere/tiny.gguf", "tp": 2, "mystery": "kept"}
+
+
+async def silence(line: Ask) -> list[Told]:
+    """No gateway, no answer."""
+    return []
 
 
 class IdleDoor:
@@ -149,7 +155,7 @@ def assemble(settings: Any, places: Places, store: Store, stopped: list[bool], d
         daemons=Daemons(
             lambda: wire.Daemon(pid=os.getpid()), wire.Gateway, wire.Daemon, dict, dict
         ),
-        exporter=Exporter(), jobs=Jobs(places), models=models, foreign=foreign,
+        exporter=Exporter(), jobs=Jobs(places), models=models, foreign=foreign, ask=silence,
         takeover=partial(takeover, store), changed=changed, shutdown=stopped.append, notices=list,
         restart=lambda: stopped.append(False), keys=KeyTable(store),
     )

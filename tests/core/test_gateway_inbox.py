@@ -12,6 +12,7 @@ from studio_core.errors import NoKey, StudioError
 from studio_core.gateway.inbox import HEADER_BYTES, HEADER_COUNT, URL_BYTES, Inbox
 from studio_core.gateway.request import Request, Serve
 from studio_core.gateway.responder import Responder
+from studio_core.gateway.table import Policy
 
 LIMIT = 1000
 
@@ -22,6 +23,7 @@ class Porter:
 
     strict: bool = False
     body_limit: int = LIMIT
+    policy: Policy = field(default_factory=Policy)
     refused: list[StudioError] = field(default_factory=list)
 
     def admit(self, request: Request) -> Serve:

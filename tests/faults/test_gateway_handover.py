@@ -111,3 +111,28 @@ async def test_no_stream_is_cut_and_nobody_refused(house: Gateways, monkeypatch:
     await eventually(lambda: not any(identity.alive(*one) for one in gateway), what="those before have gone")
     ends = [line for line in house.journal() if line["t"] == "end" and line["outcome"] == "ok"]
     assert len(ends) >= rounds * STREAMS and len({end["id"] for end in ends}) == len(ends)
+
+
+async def test_one_that_retired_is_known_to_the_next_controller_and_never_serves_again(
+    house: Gateways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.engine.script = script = Rounds()
+    stream = asyncio.create_task(house.chat(stream=True))
+    await eventually(lambda: house.link.inflight.total() == 1)
+    first = house.pid
+    await hand_over(house, 0, monkeypatch)
+    monkeypatch.undo()
+    # Back to what the first was started with; it still has its stream, and is not the one to accept.
+    await house.close(shutdown=False)
+    house.start = "s9"
+    await house.open()
+    await house.linked()
+    await eventually(lambda: house.link.inflight.total() == 1, what="its stream is counted by the new controller")
+    assert house.pid != first
+    house.publish("draining")
+    assert not await house.link.drained("tiny-1", house.version, 0.3)
+    draining = asyncio.create_task(house.link.drained("tiny-1", house.version, 10.0))
+    script.over.set()
+    assert whole(await stream) and await draining
+    house.publish("ready")
+    assert (await house.chat()).startswith(b"HTTP/1.1 200")
