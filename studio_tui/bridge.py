@@ -140,19 +140,29 @@ class Bridge:
     def logs(self, target: Target) -> None:
         self.ask(target, lambda client: message.LogsCame(tuple(client.logs())))
 
-    def page(self, target: Target, log_id: str, limit: int, text: str = "") -> None:
-        """The last lines of a log; of all its lines those that hold `text`."""
-        def job(client: Client) -> Message:
-            return message.LogCame(client.log(log_id, limit=limit, filter=text or None), text)
+    def log_path(self, log_id: str) -> str | None:
+        """Where a log lies on this machine; None where it does not, or Studio is elsewhere."""
+        from studio_core.logs.place import find
 
-        self.ask(target, job)
+        return None if self._settings.url else find(self._settings.state_dir, log_id)
 
-    def tail(self, log_id: str, generation: int, offset: int) -> Tail:
+    def tail(self, target: Target, log_id: str) -> Tail:
+        """A log that lies elsewhere. The target hears when its end is here."""
         from studio_tui.stream import Tail
 
-        tail = Tail(self._client, log_id, generation, offset)
+        def began(tail: Tail) -> None:
+            target.post_message(message.TailBegan(tail))
+
+        tail = Tail(self._client, log_id, began)
         self._thread(tail.run, "tail")
         return tail
+
+    def older(self, tail: Tail, everything: bool = False) -> None:
+        """More of its beginning."""
+        def job(_: Client) -> None:
+            tail.older(everything)
+
+        self.ask(None, job, quiet=True)
 
     # Chats.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.message import Message
 
@@ -11,6 +11,10 @@ from studio_core import wire
 from studio_core.errors import StudioError
 from studio_core.server import Server
 from studio_tui.view import Link
+
+if TYPE_CHECKING:
+    from studio_tui.seek import Seek
+    from studio_tui.stream import Tail
 
 
 class Wish(Message):
@@ -80,11 +84,18 @@ class LogsCame(Newest):
 
 
 @dataclass
-class LogCame(Message):
-    """Lines of a log; `text` is the filter that was asked for."""
+class TailBegan(Message):
+    """The end of a log that lies elsewhere is here."""
 
-    page: wire.LogPage
-    text: str = ""
+    tail: Tail
+
+
+@dataclass
+class SeekCame(Message):
+    """What a process that looks through a log has to say."""
+
+    seek: Seek
+    news: dict[str, Any]
 
 
 @dataclass

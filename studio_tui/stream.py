@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -11,64 +12,112 @@ import msgspec
 from studio_core import wire
 from studio_core.client import Client, Stream
 from studio_core.errors import StudioError
-from studio_core.text import Sanitiser, clean
+from studio_core.logs.spool import Spool
+from studio_core.text import Sanitiser
 from studio_tui.boundary import safe, safe_error
 
 RETRY_S = 0.25
-# Lines that wait for a screen. Beyond, the oldest go, and are counted.
-WAITING = 20_000
+# Lines that a log from afar begins with, and the most that is fetched at once when somebody looks further back.
+PAGE, PAGE_MOST = 2_000, 20_000
+# Bytes a second beyond which the rest of a log from afar is skipped: only its end is fetched, some lines at a time.
+FLOOD, FLOOD_LINES = 2 * 1024 * 1024, 500
 
 
 class Tail:
-    """A log from a place on, as it is written, until `close`. It goes on by itself when Studio was away."""
+    """A log that lies elsewhere, from its end on: what comes is kept in a spool, until `close`.
 
-    def __init__(self, connect: Callable[[], Client], log_id: str, generation: int, offset: int) -> None:
-        self._connect = connect
-        self._log_id = log_id
-        self._generation, self._offset = generation, offset
-        self._lines: deque[str] = deque(maxlen=WAITING)
-        self._lost = 0
+    It goes on by itself when Studio was away. What comes faster than FLOOD is skipped, and the skipped bytes are counted.
+    """
+
+    def __init__(self, connect: Callable[[], Client], log_id: str, first: Callable[[Tail], None]) -> None:
+        self.log_id = log_id
+        self.spool = Spool()
+        self.lost = 0
+        self._connect, self._first = connect, first
+        self._generation = self._offset = 0
+        self._begin = 0
         self._over = threading.Event()
         self._stream: Stream | None = None
+        self._since, self._came = time.monotonic(), 0
+        self._fetching = threading.Lock()
 
     def close(self) -> None:
         self._over.set()
         if self._stream is not None:
             self._stream.close()
-
-    def take(self) -> tuple[list[str], int]:
-        """The lines since the last call, and how many bytes or lines were lost before them."""
-        count = len(self._lines)
-        lost, self._lost = self._lost, 0
-        return [self._lines.popleft() for _ in range(count)], lost
+        self.spool.close()
 
     def run(self) -> None:
         while not self._over.is_set():
             try:
-                self._stream = self._connect().follow(self._log_id, self._offset, self._generation)
+                if self._generation == 0:
+                    self._newest(PAGE)
+                    self._begin = self._start
+                    self._first(self)
+                self._stream = self._connect().follow(self.log_id, self._offset, self._generation)
+                if self._read(self._stream):
+                    return
             except StudioError as error:
                 if error.status == 404:
                     return
-            else:
-                if self._read(self._stream):
-                    return
             self._over.wait(RETRY_S)
+
+    def _newest(self, limit: int) -> None:
+        page = self._connect().log(self.log_id, limit=limit)
+        data = _bytes(page.lines)
+        self._generation, self._offset, self._start = page.generation, page.end, page.end - len(data)
+        self.spool.append(page.end, data)
 
     def _read(self, stream: Stream) -> bool:
         """True when the log is over: its engine is gone and all is told."""
         for event in stream:
             if self._over.is_set():
                 break
-            self._generation, self._offset = event.place or (self._generation, self._offset)
-            if event.event == "log":
-                self._lost += len(self._lines) == WAITING
-                self._lines.append(clean(str(event.data.get("line", ""))))
+            if event.event == "log" and event.place:
+                data = _bytes([str(event.data.get("line", ""))])
+                self.spool.append(event.place[1], data)
+                if self._flooded(len(data)):
+                    self._skip()
+                    break
             elif event.event == "skipped":
-                self._lost += int(event.data.get("bytes", 0))
+                self.lost += int(event.data.get("bytes", 0))
             elif event.event == "end":
                 return True
+            self._generation, self._offset = event.place or (self._generation, self._offset)
         stream.close()
         return False
+
+    def _flooded(self, count: int) -> bool:
+        now = time.monotonic()
+        if now - self._since > 1:
+            self._since, self._came = now, 0
+        self._came += count
+        return self._came > FLOOD
+
+    def _skip(self) -> None:
+        before = self._offset
+        self._newest(FLOOD_LINES)
+        self.lost += max(0, self._start - before)
+        self._over.wait(RETRY_S)
+
+    def older(self, everything: bool = False) -> bool:
+        """Fetch a page before what is here, or all there is; False when there is nothing older. Takes its time."""
+        with self._fetching:
+            while self._begin > 0 and not self._over.is_set():
+                page = self._connect().log(self.log_id, limit=PAGE_MOST, end=self._begin)
+                data = _bytes(page.lines)
+                if not data or page.start >= self._begin:
+                    self._begin = 0
+                    return False
+                self.spool.prepend(page.start, self._begin, data)
+                self._begin = page.start
+                if not everything:
+                    return True
+        return False
+
+
+def _bytes(lines: list[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
 
 
 class Answer:

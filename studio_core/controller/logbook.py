@@ -87,7 +87,7 @@ class Logbook:
         )
         with contextlib.suppress(OSError, ValueError):
             spec = specs.read(log.path.parent)
-            shown.recipe_id, shown.backend = spec.recipe_id, spec.engine
+            shown.recipe_id, shown.backend, shown.created_at = spec.recipe_id, spec.engine, spec.created_at
             shown.name = shown.recipe_name = spec.recipe.get("name") or spec.recipe_id
             shown.model_path, shown.model = spec.recipe.get("model_path"), next(iter(spec.served_names), None)
         return shown

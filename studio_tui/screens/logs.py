@@ -1,25 +1,39 @@
-"""The logs of engines and daemons: a list, and one of them open."""
+"""The logs of engines and daemons, and any other file: a list, and one of them open."""
 
 from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widgets import Input
 
 from studio_core import wire
+from studio_core.errors import NotFound
+from studio_core.logs.chain import Chain
+from studio_core.logs.needle import LEVELS, Want
 from studio_core.text import line
 from studio_tui import status, unit
+from studio_tui.hunt import Hunt
 from studio_tui.keymap import bindings
-from studio_tui.message import LogCame, LogsCame
+from studio_tui.message import Copy, Failed, LogsCame, Said, SeekCame, TailBegan
 from studio_tui.screens.place import STYLES, Place
+from studio_tui.seek import Seek
 from studio_tui.stream import Tail
+from studio_tui.view import View
 from studio_tui.widgets.log_view import LogView
 from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.table import Cell, Column, Row, Table
 
 COLUMNS = (Column("LOG", 12, flex=1), Column("SIZE", 8, right=True), Column("", 1))
-# Lines that a log begins with on the screen.
-LIMIT = 5_000
+# Earlier starts of the same recipe that stand above the one that is open.
+STARTS = 8
+ASKS = {
+    "find": "find", "filter": "only lines with this", "save": "write to this new file", "file": "open this file",
+}
 
 
 class Logs(Place):
@@ -29,13 +43,15 @@ class Logs(Place):
     def content(self) -> ComposeResult:
         self._table = Table(COLUMNS, "no log yet", ident="logs")
         self._log = LogView("log")
+        self._hunt = Hunt(self._log, self._heard)
         self._input = Input(id="words", compact=True)
         self._input.cursor_blink = False
         self._files: tuple[wire.LogFile, ...] = ()
-        self._open_id = ""
+        self._open_id, self._foreign = "", ""
+        self._starts: list[wire.LogFile] = []
         self._tail: Tail | None = None
-        self._filter = self._search = self._asks = ""
-        self._lost = 0
+        self._asks = ""
+        self._alive: set[str] = set()
         self._opened = Panel("", self._log, self._input, ident="opened")
         with Container(id="split"):
             yield Panel("Logs", self._table, ident="list")
@@ -43,7 +59,7 @@ class Logs(Place):
 
     def on_mount(self) -> None:
         self._input.display = False
-        self._log.load((), "press Enter on a log to open it")
+        self._log.load(Chain([]), "press Enter on a log to open it")
         self.set_focus(self._table)
 
     def on_screen_resume(self) -> None:
@@ -52,19 +68,29 @@ class Logs(Place):
     def on_unmount(self) -> None:
         self._close()
 
+    def show(self, view: View) -> None:
+        """A start or an end of an engine is news for the list."""
+        alive = {one.key for one in view.lives()}
+        if alive != self._alive:
+            self._alive = alive
+            self.bridge.logs(self)
+
     async def tick(self) -> None:
-        if self._tail is not None:
-            lines, lost = self._tail.take()
-            self._lost += lost
-            self._log.append([text for text in lines if self._filter in text])
+        if self._open_id or self._foreign:
+            self._log.look()
+            self._hunt.tick()
+            if self._tail is not None and not self._log.follow and self._log.at_top:
+                self.bridge.older(self._tail)
 
     # The list.
 
     def on_logs_came(self, news: LogsCame) -> None:
         self._files = news.logs
         self._table.fill([row(one) for one in news.logs])
-        if not self._open_id and news.logs:
+        if not self._open_id and not self._foreign and news.logs:
             self.open(next((one.id for one in news.logs if one.recipe_id), news.logs[0].id))
+        elif self._open_id:
+            self._restarted()
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
         event.stop()
@@ -85,107 +111,262 @@ class Logs(Place):
     # One log.
 
     def open(self, log_id: str) -> None:
-        """Show a log from its end on."""
-        if log_id != self._open_id:
-            self._filter = self._search = ""
+        """Show a log from its end on, with the starts of the same recipe before it."""
         self._close()
-        self._open_id, self._lost = log_id, 0
+        self._open_id, self._foreign = log_id, ""
         self._table.select(log_id)
-        self._log.load((), "reading")
+        self._starts = self._chain_of(log_id)
+        paths = [path for one in self._starts if (path := self.bridge.log_path(one.id))]
+        if paths and self.bridge.log_path(log_id):
+            self._read(paths, [label(one) for one in self._starts])
+        else:
+            self._log.load(Chain([]), "reading")
+            self._tail = self.bridge.tail(self, log_id)
+        self._titles()
         self.add_class("-opened")
         self.set_focus(self._log)
-        self.bridge.page(self, log_id, LIMIT, self._filter)
+
+    def open_file(self, path: str) -> None:
+        """Any file of this machine."""
+        found = Path(path).expanduser().absolute()
+        if not found.is_file() or not os.access(found, os.R_OK):
+            self.post_message(Failed(NotFound(f"no file {found} that can be read", "", "give the path of a file on this machine")))
+            return
+        self._close()
+        self._open_id, self._foreign, self._starts = "", str(found), []
+        self._read([str(found)], [])
+        self._titles()
+        self.add_class("-opened")
+        self.set_focus(self._log)
+
+    def _chain_of(self, log_id: str) -> list[wire.LogFile]:
+        """Starts of one recipe up to this one, in the order of time."""
+        mine = next((one for one in self._files if one.id == log_id), wire.LogFile(id=log_id))
+        same = [one for one in self._files if one.recipe_id == mine.recipe_id and one.created_at < mine.created_at]
+        earlier = sorted(same, key=lambda one: one.created_at)[-STARTS:] if mine.recipe_id else []
+        return [*earlier, mine]
+
+    def _read(self, paths: list[str], labels: list[str]) -> None:
+        self._log.load(Chain(paths), "this log is empty", dict(enumerate(labels)))
+        self._hunt.open(paths)
+
+    def _restarted(self) -> None:
+        """The newest start of a recipe is open, and there is a newer one: it goes on below."""
+        mine = self._starts[-1] if self._starts else None
+        if mine is None or not mine.recipe_id or self._tail is not None:
+            return
+        newer = [one for one in self._files if one.recipe_id == mine.recipe_id and one.created_at > mine.created_at]
+        if newer and mine.id == self._open_id and mine.created_at:
+            following, top = self._log.follow, self._log.page[0] if self._log.page else None
+            self.open(max(newer, key=lambda one: one.created_at).id)
+            if not following and top is not None:
+                self._log.go(top.place, top.number)
 
     def _close(self) -> None:
+        self._hunt.close()
         if self._tail is not None:
             self._tail.close()
             self._tail = None
 
-    def on_log_came(self, news: LogCame) -> None:
-        page = news.page
-        if page.id != self._open_id or news.text != self._filter:
+    def on_tail_began(self, news: TailBegan) -> None:
+        if news.tail is not self._tail:
             return
-        self._log.load(page.lines, "no line holds this text" if news.text else "this log is empty")
-        self._log.search(self._search)
-        self._tail = self.bridge.tail(page.id, page.generation, page.end)
+        mine = next((one for one in self._files if one.id == self._open_id), None)
+        self._read([str(news.tail.spool.path)], [label(mine)] if mine else [])
+        self._widen()
         self._titles()
 
-    def on_log_view_changed(self, event: LogView.Changed) -> None:
+    def _widen(self) -> None:
+        """Who searches or filters wants the whole log."""
+        if self._tail is not None and (self._hunt.search or self._hunt.filter or self._log.looks.level):
+            self.bridge.older(self._tail, everything=True)
+
+    def _heard(self, seek: Seek, news: dict[str, Any]) -> None:
+        """From a thread."""
+        self.post_message(SeekCame(seek, news))
+
+    def on_seek_came(self, news: SeekCame) -> None:
+        if "saved" in news.news:
+            told, path = news.news, line(news.news["saved"])
+            done = f"{unit.count(told['lines'])} lines saved to {path}"
+            self.post_message(Said(f"not saved to {path}: {told['problem']}" if "problem" in told else done))
+        self._hunt.hear(news.seek, news.news)
+
+    def on_reel_changed(self, event: LogView.Changed) -> None:
         event.stop()
         self._titles()
 
     def _titles(self) -> None:
-        name = next((one.name for one in self._files if one.id == self._open_id), self._open_id)
-        self._opened.title(f"{name} \u00b7 {self._open_id}" if name != self._open_id else name)
+        mine = next((one for one in self._files if one.id == self._open_id), None)
+        name = mine.name if mine and mine.name else self._open_id
+        self._opened.title(self._foreign or (f"{name} \u00b7 {self._open_id}" if name != self._open_id else name))
         self._opened.note(" \u00b7 ".join(self._facts()))
 
     def _facts(self) -> list[str]:
         """What holds for the open log, for its lower border."""
-        log = self._log
-        here, count = log.found
-        facts = ["following" if log.follow else f"paused, {log.unseen} new lines" if log.unseen else "paused"]
-        if self._filter:
-            facts.append(f"only lines with {line(self._filter)!r}")
-        if self._search:
-            facts.append(f"{line(self._search)!r}: {here} of {count}" if count else f"{line(self._search)!r}: no match")
-        if log.wrapped:
-            facts.append("wrapped")
-        if self._lost:
-            facts.append(f"{unit.count(self._lost)} lost")
+        log, hunt, looks = self._log, self._hunt, self._log.looks
+        about = "about " if log.estimated else ""
+        paused = f"paused, {about}{unit.count(log.unseen)} new lines" if log.unseen else "paused"
+        facts = ["following" if log.follow else paused]
+        part = f" ({100 - round(100 * hunt.left)} %)" if hunt.left else ""
+        if hunt.search:
+            here = f"{unit.count(hunt.number)} of " if hunt.number else ""
+            facts.append(f"{spelled(hunt.search)}: {here}{unit.count(hunt.found)}{part}" if hunt.found else
+                         f"{spelled(hunt.search)}: {'searching' + part if hunt.left or not hunt.searched else 'no match'}")
+        if hunt.filter or looks.level:
+            wanted = [f"with {spelled(hunt.filter)}"] if hunt.filter else []
+            level = [f"{LEVELS[looks.level]}{' and worse' if looks.level < len(LEVELS) - 1 else 's'}"] if looks.level else []
+            facts.append(f"only lines {' '.join((*wanted, *level))}: {unit.count(hunt.passed)}{part}")
+        facts += [word for holds, word in ((looks.wrapped, "wrapped"), (not looks.times, "no times")) if holds]
+        if self._tail is not None and self._tail.lost:
+            facts.append(f"{unit.size(self._tail.lost)} skipped")
         return facts
 
     # Search and filter.
 
     def action_find(self) -> None:
-        self._ask("find", self._search)
+        self._ask("find", self._hunt.search.text if self._hunt.search else "")
 
     def action_filter(self) -> None:
-        self._ask("filter", self._filter)
+        self._ask("filter", self._hunt.filter.text if self._hunt.filter else "")
+
+    def action_save(self) -> None:
+        name = Path(self._foreign).name or self._open_id
+        if name:
+            self._ask("save", str(Path.cwd() / f"{name.removesuffix('.log')}-{datetime.now():%m%d-%H%M%S}.log"))
+
+    def action_file(self) -> None:
+        self._ask("file", self._foreign or f"{Path.cwd()}/")
 
     def _ask(self, kind: str, text: str) -> None:
-        self._input.placeholder = {"find": "find, in any case", "filter": "only lines with this text"}[kind]
         self._asks = kind
         self._input.value = text
+        self._input.cursor_position = len(text)
         self._input.display = True
+        self.add_class("-opened")
+        self._hint()
         self.set_focus(self._input)
+
+    def _want(self, text: str) -> Want:
+        return Want(text, self._log.looks.regex, self._log.looks.exact)
+
+    def _hint(self) -> None:
+        """What is asked, in which way, and what is wrong with it so far."""
+        searches = self._asks in ("find", "filter")
+        problem = self._want(self._input.value).problem() if searches else ""
+        self._input.set_class(bool(problem), "-wrong")
+        hint = f"{ASKS[self._asks]}: {self._way()}" if searches else ASKS[self._asks]
+        self._input.border_title = line(hint)
+        self._input.border_subtitle = line(f"not a pattern yet: {problem}" if problem else "")
+
+    def _way(self) -> str:
+        looks = self._log.looks
+        return f"{'a pattern' if looks.regex else 'a text'}, {'as written' if looks.exact else 'in any case'}"
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self._input.display:
+            self._hint()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
+        want = self._want(event.value) if event.value else None
+        if want and self._asks in ("find", "filter") and want.problem():
+            # What held before holds on.
+            return
         self._input.display = False
         self.set_focus(self._log)
-        if self._asks == "find":
-            self._search = event.value
-            self._log.search(event.value)
-        elif event.value != self._filter:
-            self._filter = event.value
-            self.open(self._open_id)
+        {"find": self._found, "filter": self._filtered, "save": self._saved, "file": self._chosen}[self._asks](want)
+
+    def _found(self, want: Want | None) -> None:
+        self._hunt.find(want)
+        self._widen()
+        self._titles()
+
+    def _filtered(self, want: Want | None) -> None:
+        if want != self._hunt.filter:
+            self._hunt.narrow(want)
+            self._widen()
+            self._titles()
+
+    def _saved(self, want: Want | None) -> None:
+        if want:
+            self._hunt.save(str(Path(want.text).expanduser().absolute()))
+
+    def _chosen(self, want: Want | None) -> None:
+        if want:
+            self.open_file(want.text)
 
     def action_back(self) -> None:
         """One step back: the input, the search, the filter, the log."""
         if self._input.display:
             self._input.display = False
             self.set_focus(self._log)
-        elif self._search:
-            self._search = ""
-            self._log.search("")
-        elif self._filter:
-            self._filter = ""
-            self.open(self._open_id)
+        elif self._hunt.search:
+            self._found(None)
+        elif self._hunt.filter:
+            self._filtered(None)
+        elif self._log.looks.level:
+            self._levelled(0)
         else:
             self.remove_class("-opened")
             self.set_focus(self._table)
 
     def action_next_match(self) -> None:
-        self._log.next_match(1)
+        self._hunt.step(1)
 
     def action_previous_match(self) -> None:
-        self._log.next_match(-1)
+        self._hunt.step(-1)
+
+    # How it is shown.
 
     def action_follow(self) -> None:
         self._log.to_end()
 
     def action_wrap(self) -> None:
-        self._log.action_wrap()
+        self._looks(wrapped=not self._log.looks.wrapped)
+
+    def action_times(self) -> None:
+        self._looks(times=not self._log.looks.times)
+
+    def action_levels(self) -> None:
+        self._levelled((self._log.looks.level + 1) % len(LEVELS))
+
+    def _levelled(self, level: int) -> None:
+        self._log.looks.level = level
+        self._hunt.narrow(self._hunt.filter)
+        self._widen()
+        self._titles()
+
+    def action_regex(self) -> None:
+        self._searched(regex=not self._log.looks.regex)
+
+    def action_case(self) -> None:
+        self._searched(exact=not self._log.looks.exact)
+
+    def _looks(self, **changed: bool) -> None:
+        for name, value in changed.items():
+            setattr(self._log.looks, name, value)
+        self._log.anew()
+        self._titles()
+
+    def _searched(self, **changed: bool) -> None:
+        """Another way to search holds for what is looked for already."""
+        for name, value in changed.items():
+            setattr(self._log.looks, name, value)
+        if self._input.display:
+            self._hint()
+        elif self._hunt.search and not (again := self._want(self._hunt.search.text)).problem():
+            self._found(again)
+        else:
+            self.post_message(Said(f"searches for {self._way()}"))
+
+    # Copying.
+
+    def action_copy(self) -> None:
+        text, count = self._log.copied()
+        if count:
+            self.post_message(Copy(text, f"{count} line{'s' * (count > 1)}"))
 
 
 def row(one: wire.LogFile) -> Row:
@@ -193,3 +374,19 @@ def row(one: wire.LogFile) -> Row:
         Cell(one.name or one.id), Cell(unit.size(one.size), status.QUIET),
         Cell("\u25cf" if one.live else "\u25cb", status.GOOD if one.live else status.QUIET),
     ))
+
+
+def label(one: wire.LogFile) -> str:
+    """What stands above the lines of one start; nothing for a daemon."""
+    if not one.recipe_id:
+        return ""
+    try:
+        at = datetime.fromisoformat(one.created_at).astimezone().strftime("%d %b %Y %H:%M:%S")
+    except ValueError:
+        at = ""
+    return line(" \u00b7 ".join(part for part in (f"started {at}".strip(), one.backend or "", one.id) if part))
+
+
+def spelled(want: Want) -> str:
+    text = line(want.text)
+    return f"/{text}/" if want.regex else repr(text)

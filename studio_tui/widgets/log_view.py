@@ -1,227 +1,285 @@
-"""A log: a ring of lines, of which only the visible ones are drawn. Follows the end until somebody scrolls away.
+"""A log on the screen, read from its files as far as it is shown. A filter and a search run in processes of their own.
 
 Textual's `Log` stops repainting at its `max_lines`, and `RichLog` renders every line when it is written; this does neither.
 """
 
 from __future__ import annotations
 
-import re
-from collections import deque
-from collections.abc import Sequence
-from itertools import islice
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
 from rich.style import Style
-from textual import events
-from textual.geometry import Size
-from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from studio_tui.keymap import bindings
+from studio_core.logs.chain import STRIDE, Chain, Line, Run
+from studio_core.logs.look import shown
+from studio_core.logs.needle import LEVELS, Want, level_of
+from studio_tui.widgets.reel import END, Block, Reel
 
-LINES = 20_000
-# A longer line is cut before anything looks into it.
-CELLS = 2_000
-STEP = 8
-TONES = (
-    ("bad", re.compile(r"\b(error|fatal|critical|traceback|exception)\b", re.IGNORECASE)),
-    ("busy", re.compile(r"\bwarn(ing)?\b", re.IGNORECASE)),
-)
+# Lines that are fetched at once, and rows that are kept drawn.
+FETCH = 64
+KEEP = 1_000
+# What is looked at per tick to count lines that nobody sees; beyond, they are estimated.
+COUNT_BYTES = 1 << 20
+TONES = {"error": "bad", "warning": "busy", "debug": "note"}
+RULE = "\u2500"
 
 
-class LogView(ScrollView, can_focus=True):
-    """`load` and `append` lines that are already clean. Tells `Changed` when what it would say of itself has changed."""
+@dataclass
+class Looks:
+    """How lines are shown. It outlives every log."""
 
-    BINDINGS = bindings("view")
-    COMPONENT_CLASSES = {"log-view--match", "log-view--here", "log-view--bad", "log-view--busy", "log-view--note"}
+    wrapped: bool = False
+    times: bool = True
+    level: int = 0
+    regex: bool = False
+    exact: bool = False
 
-    class Changed(Message):
-        pass
+
+@dataclass
+class Window:
+    """Places of lines that pass a filter, without a gap between them; `ends`: nothing before, nothing after."""
+
+    places: list[int] = field(default_factory=list)
+    ends: tuple[bool, bool] = (False, False)
+
+
+class LogView(Reel):
+    """`labels`: what stands above a part, by its number. `wish(place, back, forth)` asks for places that pass the filter."""
+
+    COMPONENT_CLASSES = {
+        "log-view--match", "log-view--here", "log-view--bad", "log-view--busy", "log-view--note", "log-view--label",
+    }
 
     def __init__(self, ident: str | None = None) -> None:
-        super().__init__(id=ident)
-        self.follow = True
-        self.wrapped = False
-        self.unseen = 0
-        self._lines: deque[str] = deque(maxlen=LINES)
-        self._rows: list[tuple[int, str]] = []
-        self._first = 0
-        self._wanted = ""
-        self._matches: list[int] = []
+        super().__init__(ident)
+        self.looks = Looks()
+        self.chain = Chain([])
+        self.unseen, self.estimated = 0, False
+        self.window: Window | None = None
+        self.wish: Callable[[int, int, int], None] = lambda place, back, forth: None
+        self._labels: Mapping[int, str] = {}
+        self._runs: list[Run] = []
+        self._ends: list[tuple[int, int]] | None = None
+        self._rows: dict[tuple[int, bool], tuple[bytes, list[Strip]]] = {}
+        self._find: Want | None = None
+        self._spans: Mapping[str, Sequence[tuple[int, int]]] = {}
         self._here = -1
-        self._pinning = False
-        self._empty = ""
+        self._seen = 0
 
     # Data down.
 
-    def load(self, lines: Sequence[str], empty: str = "") -> None:
-        """Begin anew, at the end."""
-        self._lines.clear()
-        self._rows, self._first, self._matches, self._here = [], 0, [], -1
-        self.unseen, self.follow, self._empty = 0, True, empty
-        self.append(lines)
+    def load(self, chain: Chain, empty: str = "", labels: Mapping[int, str] | None = None) -> None:
+        """Another log, at its end."""
+        self.chain, self._labels, self.empty = chain, labels or {}, empty
+        self._here, self.unseen = -1, 0
+        self.window = None
+        self.follow = True
+        self.anew()
+
+    def anew(self) -> None:
+        """Draw all rows again: they are shown in another way."""
+        self._rows.clear()
+        self._left = 0
+        self._page = []
+        self._ends = None
+        self.look()
         self.refresh()
 
-    def append(self, lines: Sequence[str]) -> None:
-        if not lines:
+    def look(self) -> None:
+        """See what was written meanwhile."""
+        runs = self.chain.runs()
+        ends = [(run.begin, run.end) for run in runs]
+        if ends == self._ends:
             return
-        lines = [text.expandtabs(8)[:CELLS] for text in lines[-LINES:]]
-        number = self._first + len(self._lines)
-        gone = max(0, len(self._lines) + len(lines) - LINES)
-        self._lines.extend(lines)
-        self._first += gone
-        for at, text in enumerate(lines, number):
-            self._rows.extend((at, piece) for piece in self._pieces(text))
-            if self._holds(text):
-                self._matches.append(at)
-        self._forget()
-        self.unseen = 0 if self.follow else self.unseen + len(lines)
-        self._sized()
-        self.post_message(self.Changed())
-
-    def _forget(self) -> None:
-        """Drop the rows and matches of lines that have left the ring; the view stays on the lines that it shows."""
-        count = next((at for at, row in enumerate(self._rows) if row[0] >= self._first), len(self._rows))
-        if count:
-            del self._rows[:count]
-            self._matches = [at for at in self._matches if at >= self._first]
-            if not self.follow:
-                self._scroll(self.scroll_offset.y - count)
-
-    def _pieces(self, text: str) -> Sequence[str]:
-        width = self.scrollable_content_region.width
-        if not self.wrapped or width < 1 or cell_len(text) <= width:
-            return (text,)
-        return chop_cells(text, width)
-
-    def _sized(self) -> None:
-        width = 0 if self.wrapped else max((cell_len(text) for _, text in self._rows[-STEP * 32:]), default=0)
-        self.virtual_size = Size(max(width, 0 if self.wrapped else self.virtual_size.width), len(self._rows))
+        self._runs, self._ends = runs, ends
         if self.follow:
-            self.call_after_refresh(self._pin)
-        self.refresh()
+            self._seen = self._runs[-1].end if self._runs else 0
+        elif self.window is None:
+            self._count()
+        self.rebuild()
 
-    def _reflow(self) -> None:
-        self._rows = [(at, piece) for at, text in enumerate(self._lines, self._first) for piece in self._pieces(text)]
-        self.virtual_size = Size(0, 0)
-        self._sized()
-
-    def on_resize(self, event: events.Resize) -> None:
-        if self.wrapped:
-            self._reflow()
-        elif self.follow:
-            self.call_after_refresh(self._pin)
-
-    # Follow: broken by scrolling away, taken up again at the end.
-
-    def _pin(self) -> None:
-        self._scroll(self.max_scroll_y)
-
-    def _scroll(self, y: float) -> None:
-        self._pinning = True
-        self.scroll_to(y=y, animate=False, force=True, immediate=True)
-        self._pinning = False
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_y(old_value, new_value)
-        if not self._pinning:
-            self._followed(round(new_value) >= self.max_scroll_y)
-
-    def _followed(self, follow: bool) -> None:
-        if follow != self.follow:
-            self.follow = follow
-            self.unseen = 0
+    def _count(self) -> None:
+        """Lines that came while nobody looked."""
+        run = next((run for run in self._runs if run.begin <= self._seen < run.end), None)
+        run = run or next((run for run in self._runs if run.begin > self._seen), None)
+        if run is None:
+            return
+        begin = max(self._seen, run.begin)
+        data = run.read(begin, min(run.end, begin + COUNT_BYTES))
+        lines = data.count(b"\n")
+        self._seen = begin + len(data)
+        if (rest := run.end - self._seen) > COUNT_BYTES and data:
+            lines += rest * lines // len(data)
+            self._seen, self.estimated = run.end, True
+        if lines:
+            self.unseen += lines
             self.post_message(self.Changed())
 
-    def to_end(self) -> None:
-        self._followed(True)
-        self._pin()
+    def on_followed(self) -> None:
+        self.unseen, self.estimated = 0, False
+        self._seen = self._runs[-1].end if self._runs else 0
 
-    # Search.
+    # Filter and search: places come from elsewhere.
+
+    def filtered(self, window: Window | None) -> None:
+        """Only these lines, or all."""
+        self.window, self._ends = window, None
+        self.look()
+
+    def search(self, want: Want | None) -> None:
+        """Mark what a text or a pattern finds."""
+        self._find, self._spans, self._here = want, {}, -1
+        self.anew()
+
+    def marked(self, spans: Mapping[str, Sequence[tuple[int, int]]]) -> None:
+        """Where a pattern is in shown texts."""
+        self._spans = {**self._spans, **spans}
+        self._rows.clear()
+        self.rebuild()
 
     @property
-    def found(self) -> tuple[int, int]:
-        """The number of the match that is shown, from 1, and how many lines match."""
-        return (self._matches.index(self._here) + 1 if self._here in self._matches else 0, len(self._matches))
+    def unmarked(self) -> list[str]:
+        """Shown texts of which nobody has told yet where the pattern is."""
+        if self._find is None or not self._find.regex:
+            return []
+        texts = dict.fromkeys(self._text(data) for data, _ in self._rows.values())
+        return [text for text in texts if text not in self._spans]
 
-    def search(self, text: str) -> None:
-        """Look for a text in any case, and go to its last line. An empty one ends the search."""
-        self._wanted, self._here = text.lower(), -1
-        self._matches = [at for at, line in enumerate(self._lines, self._first) if self._holds(line)]
-        self.refresh()
-        if self._matches:
-            self.next_match(-1)
+    @property
+    def here(self) -> int:
+        return self._here
+
+    def show_match(self, place: int) -> None:
+        """The line at a place, in the middle unless it is on the screen already."""
+        self._here = place
+        self._rows.clear()
+        if any(row.place == place for row in self._page[1:-1]):
+            self.go(self._page[0].place, self._page[0].number)
+        else:
+            self.centre(place)
         self.post_message(self.Changed())
 
-    def _holds(self, text: str) -> bool:
-        return bool(self._wanted) and self._wanted in text.lower()
+    # Where lines come from.
 
-    def next_match(self, step: int) -> None:
-        """To the next match (1) or the previous one (-1), around the ends."""
-        if not self._matches:
-            return
-        at = self._matches.index(self._here) + step if self._here in self._matches else -1
-        self._here = self._matches[at % len(self._matches)]
-        row = next((y for y, (number, _) in enumerate(self._rows) if number == self._here), 0)
-        self._followed(False)
-        self._scroll(max(0, row - self.size.height // 2))
-        self.refresh()
-        self.post_message(self.Changed())
+    def before(self, place: int) -> Iterator[Block]:
+        lines = self._all_before(place) if self.window is None else self._window_before(place)
+        later = next(lines, None)
+        while later is not None:
+            earlier = next(lines, None)
+            yield self._block(later, earlier is None or earlier[0] // STRIDE != later[0] // STRIDE)
+            later = earlier
 
-    # Drawing.
+    def after(self, place: int) -> Iterator[Block]:
+        lines = self._all_after(place) if self.window is None else self._window_after(place)
+        last = next(iter(self._all_before(place)), None) if self.window is None else self._neighbour(place)
+        part = last[0] // STRIDE if last else -1
+        for line in lines:
+            yield self._block(line, line[0] // STRIDE != part)
+            part = line[0] // STRIDE
 
-    def render_line(self, y: int) -> Strip:
-        base = self.rich_style
-        width, at = self.size.width, y + self.scroll_offset.y
-        if at >= len(self._rows):
-            note = f"  {self._empty}" if y == 0 and not self._rows else ""
-            return Strip([Segment(note, self._style("note"))]).adjust_cell_length(width, base)
-        number, text = self._rows[at]
-        left = self.scroll_offset.x
-        strip = Strip(self._segments(number, text, base))
-        return strip.crop(left, left + width).adjust_cell_length(width, base)
+    def _all_before(self, place: int) -> Iterator[Line]:
+        while lines := self.chain.lines_before(place, FETCH, self._runs):
+            yield from reversed(lines)
+            place = lines[0][0]
 
-    def _segments(self, number: int, text: str, base: Style) -> list[Segment]:
-        tone = next((name for name, pattern in TONES if pattern.search(text)), "")
-        style = self._style(tone) if tone else base
-        if not self._holds(text):
+    def _all_after(self, place: int) -> Iterator[Line]:
+        while lines := self.chain.lines_after(place, FETCH, self._runs):
+            yield from lines[:-1] if len(lines) == FETCH else lines
+            if len(lines) < FETCH:
+                return
+            place = lines[-1][0]
+
+    def _window_before(self, place: int) -> Iterator[Line]:
+        assert self.window is not None
+        places = self.window.places
+        at = bisect_left(places, place)
+        if at < FETCH and not self.window.ends[0]:
+            self.wish(places[at] if at < len(places) else place, 4 * FETCH, FETCH if place < END else 0)
+        for number in range(at - 1, -1, -1):
+            yield from self.chain.lines_after(places[number], 1, self._runs)
+
+    def _window_after(self, place: int) -> Iterator[Line]:
+        assert self.window is not None
+        places = self.window.places
+        at = bisect_left(places, place)
+        if len(places) - at < FETCH and not self.window.ends[1]:
+            self.wish(place, FETCH, 4 * FETCH)
+        for number in range(at, len(places)):
+            yield from self.chain.lines_after(places[number], 1, self._runs)
+
+    def _neighbour(self, place: int) -> Line | None:
+        assert self.window is not None
+        at = bisect_left(self.window.places, place)
+        return (self.window.places[at - 1], b"") if at else None
+
+    def share(self, place: int) -> float:
+        whole = passed = 0
+        for run in self._runs:
+            whole += run.end - run.begin
+            passed += max(0, min(place, run.end) - run.begin)
+        return passed / whole if whole else 0.0
+
+    # Rows.
+
+    def _block(self, line: Line, first: bool) -> Block:
+        place, data = line
+        kept = self._rows.get((place, first))
+        if kept is None or kept[0] != data:
+            if len(self._rows) > KEEP:
+                self._rows.clear()
+            label = self._labels.get(place // STRIDE) if first else None
+            kept = self._rows[place, first] = data, [*([self._label(label)] if label else ()), *self._strips(place, data)]
+        return Block(place, kept[1])
+
+    def _label(self, text: str) -> Strip:
+        rest = max(2, self.width - cell_len(text) - 4)
+        return Strip([Segment(f"{RULE * 2} {text} {RULE * rest}", self._tone("label"))]).crop(0, self.width)
+
+    def _text(self, data: bytes) -> str:
+        return shown(data, self.looks.times)
+
+    def _strips(self, place: int, data: bytes) -> list[Strip]:
+        text = self._text(data)
+        level = level_of(data[:200])
+        tone = TONES.get(LEVELS[level], "") if level is not None else ""
+        strip = Strip(self._segments(text, place == self._here, self._tone(tone) if tone else self.rich_style))
+        if not self.looks.wrapped or strip.cell_length <= self.width:
+            return [strip]
+        cuts, total = [], 0
+        for piece in chop_cells(text, self.width):
+            total += cell_len(piece)
+            cuts.append(total)
+        return list(strip.divide(cuts))
+
+    def _segments(self, text: str, here: bool, style: Style) -> list[Segment]:
+        want = self._find
+        spans = [] if want is None else self._spans.get(text, ()) if want.regex else want.spans(text)
+        if not spans:
             return [Segment(text, style)]
-        match = self._style("here" if number == self._here else "match")
-        parts = re.split(f"({re.escape(self._wanted)})", text, flags=re.IGNORECASE)
-        return [Segment(part, match if odd % 2 else style) for odd, part in enumerate(parts) if part]
+        match = self.get_component_rich_style("log-view--here" if here else "log-view--match")
+        found, at = [], 0
+        for start, end in spans:
+            found += [Segment(text[at:start], style), Segment(text[start:end], match)]
+            at = end
+        return [piece for piece in (*found, Segment(text[at:], style)) if piece.text]
 
-    def _style(self, name: str) -> Style:
+    def _tone(self, name: str) -> Style:
         return self.get_component_rich_style(f"log-view--{name}")
 
-    @property
-    def shown(self) -> list[str]:
-        """The rows on the screen, as plain text."""
-        top = self.scroll_offset.y
-        return [text for _, text in islice(self._rows, top, top + self.size.height)]
+    def on_resize(self, _: object) -> None:
+        self._rows.clear()
+        self.rebuild()
+        self.refresh()
 
-    # Keys.
+    # Copying.
 
-    def action_wrap(self) -> None:
-        self.wrapped = not self.wrapped
-        self._reflow()
-        self.post_message(self.Changed())
-
-    def action_up(self) -> None:
-        self.scroll_relative(y=-1, animate=False)
-
-    def action_down(self) -> None:
-        self.scroll_relative(y=1, animate=False)
-
-    def action_left(self) -> None:
-        self.scroll_relative(x=-STEP, animate=False)
-
-    def action_right(self) -> None:
-        self.scroll_relative(x=STEP, animate=False)
-
-    def action_first(self) -> None:
-        self.scroll_home(animate=False, x_axis=False)
-
-    def action_last(self) -> None:
-        self.to_end()
+    def copied(self) -> tuple[str, int]:
+        """The match that is shown, else the lines on the screen, whole and clean; and how many lines that is."""
+        places = dict.fromkeys(row.place for row in self._page)
+        wanted = [self._here] if self._here in places else list(places)
+        lines = [line for place in wanted for line in self.chain.lines_after(place, 1, self._runs)]
+        return "\n".join(shown(data) for _, data in lines), len(lines)

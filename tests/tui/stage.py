@@ -181,9 +181,13 @@ class Stage:
             raise Refused(error.status, error.body()) from error
 
     def _page(self, log_id: str, query: Mapping[str, str]) -> Answer:
-        lines = [one for one in self.logs[log_id] if query.get("filter", "") in one]
-        size = sum(len(one.encode("utf-8", "replace")) + 1 for one in self.logs[log_id])
-        return wire.LogPage(id=log_id, generation=1, start=0, end=size, size=size, lines=lines[-int(query["limit"]):])
+        lines, end = self.logs[log_id], int(query.get("end", -1))
+        size = _size(lines)
+        while end >= 0 and lines and _size(lines) > end:
+            lines = lines[:-1]
+        chosen = lines[-int(query["limit"]):]
+        start = _size(lines) - _size(chosen)
+        return wire.LogPage(id=log_id, generation=1, start=start, end=_size(lines), size=size, lines=chosen)
 
     def _chat(self, method: str, path: str, body: Any) -> Answer:
         if path == "/chats" and method == "GET":
@@ -216,9 +220,12 @@ class Stage:
                 else:
                     yield kind, "", data
         else:
-            lines = self.logs[path.split("/")[2]]
-            for text in self._follow(lines, len(lines) if query.get("offset", "0") != "0" else 0, closed):
-                yield "log", f"1:{len(lines)}", {"line": text}
+            lines, offset, at = self.logs[path.split("/")[2]], int(query.get("offset", "0")), 0
+            while _size(lines[:at]) < offset:
+                at += 1
+            for text in self._follow(lines, at, closed):
+                offset += _size([text])
+                yield "log", f"1:{offset}", {"line": text}
 
     def _follow(self, source: list[Any], at: int, closed: threading.Event) -> Iterator[Any]:
         while not closed.is_set():
@@ -228,6 +235,11 @@ class Stage:
                 new = source[at:]
             at += len(new)
             yield from new
+
+
+def _size(lines: list[str]) -> int:
+    """The bytes of lines with their ends."""
+    return sum(len(one.encode("utf-8", "replace")) + 1 for one in lines)
 
 
 class Refused(Exception):

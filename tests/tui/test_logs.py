@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from textual.app import App, ComposeResult
-
 from studio_core import wire
-from studio_tui.widgets.log_view import LINES, LogView
 from tests.tui import scene
 from tests.tui.opened import Opened, opened, stage_in
 from tests.tui.stage import Stage
@@ -61,7 +58,6 @@ async def test_a_filter_goes_over_the_whole_log_and_over_what_comes(tmp_path: Pa
         await enter(shown)
         await shown.press("f", *"cancelled", "enter")
         await shown.shows("only lines with 'cancelled'", "398 error")
-        assert any("filter=cancelled" in path for path in shown.stage.wanted("GET", "/logs/smollm2-1"))
         assert "slots are idle" not in shown.text
         shown.stage.write("smollm2-1", "not this", "this was cancelled too")
         await shown.shows("this was cancelled too")
@@ -102,40 +98,6 @@ async def test_it_goes_on_after_the_controller_came_back(tmp_path: Path) -> None
         await shown.hides("down")
         shown.stage.write("smollm2-1", "after the return")
         await shown.shows("after the return", "399 load_model")
-
-
-class Alone(App[None]):
-    def compose(self) -> ComposeResult:
-        yield LogView("log")
-
-
-async def test_the_ring_keeps_the_newest_and_the_view_stays_on_its_lines() -> None:
-    async with Alone().run_test(size=(40, 10)) as pilot:
-        log = pilot.app.query_one(LogView)
-        log.load([f"line {at}" for at in range(LINES)])
-        await pilot.pause()
-        assert log.shown[-1] == f"line {LINES - 1}"
-        log.action_up()
-        await pilot.pause()
-        before = log.shown
-        log.append([f"line {LINES + at}" for at in range(500)])
-        await pilot.pause()
-        assert log.shown == before
-        log.to_end()
-        await pilot.pause()
-        assert log.shown[-1] == f"line {LINES + 499}"
-        log.action_first()
-        await pilot.pause()
-        assert log.shown[0] == "line 500"
-
-
-async def test_wide_characters_wrap_by_cells() -> None:
-    async with Alone().run_test(size=(10, 10)) as pilot:
-        log = pilot.app.query_one(LogView)
-        log.action_wrap()
-        log.load(["\u4e2d" * 12])
-        await pilot.pause()
-        assert [len(row) for row in log.shown] in ([5, 5, 2], [4, 4, 4])
 
 
 async def test_a_log_that_is_empty_says_so(tmp_path: Path) -> None:
