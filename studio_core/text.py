@@ -16,6 +16,9 @@ _HIDDEN = (
 )
 _VARIATION = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _ODD = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_HIDDEN}{_VARIATION}\ud800-\udfff]")
+# Marks over and under a letter: a few belong to writing, a pile of them draws over the lines around it.
+_MARKS = "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0e34-\u0e3a\u0e47-\u0e4e\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff"
+_PILE = re.compile(f"([{_MARKS}]{{6}})[{_MARKS}]+")
 _NAMED = re.compile(f"[{_HIDDEN}]")
 _PARAMETERS = re.compile("[ -?]*")
 # BEL, ST and an escape end a string; so do CAN, SUB and a line break: a broken one must not swallow the lines that follow.
@@ -38,6 +41,8 @@ class Sanitiser:
 
     def strip(self, text: str) -> str:
         """The same with carriage returns as they are."""
+        if not text.isascii():
+            text = _PILE.sub(r"\1", text)
         if self._state == self._plain and not _ODD.search(text):
             return text
         out: list[str] = []

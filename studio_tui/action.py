@@ -97,8 +97,15 @@ CHAT = (
     Action("chat.new", "New", "begin a chat", footer=True, changes=True),
     Action("chat.write", "Write", "go to the input", changes=True),
     Action("chat.stop", "Stop", "stop the answer, or leave the input", footer=True, changes=True),
+    Action("chat.copy", "Copy", "copy the newest answer on the screen", footer=True),
+    Action("chat.copy_code", "Copy code", "copy its last block of code; again, the one before"),
+    Action("chat.thoughts", "Thoughts", "show or fold what a model said to itself"),
     Action("chat.previous", "Previous chat", "open the chat above"),
     Action("chat.next", "Next chat", "open the chat below"),
+)
+
+USAGE = (
+    Action("usage.refresh", "Refresh", "read the sums again", footer=True),
 )
 
 SYSTEM = (
@@ -187,6 +194,7 @@ TABLE: tuple[Action, ...] = (
     *LOGS,
     *CHAT,
     *SYSTEM,
+    *USAGE,
     *ROWS,
     *VIEW,
     *HELP,
@@ -205,7 +213,7 @@ TABLE: tuple[Action, ...] = (
 TITLES = {
     "app": "Everywhere",
     "table": "In a table",
-    "view": "In a log",
+    "view": "In a text",
     "paste": "Paste a command",
     "dialog": "In a question",
 }

@@ -144,7 +144,7 @@ class Bridge:
         """Where a log lies on this machine; None where it does not, or Studio is elsewhere."""
         from studio_core.logs.place import find
 
-        return None if self._settings.url else find(self._settings.state_dir, log_id)
+        return None if self.settings.url else find(self.settings.state_dir, log_id)
 
     def tail(self, target: Target, log_id: str) -> Tail:
         """A log that lies elsewhere. The target hears when its end is here."""

@@ -33,6 +33,7 @@ class Tail:
         self.log_id = log_id
         self.spool = Spool()
         self.lost = 0
+        self.problem: StudioError | None = None
         self._connect, self._first = connect, first
         self._generation = self._offset = 0
         self._begin = 0
@@ -52,12 +53,14 @@ class Tail:
             try:
                 if self._generation == 0:
                     self._newest(PAGE)
+                    self.problem = None
                     self._begin = self._start
                     self._first(self)
                 self._stream = self._connect().follow(self.log_id, self._offset, self._generation)
                 if self._read(self._stream):
                     return
             except StudioError as error:
+                self.problem = safe_error(error)
                 if error.status == 404:
                     return
             self._over.wait(RETRY_S)
@@ -133,7 +136,8 @@ class Answer:
         self.over = False
         self._connect = connect
         self._pieces: deque[str] = deque()
-        self._clean = Sanitiser()
+        self._thoughts: deque[str] = deque()
+        self._clean, self._clean_thought = Sanitiser(), Sanitiser()
         self._closed = False
         self._stream: Stream | None = None
 
@@ -146,6 +150,10 @@ class Answer:
     def take(self) -> str:
         """What was written since the last call."""
         return "".join(self._pieces.popleft() for _ in range(len(self._pieces)))
+
+    def take_thought(self) -> str:
+        """What the model said to itself since the last call."""
+        return "".join(self._thoughts.popleft() for _ in range(len(self._thoughts)))
 
     def run(self) -> None:
         try:
@@ -166,6 +174,8 @@ class Answer:
         data = event.data if isinstance(event.data, dict) else {}
         if event.event == "delta":
             self._pieces.append(self._clean.feed(str(data.get("content", ""))))
+        elif event.event == "thought":
+            self._thoughts.append(self._clean_thought.feed(str(data.get("content", ""))))
         elif event.event == "usage":
             self.usage = {name: value for name, value in data.items() if isinstance(value, int)}
         elif event.event == "done":

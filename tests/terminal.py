@@ -41,6 +41,12 @@ class Window(Terminal):
         return [line.rstrip() for line in self._screen.display]
 
     @property
+    def display(self) -> list[str]:
+        """The same in full width."""
+        assert self.lines is not None
+        return list(self._screen.display)
+
+    @property
     def text(self) -> str:
         return "\n".join(self.lines)
 

@@ -26,6 +26,8 @@ FIGURES = {
     "survival": ("studio_core.bench.survival", "how soon all is whole after a daemon was killed"),
     "cli": ("studio_core.bench.command", "studio status over an interpreter that does nothing"),
     "paint": ("studio_core.bench.paint", "first paint of the app over a minimal Textual app"),
+    "log": ("studio_core.bench.log", "a large log opened, a flood followed, a gigabyte searched"),
+    "chat": ("studio_core.bench.chat", "an answer at 50 tokens/s, and ten thousand messages"),
     "proxy": ("studio_core.bench.proxy", "the gateway beside nginx: requests, chunks, streams, memory"),
     "flags": ("studio_core.bench.flags", "flags that a recipe expresses, checks and gives back, per engine"),
     "diagnosis": ("studio_core.bench.diagnosis", "provoked failures with the right cause and remedy"),

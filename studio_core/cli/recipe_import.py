@@ -29,7 +29,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     found = _found(options)
     recipes = [one.recipe for one in found.recipes]
     if options.dry_run:
-        print(as_json(found) if options.json else "---\n".join(one.text for one in found.recipes), end="")
+        text = "---\n".join(one.text for one in found.recipes)
+        print(as_json(found) if options.json else clean(text) if sys.stdout.isatty() else text, end="")
     else:
         client = daemon.ensure(settings)
         if options.skip:

@@ -11,6 +11,7 @@ from studio_core.cli.table import age, as_json, progress, size, table
 from studio_core.errors import Daemonless
 from studio_core.paths import Places
 from studio_core.settings import Settings
+from studio_core.text import clean
 
 NOT_RUNNING = 3
 
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.json:
         print(as_json(found.instances if options.verb == "ps" else found))
     else:
-        print(SHOW[options.verb](found))
+        print(clean(SHOW[options.verb](found)))
     return 0
 
 

@@ -10,13 +10,13 @@ from textual.containers import Container, Vertical
 from studio_core import wire
 from studio_core.errors import StudioError
 from studio_core.text import line
-from studio_tui import status, unit
+from studio_tui import prose, status, unit
 from studio_tui.keymap import bindings
-from studio_tui.message import ChatCame, ChatsCame, Failed, Said
+from studio_tui.message import ChatCame, ChatsCame, Copy, Failed, Said
 from studio_tui.screens.place import STYLES, Place
 from studio_tui.stream import Answer
 from studio_tui.view import View
-from studio_tui.widgets.message_list import Bubble, MessageList, note
+from studio_tui.widgets.message_list import Item, MessageList, note
 from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.prompt import Prompt
 from studio_tui.widgets.table import Cell, Column, Row, Table
@@ -31,11 +31,13 @@ class Chat(Place):
 
     def content(self) -> ComposeResult:
         self._table = Table(COLUMNS, "no chat yet", ident="chats")
-        self._messages = MessageList(id="messages")
+        self._messages = MessageList("messages")
         self._prompt = Prompt("prompt")
         self._chat: wire.ChatSession | None = None
         self._answer: Answer | None = None
-        self._bubble: Bubble | None = None
+        self._item: Item | None = None
+        self._drafts: dict[str, str] = {}
+        self._block = 0
         self._began = 0.0
         self._spoken = Panel("New chat", self._messages, ident="spoken")
         self._asked = Panel("", self._prompt, ident="asked")
@@ -45,9 +47,9 @@ class Chat(Place):
                 yield self._spoken
                 yield self._asked
 
-    async def on_mount(self) -> None:
+    def on_mount(self) -> None:
         self._asked.display = not self.read_only
-        await self._begin()
+        self._begin()
 
     def on_screen_resume(self) -> None:
         self.bridge.chats(self)
@@ -85,16 +87,33 @@ class Chat(Place):
         event.stop()
         self.bridge.chat(self, event.key)
 
-    async def on_chat_came(self, news: ChatCame) -> None:
+    def on_chat_came(self, news: ChatCame) -> None:
         if self._answer is not None:
             return
-        self._chat = news.chat.session
-        self._table.select(self._chat.id)
+        self._change(news.chat.session)
+        self._table.select(news.chat.session.id)
+        self._messages.load(news.chat.messages, EMPTY)
         self._title()
-        await self._messages.load(news.chat.messages, EMPTY)
+
+    def _change(self, chat: wire.ChatSession | None) -> None:
+        """Another chat: what was begun to be written in this one waits in it."""
+        self._drafts[self._chat.id if self._chat else ""] = self._prompt.text
+        self._chat, self._block = chat, 0
+        self._prompt.text = self._drafts.pop(chat.id if chat else "", "")
+        self._prompt.move_cursor(self._prompt.document.end)
+        self._title()
 
     def _title(self) -> None:
         self._spoken.title(self._chat.title if self._chat else "New chat")
+        count = len(self._messages.items)
+        last = self._messages.items[-1].note if count else ""
+        scrolled = "" if self._messages.follow else "scrolled up, end returns"
+        facts = (last, f"{unit.count(count)} messages" if count else "", scrolled)
+        self._spoken.note(" \u00b7 ".join(filter(None, facts)))
+
+    def on_reel_changed(self, event: MessageList.Changed) -> None:
+        event.stop()
+        self._title()
 
     def action_next(self) -> None:
         self._go(1)
@@ -108,14 +127,14 @@ class Chat(Place):
             if self._table.key:
                 self.bridge.chat(self, self._table.key)
 
-    async def action_new(self) -> None:
+    def action_new(self) -> None:
         if self._answer is None:
-            await self._begin()
+            self._begin()
 
-    async def _begin(self) -> None:
-        self._chat = None
+    def _begin(self) -> None:
+        self._change(None)
+        self._messages.load((), EMPTY)
         self._title()
-        await self._messages.load((), EMPTY)
         self.set_focus(self._messages if self.read_only else self._prompt)
 
     def action_write(self) -> None:
@@ -123,7 +142,7 @@ class Chat(Place):
 
     # One turn.
 
-    async def on_prompt_sent(self, event: Prompt.Sent) -> None:
+    def on_prompt_sent(self, event: Prompt.Sent) -> None:
         event.stop()
         model = self._model
         if not model:
@@ -132,35 +151,68 @@ class Chat(Place):
             self.post_message(Said("the model is still answering; escape stops it"))
         else:
             self._prompt.clear()
-            await self._messages.add(Bubble("you", event.text, plain=True))
-            self._bubble = await self._messages.add(Bubble(line(model), "", "waiting"))
+            self._block = 0
+            self._messages.add(Item("you", event.text, person=True))
+            self._item = self._messages.add(Item(line(model), "", "waiting", growing=True))
             self._began = time.monotonic()
             self._answer = self.bridge.answer(self._chat.id if self._chat else None, event.text, model)
+            self._title()
 
     async def tick(self) -> None:
-        answer, bubble = self._answer, self._bubble
-        if answer is None or bubble is None:
+        answer, item = self._answer, self._item
+        if answer is None or item is None:
             return
         over = answer.over
-        text = answer.take()
-        if text:
-            await bubble.add(text)
-            bubble.note(f"answering \u00b7 {unit.age(time.monotonic() - self._began)}")
+        text, thought = answer.take(), answer.take_thought()
+        if text or thought:
+            item.text += text
+            item.thought += thought
+            item.note = f"{'answering' if item.text else 'thinking'} \u00b7 {unit.age(time.monotonic() - self._began)}"
+            self._messages.changed(item)
+            self._title()
         if over:
-            self._over(answer, bubble)
+            self._over(answer, item)
 
-    def _over(self, answer: Answer, bubble: Bubble) -> None:
-        self._answer = self._bubble = None
+    def _over(self, answer: Answer, item: Item) -> None:
+        self._answer = self._item = None
         spent = max(0.001, time.monotonic() - self._began)
         tokens = answer.usage.get("completion_tokens")
         state = answer.stored.state if answer.stored else "complete" if answer.problem is None else "interrupted"
-        bubble.note(note(state, tokens, tokens / spent if tokens else None))
+        item.note = note(state, tokens, tokens / spent if tokens else None)
+        item.growing = False
+        if answer.stored is not None and answer.stored.content:
+            item.text = answer.stored.content
         if answer.problem is not None:
-            self.post_message(Failed(answer.problem))
+            item.problem = answer.problem.line()
+        self._messages.changed(item)
         if self._chat is None and answer.chat_id is not None:
             self._chat = wire.ChatSession(id=answer.chat_id, title=" ".join(answer.text.split())[:60], model=answer.model)
-            self._title()
+        self._title()
         self.bridge.chats(self)
+
+    # Copying.
+
+    def action_copy(self) -> None:
+        """The newest answer on the screen, as the model wrote it."""
+        answer = self._messages.answer
+        if answer is None:
+            self.post_message(Said("no answer is on the screen"))
+        else:
+            self.post_message(Copy(answer.text, "the answer"))
+
+    def action_copy_code(self) -> None:
+        """Its last block of code; pressed again, the one before."""
+        answer = self._messages.answer
+        blocks = prose.code_blocks(answer.text) if answer is not None else []
+        if not blocks:
+            self.post_message(Said("no code is in the answer on the screen"))
+            return
+        at = len(blocks) - 1 - self._block % len(blocks)
+        self._block += 1
+        self.post_message(Copy(blocks[at], f"code block {at + 1} of {len(blocks)}"))
+
+    def action_thoughts(self) -> None:
+        self._messages.toggle_thoughts()
 
     def action_stop(self) -> None:
         """Stop the answer; without one, go from the input to the messages, where letters are keys."""

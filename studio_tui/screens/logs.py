@@ -79,8 +79,16 @@ class Logs(Place):
         if self._open_id or self._foreign:
             self._log.look()
             self._hunt.tick()
-            if self._tail is not None and not self._log.follow and self._log.at_top:
-                self.bridge.older(self._tail)
+            if self._tail is not None:
+                self._wait(self._tail)
+
+    def _wait(self, tail: Tail) -> None:
+        """What comes from afar: who looks at its beginning wants more; who sees nothing is told why."""
+        if not self._log.follow and self._log.at_top:
+            self.bridge.older(tail)
+        if not self._log.page and tail.problem is not None and self._log.empty != tail.problem.line():
+            self._log.empty = tail.problem.line()
+            self._log.refresh()
 
     # The list.
 

@@ -188,7 +188,9 @@ class Reel(Widget, can_focus=True):
 
     def _thumb(self, height: int) -> int:
         """The row of the bar's thumb."""
-        if self.follow or not self._page:
+        if len(self._page) < height or (self.follow and self._page[0].place == 0):
+            return -1
+        if self.follow:
             return height - 1
         return round(min(1.0, self.share(self._page[0].place)) * (height - 1))
 

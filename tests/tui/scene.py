@@ -131,12 +131,20 @@ def message(chat_id: str, role: str, content: str, **fields: object) -> wire.Cha
 def _sums(stage: Stage) -> None:
     stage.usage = {
         "totals": {"total_requests": 12407, "prompt_tokens": 8120443, "completion_tokens": 1933210, "failed_requests": 31},
-        "recent_activity": {"last_24h_requests": 1804},
+        "recent_activity": {"last_24h_requests": 1804, "last_24h_tokens": 1210332},
+        "week_over_week": {"this_week": {"requests": 7311, "tokens": 5402118}, "last_week": {"requests": 5096, "tokens": 4651535}},
+        "ttft": {"p50_ms": 74.0, "p95_ms": 391.0, "p99_ms": 1204.0},
+        "latency": {"p50_ms": 1820.0, "p95_ms": 11040.0, "p99_ms": 31900.0},
+        "daily": [
+            {"date": f"2026-11-{11 + at}", "requests": 300 + 137 * at % 900, "total_tokens": 200_000 + 53_100 * at}
+            for at in range(14)
+        ],
+        "hourly_pattern": [{"hour": at, "requests": max(0, 400 - (at - 14) ** 2 * 5)} for at in range(24)],
         "by_model": [
             {"model": "smollm2", "requests": 9120, "prompt_tokens": 5120443, "completion_tokens": 933210, "avg_ttft_ms": 81.0,
-             "tokens_per_sec": 61.7},
+             "tokens_per_sec": 61.7, "success_rate": 99.8},
             {"model": "llama-70b", "requests": 3287, "prompt_tokens": 3000000, "completion_tokens": 1000000,
-             "avg_ttft_ms": 412.0, "tokens_per_sec": 38.2},
+             "avg_ttft_ms": 412.0, "tokens_per_sec": 38.2, "success_rate": 88.4},
         ],
     }
     scene_house.furnish(stage)

@@ -20,7 +20,7 @@ from tests.tui.stage import Stage
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 HOLDERS = {
     "dashboard": "screens.dashboard:Dashboard", "recipes": "screens.recipes:Recipes", "logs": "screens.logs:Logs",
-    "chat": "screens.chat:Chat", "table": "widgets.table:Table", "view": "widgets.log_view:LogView",
+    "chat": "screens.chat:Chat", "usage": "screens.usage:Usage", "table": "widgets.table:Table", "view": "widgets.log_view:LogView",
     "paste": "screens.paste:Paste", "switcher": "screens.switcher:Switcher",
     "command": "screens.command:CommandPage", "name": "screens.named:Named",
     "dialog": "screens.confirm:Confirm", "help": "screens.help:Help",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +67,7 @@ def test_nothing_acts_and_markup_stays_text(stage: Stage, window: Window) -> Non
     window.until("no GPU: [bold red]all")
     window.send("2")
     window.until("[bold red]first")
-    window.until("last lines")
+    window.until("cause")
     window.send("\r")
     window.until("[bold red]all", timeout=5)
     window.send("GGG")
@@ -104,3 +105,49 @@ def test_nothing_acts_and_markup_stays_text(stage: Stage, window: Window) -> Non
         assert at < 0, bytes(window.output[max(0, at - 80):at + 80])
     window.send("q")
     assert window.ended() == 0
+
+
+@pytest.mark.parametrize("words", [
+    ("status",), ("ps",), ("recipes",), ("recipes", "show", "r1"), ("logs",), ("logs", "log"), ("gpus",), ("status", "--json"),
+], ids=" ".join)
+def test_the_command_line_is_no_way_around(stage: Stage, words: tuple[str, ...]) -> None:
+    argv = [sys.executable, "-m", "studio_core", "--state", str(stage.places.root), *words]
+    with Window(argv, columns=200, rows=50) as window:
+        assert window.ended(30) in (0, 1)
+        wait_until(lambda: window.received, what="it has said something")
+        # In JSON what acts is written as an escape of its own.
+        for bad in () if "--json" in words else FORBIDDEN:
+            assert bad not in window.output, bytes(window.output[:2000])
+        assert not re.search(rb"\x1b(?!\[[0-9;]*m)", window.output)
+
+
+def test_odd_shapes_move_nothing_beside_them(state_dir: Path) -> None:
+    stage = stage_in(state_dir)
+    scene.busy(stage)
+    stage.logs["smollm2-1"] = [*hostile.SHAPES, "x" * 100_000, "the last line"]
+    messages = [scene.message("c1", role, text) for text in hostile.SHAPES for role in ("user", "assistant")]
+    stage.chats = {"c1": wire.Chat(session=wire.ChatSession(id="c1", title="e" + "\u0301" * 200), messages=messages)}
+    stage.start()
+    try:
+        argv = [sys.executable, "-m", "studio_tui", "--data-dir", str(stage.places.root)]
+        with Window(argv, columns=120, rows=40) as window:
+            window.until("loading")
+            window.send("3")
+            window.until("the last line")
+            _framed(window)
+            window.send("4")
+            window.until("to smollm2")
+            window.send("\x1b")
+            window.until("q Quit")
+            window.send("[")
+            window.until("messages")
+            _framed(window)
+    finally:
+        stage.stop()
+
+
+def _framed(window: Window) -> None:
+    """Every row between the bars ends with the frame: nothing in it was wider or narrower than it was drawn."""
+    window.until("\u256f")
+    rows = [row for row in window.display[1:-1] if row.strip()]
+    assert {row[-1] for row in rows} <= set("\u2502\u256e\u256f"), "\n".join(rows)

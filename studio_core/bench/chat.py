@@ -1,0 +1,65 @@
+"""The chat of the app: an answer at 50 tokens a second, and a chat of ten thousand messages."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from studio_core.bench.figure import Row
+from studio_core.bench.launch import scripted
+from studio_core.bench.premises import Premises, premises
+from studio_core.bench.screen import latencies, p95, processor
+from studio_core.bench.terminal import Terminal
+
+PACE_S, SECONDS = 1 / 50, 20.0
+MESSAGES = 10_000
+PAGE_UP, END, ESCAPE = "\x1b[5~", "\x1b[F", "\x1b"
+
+
+def measure() -> list[Row]:
+    with premises() as home, tempfile.TemporaryDirectory() as folder:
+        home.client.put_recipe(scripted(Path(folder), tokens=int(SECONDS / PACE_S * 2), token_s=PACE_S))
+        home.launch("scripted")
+        _fill(home)
+        with Terminal([sys.executable, "-m", "studio_core"], {**os.environ, **home.names}) as terminal:
+            terminal.wait_for("ready", 30)
+            terminal.send("4")
+            terminal.wait_for("to scripted", 30)
+            return [*_streamed(terminal), *_long(terminal)]
+
+
+def _fill(home: Premises) -> None:
+    """A stored chat of ten thousand messages, half of them Markdown."""
+    chat = home.client.new_chat("scripted", "ten thousand").id
+    text = "message **{}** of many, with `code`\n\n- and a list\n- of two"
+    rows = ((f"{chat}-{at}", chat, "assistant" if at % 2 else "user", text.format(at), "scripted") for at in range(MESSAGES))
+    with sqlite3.connect(home.places.root / "controller.db", timeout=30) as store:
+        store.executemany("INSERT INTO chat_messages (id, session_id, role, content, model) VALUES (?, ?, ?, ?, ?)", rows)
+
+
+def _streamed(terminal: Terminal) -> Iterator[Row]:
+    terminal.send("tell me\r")
+    terminal.wait_for("answering", 30)
+    time.sleep(2)
+    used, began = processor(terminal.pid), time.monotonic()
+    time.sleep(SECONDS)
+    cpu = (processor(terminal.pid) - used) / (time.monotonic() - began) * 100
+    yield Row("chat: processor at 50 tokens/s", cpu, "% of a core", 15.0)
+    start = terminal.received
+    terminal.send(ESCAPE)
+    terminal.wait_for("stopped", 30, start)
+
+
+def _long(terminal: Terminal) -> Iterator[Row]:
+    terminal.send(ESCAPE)
+    time.sleep(0.5)
+    start = terminal.received
+    terminal.send("]")
+    terminal.wait_for("10 000 messages", 60, start)
+    found = latencies(terminal, [(PAGE_UP, "scrolled up"), (END, "9999")] * 30)
+    yield Row(f"chat: key to frame in {MESSAGES} messages, p95", p95(found), "ms", 100.0)
