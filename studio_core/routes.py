@@ -121,6 +121,7 @@ TABLE: tuple[Route, ...] = (
         ("POST", "/instances/{instance}/wake", "wake a sleeping engine"),
         ("GET", "/instances/{instance}/adapters", "its LoRA adapters"),
         ("POST", "/instances/{instance}/adapters", "load a LoRA adapter; clients may ask for it by its name"),
+        ("PUT", "/instances/{instance}/adapters/{name}", "set how much an adapter of a llama.cpp server counts"),
         ("DELETE", "/instances/{instance}/adapters/{name}", "unload an adapter that was loaded so"),
         ("GET", "/instances/{instance}/slots", "the slots of a llama.cpp server"),
         ("POST", "/instances/{instance}/slots/{slot}", "save, restore or erase a slot"),

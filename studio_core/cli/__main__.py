@@ -35,6 +35,7 @@ VERBS = {
     "sleep": ("condition", "let an engine give its memory back"),
     "wake": ("condition", "wake a sleeping engine"),
     "adapters": ("condition", "LoRA adapters of a running engine"),
+    "slots": ("condition", "slots of a running llama.cpp server"),
     "logs": ("log", "read or follow a log"),
     "chat": ("chat", "talk to a model"),
     "requests": ("request", "what is under way; cancel ID ends it"),

@@ -52,6 +52,20 @@ class EngineCalls(Connection):
         body = {"name": adapter, "path": path}
         return self._send("POST", f"/instances/{quote(name, safe='')}/adapters", list[wire.Adapter], body, endless=True)
 
+    def scale_adapter(self, name: str, adapter: str, scale: float) -> list[wire.Adapter]:
+        """How much an adapter counts; of llama.cpp only."""
+        path = f"/instances/{quote(name, safe='')}/adapters/{quote(adapter, safe='')}"
+        return self._send("PUT", path, list[wire.Adapter], {"scale": scale})
+
+    def slots(self, name: str) -> list[dict[str, Any]]:
+        """The slots of a llama.cpp server, as it tells them."""
+        return self._get(f"/instances/{quote(name, safe='')}/slots", list[dict[str, Any]])
+
+    def change_slot(self, name: str, slot: int, action: str, file: str = "") -> dict[str, Any]:
+        """`save`, `restore` or `erase`; the file is a plain name in the folder of --slot-save-path. Raises Conflict without one."""
+        body = {"action": action, "file": file}
+        return self._send("POST", f"/instances/{quote(name, safe='')}/slots/{slot}", dict[str, Any], body, endless=True)
+
     def unload_adapter(self, name: str, adapter: str) -> list[wire.Adapter]:
         path = f"/instances/{quote(name, safe='')}/adapters/{quote(adapter, safe='')}"
         return self._send("DELETE", path, list[wire.Adapter], endless=True)

@@ -130,7 +130,7 @@ class Frontdoor:
     def _route(self, recipe: Recipe) -> Route:
         supervisor = self.supervisor
         keeper = supervisor.serving(recipe.id) if supervisor is not None else None
-        route = Route(recipe=recipe.id, names=[*recipe.public_names, *(one.name for one in recipe.lora_adapters)], state="cold",
+        route = Route(recipe=recipe.id, names=[*recipe.public_names, *recipe.adapter_names], state="cold",
                       max_model_len=recipe.max_model_len)
         if recipe.filters is not None:
             route.filters = Filters(**recipe.filters.model_dump())

@@ -83,6 +83,7 @@ TABLE: Mapping[str, Mapping[str, Action]] = {
     },
     "llamacpp": {
         "adapters": Action((Step("GET", "/lora-adapters"),)),
+        "scale adapters": Action((Step("POST", "/lora-adapters", "{scales}"),)),
         "slots": Action((Step("GET", "/slots"),)),
         "save slot": Action(
             (Step("POST", "/slots/{slot}?action=save", {"filename": "{file}"}),), ("--slot-save-path",), (), _SLOTS

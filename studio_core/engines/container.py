@@ -17,7 +17,7 @@ from studio_core.engines.engine import Command
 from studio_core.engines.folder import is_local
 from studio_core.engines.problem import Problem
 from studio_core.errors import BadRecipe
-from studio_core.recipes.recipe import Recipe
+from studio_core.recipes.recipe import Recipe, Runtime
 from studio_core.settings import Settings
 
 # Where the engine listens inside: the published port leads there from loopback only.
@@ -27,7 +27,29 @@ RUNTIMES = ("docker", "podman")
 # Shared memory of its own goes away with it; what workers leave on the host's would stay. A limit, not a reservation.
 SHARED = "16g"
 # Engine → the program in its image; None: the image's own entry point is the server (llama.cpp's is not on PATH).
-ENTRY: Mapping[str, str | None] = {"vllm": "vllm", "sglang": "python3", "llamacpp": None}
+ENTRY: Mapping[str, str | None] = {"vllm": "vllm", "sglang": "python3", "llamacpp": None, "tabbyapi": "python3"}
+# Engine → its makers' image, for a machine with GPUs and for one without.
+IMAGES: Mapping[str, tuple[str, str]] = {
+    "vllm": ("vllm/vllm-openai:latest", "vllm/vllm-openai:latest"),
+    "sglang": ("lmsysorg/sglang:latest", "lmsysorg/sglang:latest"),
+    "llamacpp": ("ghcr.io/ggml-org/llama.cpp:server-cuda", "ghcr.io/ggml-org/llama.cpp:server"),
+    "tabbyapi": ("ghcr.io/theroyallab/tabbyapi:latest", "ghcr.io/theroyallab/tabbyapi:latest"),
+}
+# Given unless the recipe says other values: memory that is pinned for GPUs, and the stacks of many threads.
+ULIMITS = ("memlock=-1", "stack=67108864")
+# Options of `run` that Studio sets itself, and what to use instead.
+OWNED: Mapping[str, str] = {
+    **dict.fromkeys(("--name", "--label", "-l", "--cidfile", "--label-file"), "Studio follows its containers by these"),
+    **dict.fromkeys(("--detach", "-d", "--rm", "--restart", "--replace", "--interactive", "-i", "--tty", "-t", "-it"),
+                    "a container lives and ends as its instance; use the recipe's field restart"),
+    **dict.fromkeys(("--publish", "-p", "--publish-all", "-P", "--network", "--net"), "its port is published on loopback"),
+    **dict.fromkeys(("--env", "-e", "--env-file"), "use the recipe's field env_vars"),
+    **dict.fromkeys(("--volume", "-v"), "use runtime.volumes"), "--shm-size": "use runtime.shm_size", "--ipc": "use runtime.ipc",
+    "--ulimit": "use runtime.ulimits", "--gpus": "use the recipe's field gpus", "--entrypoint": "use extra_args.docker_entrypoint",
+    **dict.fromkeys(("--workdir", "-w"), "Studio sets it where the engine needs it"),
+}
+# Engines that find their configuration in the folder in which they are started.
+WORKS_IN_FOLDER = frozenset({"tabbyapi"})
 # What the runtime's own client needs of our environment to find its daemon, its contexts and its credentials.
 CLIENT = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "CONTAINER_HOST",
           "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
@@ -64,13 +86,18 @@ def program(settings: Settings) -> str:
 
 def image(recipe: Recipe) -> str:
     named = recipe.runtime.ref if recipe.runtime is not None and recipe.runtime.kind == "docker" else ""
-    return str(named or recipe.extra_args.get("docker_image") or "")
+    official = IMAGES.get(recipe.backend, ("", ""))
+    return str(named or recipe.extra_args.get("docker_image") or official[0 if machine.count() else 1])
 
 
 def problems(recipe: Recipe, engine: str, settings: Settings) -> Iterator[Problem]:
     """What stands in the way of a container, known without asking the daemon."""
     if engine not in ENTRY:
         yield Problem("runtime", f"{engine} is not run from an image here", f"images are for {', '.join(ENTRY)}")
+    for word in recipe.runtime.args if recipe.runtime is not None else ():
+        name = word.partition("=")[0]
+        if name in OWNED:
+            yield Problem("runtime.args", f"Studio sets {name} itself", OWNED[name])
     if not image(recipe) or image(recipe).startswith("-"):
         yield Problem("runtime.ref", "the runtime names no image", "write runtime: {kind: docker, ref: IMAGE}")
     try:
@@ -93,9 +120,11 @@ def wrap(recipe: Recipe, engine: str, command: Command, environment: Environment
     """
     inside = {**_inside(environment), **_cache(recipe)}
     entry = str(recipe.extra_args.get("docker_entrypoint") or ENTRY.get(engine) or "")
-    words = [*_options(recipe, hull), *_mounts(command, hull, inside)]
+    words = [*_options(recipe, hull), *_mounts(recipe, command, hull, inside)]
     if entry:
         words += ["--entrypoint", entry]
+    if engine in WORKS_IN_FOLDER:
+        words += ["--workdir", str(hull.folder)]
     argv = (hull.program, "run", *words, image(recipe), *command.argv[1:])
     files = {**command.files, ENV_FILE: _env_file(inside)}
     client = {name: text for name, text in environment.items() if text[1] == "inherited"}
@@ -113,10 +142,28 @@ def stop_command(hull: Hull) -> list[str]:
 def _options(recipe: Recipe, hull: Hull) -> list[str]:
     publish = f"127.0.0.1:{hull.port}:{hull.port}"
     words = ["--name", hull.name, "--label", f"{LABEL}={hull.instance}", "--cidfile", str(hull.folder / CID_FILE),
-             "--env-file", str(hull.folder / ENV_FILE), "--publish", publish, "--shm-size", SHARED,
-             "--ulimit", "memlock=-1", "--ulimit", "stack=67108864"]
+             "--env-file", str(hull.folder / ENV_FILE), "--publish", publish]
     podman = Path(hull.program).name.startswith("podman")
-    return [*words, *([] if podman else ["--init"]), *_gpus(recipe, podman)]
+    return [*words, *_asked(recipe.runtime), *([] if podman else ["--init"]), *_gpus(recipe, podman)]
+
+
+def _asked(wanted: Runtime | None) -> list[str]:
+    """Shared memory, limits, volumes and further options, the recipe's before ours."""
+    given = wanted or Runtime(kind="docker")
+    shared = given.shm_size or (None if given.ipc else SHARED)
+    words = ["--shm-size", shared] if shared else []
+    words += ["--ipc", given.ipc] if given.ipc else []
+    told = {one.partition("=")[0] for one in given.ulimits}
+    limits = [*(one for one in ULIMITS if one.partition("=")[0] not in told), *given.ulimits]
+    words += [word for one in limits for word in ("--ulimit", one)]
+    words += [word for one in given.volumes for word in ("--volume", _volume(one))]
+    return [*words, *given.args]
+
+
+def _volume(text: str) -> str:
+    """`~` is this user's home; a name without a slash is a volume of the runtime's."""
+    source, _, rest = text.partition(":")
+    return f"{Path(source).expanduser()}:{rest}" if source.startswith("~") else text
 
 
 def _gpus(recipe: Recipe, podman: bool) -> list[str]:
@@ -144,9 +191,10 @@ def _cache(recipe: Recipe) -> dict[str, str]:
     return {"HF_HOME": str(Path(home).expanduser().absolute())} if wanted else {}
 
 
-def _mounts(command: Command, hull: Hull, inside: Mapping[str, str]) -> list[str]:
-    """Every path that the command names, read-only at the same place; its own files; the cache, writable."""
-    named = {Path(part) for word in command.argv[1:] for part in (word, word.partition("=")[2]) if part.startswith("/")}
+def _mounts(recipe: Recipe, command: Command, hull: Hull, inside: Mapping[str, str]) -> list[str]:
+    """Every path that the command names, and the model, read-only at the same place; its own files; the cache, writable."""
+    words = [*command.argv[1:], *(str(Path(one).expanduser()) for one in _read(recipe))]
+    named = {Path(part) for word in words for cut in ("", "=", ":") for part in _parts(word, cut) if part.startswith("/")}
     places = {place for path in named if path.exists() and hull.folder not in path.parents for place in _whole(path)}
     places = {one for one in places if not any(other in one.parents for other in places)}
     own = {hull.folder / name for name in command.files}
@@ -155,6 +203,18 @@ def _mounts(command: Command, hull: Hull, inside: Mapping[str, str]) -> list[str
         Path(cache).mkdir(parents=True, exist_ok=True)
         words += ["--mount", _mount(Path(cache), "")]
     return words
+
+
+def _read(recipe: Recipe) -> list[str]:
+    """What the engine reads, also where a file of its own says so and not its command."""
+    return [one for one in (recipe.model_path, *(each.path for each in recipe.lora_adapters)) if is_local(one)]
+
+
+def _parts(word: str, cut: str) -> tuple[str, ...]:
+    """The paths of a word: all of it, behind `name=`, or a list with scales (`/a:0.5,/b:1`)."""
+    if cut == ":":
+        return tuple(part.partition(":")[0] for part in word.split(","))
+    return (word.partition(cut)[2],) if cut else (word,)
 
 
 def _whole(path: Path) -> Iterator[Path]:

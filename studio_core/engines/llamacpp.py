@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio_core.engines import catalog, container, inquiry, llamacpp_table, llamaserver, runtime
+from studio_core.engines import adapter, catalog, container, inquiry, llamacpp_table, llamaserver, runtime
 from studio_core.engines.argument import Option, arguments, kept
 from studio_core.engines.catalog import Catalog
 from studio_core.engines.engine import Bench, Command, Probe, stand_in
@@ -69,6 +69,8 @@ class LlamaCpp:
             return
         if runtime.contained(recipe):
             yield from container.problems(recipe, self.name, settings)
+        else:
+            yield from adapter.files(recipe)
         yield from examine(recipe.extra_args, start.flags, llamacpp_table.OWNED)
         own = known(served(recipe, stand_in(settings)), start)
         yield from examine_own(kept(own, recipe.extra_args, start.flags), start.flags, BESIDE)
@@ -105,6 +107,7 @@ def served(recipe: Recipe, bench: Bench) -> list[Option]:
         ("--alias", recipe.public_names[0]),
         ("--ctx-size", str(recipe.max_model_len)),
         *shared,
+        *adapter.scaled(recipe),
         ("--metrics",),
         ("--verbosity", VERBOSITY),
     ]

@@ -7,7 +7,7 @@ from itertools import chain
 
 import yaml
 
-from studio_core.engines import catalog, container, folder, node, runtime, sglang_table, thinking
+from studio_core.engines import adapter, catalog, container, folder, node, runtime, sglang_table, thinking
 from studio_core.engines.argument import Option, arguments
 from studio_core.engines.engine import Bench, Command, stand_in
 from studio_core.engines.field import Field, options
@@ -51,6 +51,8 @@ class Sglang:
     def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
         if runtime.contained(recipe):
             yield from container.problems(recipe, self.name, settings)
+        else:
+            yield from adapter.no_scale(recipe, PACKAGE.title)
         yield from PACKAGE.problems(
             recipe, lambda: PACKAGE.program(recipe, settings.sglang_python), ask,
             lambda parsers: own(recipe, stand_in(settings), parsers),
@@ -80,8 +82,7 @@ def own(recipe: Recipe, bench: Bench, parsers: Choices) -> list[Option]:
     chosen = (("--tool-call-parser", parsers.tool), ("--reasoning-parser", parsers.reasoning))
     words += [(flag, one.name) for flag, one in chosen if one.name]
     words.append(("--enable-metrics",))
-    if recipe.lora_adapters:
-        words += [("--enable-lora",), ("--lora-paths", *(f"{one.name}={one.path}" for one in recipe.lora_adapters))]
+    words += adapter.named(recipe, "--lora-paths")
     if recipe.sleep_level is not None:
         words.append(("--enable-memory-saver",))
     if recipe.sleep_level == 1:

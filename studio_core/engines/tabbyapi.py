@@ -9,15 +9,17 @@ from typing import Any
 
 import yaml
 
-from studio_core.engines import catalog, container, machine, node, parser, runtime, tabby_table
+from studio_core.engines import adapter, catalog, container, machine, node, parser, runtime, tabby_table
 from studio_core.engines.argument import internal
 from studio_core.engines.catalog import Flag
 from studio_core.engines.engine import Bench, Command, stand_in
 from studio_core.engines.problem import Problem, examine, insist, valued
 from studio_core.errors import BadRecipe
-from studio_core.recipes.recipe import Recipe
+from studio_core.recipes.recipe import Adapter, Recipe
 from studio_core.settings import Settings
 
+# In its image; it reads its files from the folder in which it is started, which is the instance's.
+IMAGE = ("python3", "/app/main.py")
 # The interpreters of a checkout that was installed by its own start script.
 INTERPRETERS = ("venv/bin/python", ".venv/bin/python")
 # vLLM Studio's recipes say this when nothing was chosen.
@@ -46,7 +48,6 @@ class TabbyApi:
     def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
         if runtime.contained(recipe):
             yield from container.problems(recipe, self.name, settings)
-            return
         try:
             program(recipe, settings)
         except BadRecipe as error:
@@ -61,6 +62,7 @@ class TabbyApi:
         yield from machine.problems(recipe)
         yield from examine(recipe.extra_args, catalog.shipped(self.name), tabby_table.OWNED)
         yield from _own_problems(recipe, settings)
+        yield from _lora_problems(recipe)
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
         files = {
@@ -102,8 +104,8 @@ def configuration(recipe: Recipe, bench: Bench) -> dict[str, dict[str, Any]]:
     if recipe.vision is not None:
         found["model"]["vision"] = recipe.vision
     if recipe.lora_adapters:
-        found["lora"] = {"lora_dir": str(Path(recipe.lora_adapters[0].path).parent),
-                         "loras": [{"name": Path(one.path).name} for one in recipe.lora_adapters]}
+        found["lora"] = {"lora_dir": str(Path(adapter.place(recipe.lora_adapters[0].path)).parent),
+                         "loras": [_lora(one) for one in recipe.lora_adapters]}
     for key, value in recipe.extra_args.items():
         option = _option(key)
         if option is not None and value is not None:
@@ -111,6 +113,20 @@ def configuration(recipe: Recipe, bench: Bench) -> dict[str, dict[str, Any]]:
         elif option is not None:
             found.get(option.section, {}).pop(option.key, None)
     return found
+
+
+def _lora(one: Adapter) -> dict[str, Any]:
+    return {"name": Path(one.path).name, **({} if one.scale is None else {"scaling": one.scale})}
+
+
+def _lora_problems(recipe: Recipe) -> Iterator[Problem]:
+    """Its ExLlamaV3 backend has no adapters yet: the routes and the section exist, and loading answers a failure."""
+    if recipe.lora_adapters:
+        text = "TabbyAPI's ExLlamaV3 backend of 2026 loads no adapters"
+        yield Problem(adapter.FIELD, text, "take another engine", severe=False)
+    if len({str(Path(one.path).parent) for one in recipe.lora_adapters}) > 1:
+        yield Problem(adapter.FIELD, "TabbyAPI has one folder for all adapters", "put them into one folder")
+    yield from adapter.missing(recipe)
 
 
 def _parsers(recipe: Recipe) -> dict[str, Any]:
@@ -133,11 +149,13 @@ def _option(key: str) -> Flag | None:
 
 
 def program(recipe: Recipe, settings: Settings) -> tuple[str, ...]:
-    """Interpreter and main.py of the checkout.
+    """Interpreter and main.py of the checkout, or of the image.
 
     Raises:
         BadRecipe: no checkout, or no interpreter for it.
     """
+    if runtime.contained(recipe):
+        return IMAGE
     place = runtime.binary(recipe) or settings.tabby_api_dir
     if not place:
         raise BadRecipe("no TabbyAPI was found", "neither in the recipe nor in the settings",

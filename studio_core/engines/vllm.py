@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
-from studio_core.engines import catalog, container, folder, node, runtime, thinking, vllm_table
+from studio_core.engines import adapter, catalog, container, folder, node, runtime, thinking, vllm_table
 from studio_core.engines.argument import Option, arguments
 from studio_core.engines.engine import Bench, Command, stand_in
 from studio_core.engines.field import Field, options
@@ -50,6 +50,8 @@ class Vllm:
     def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
         if runtime.contained(recipe):
             yield from container.problems(recipe, self.name, settings)
+        else:
+            yield from adapter.no_scale(recipe, PACKAGE.title)
         yield from PACKAGE.problems(
             recipe, lambda: PACKAGE.program(recipe), ask, lambda parsers: own(recipe, stand_in(settings), parsers)
         )
@@ -85,8 +87,7 @@ def own(recipe: Recipe, bench: Bench, parsers: Choices) -> list[Option]:
     words += _parsers(parsers)
     if recipe.tensor_parallel_size > 1 and _EXPERTS.search(recipe.model_path):
         words.append(("--enable-expert-parallel",))
-    if recipe.lora_adapters:
-        words += [("--enable-lora",), ("--lora-modules", *(f"{one.name}={one.path}" for one in recipe.lora_adapters))]
+    words += adapter.named(recipe, "--lora-modules")
     if recipe.sleep_level is not None:
         words.append(("--enable-sleep-mode",))
     if len(recipe.nodes) > 1 and recipe.extra_args.get("distributed_executor_backend") != "ray":

@@ -127,14 +127,16 @@ _TOKEN = "Give it to the controller's environment, or to the setting engine_env"
 
 
 def _fields(engine: str, values: dict[str, Any], found: Found) -> None:
-    for name, (field, convert) in FIELDS[engine].items():
-        if name in values:
-            try:
-                found.data[field] = convert(values[name])
-            except (TypeError, ValueError, OverflowError):
-                # What no field can hold stays an argument, which wins over the field.
-                continue
-            del values[name]
+    for name in [name for name in values if name in FIELDS[engine]]:
+        field, convert = FIELDS[engine][name]
+        try:
+            value = convert(values[name])
+        except (TypeError, ValueError, OverflowError):
+            # What no field can hold stays an argument, which wins over the field.
+            continue
+        # Two flags may fill one list, in the order in which they were given.
+        found.data[field] = [*found.data.get(field, []), *value] if isinstance(value, list) else value
+        del values[name]
 
 
 def _environment(env: Mapping[str, str], found: Found) -> None:

@@ -10,7 +10,9 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from studio_core.engines.container import SHARED
 from studio_core.errors import BadRecipe
 from studio_core.importing import command
 from studio_core.importing.found import Files, Found, nothing
@@ -28,9 +30,9 @@ _LONG = {"-e": "--env", "-v": "--volume", "-p": "--publish", "-w": "--workdir", 
          "-l": "--label", "-h": "--hostname", "--net": "--network"}
 # Options that Studio sets itself in its own way, or that only name the container.
 _SILENT = (_BARE - {"--privileged"}) | frozenset((
-    "--name", "--publish", "--restart", "--ipc", "--shm-size", "--network", "--label", "--hostname", "--pull", "--cidfile",
+    "--name", "--publish", "--restart", "--network", "--label", "--hostname", "--pull", "--cidfile",
     "--log-driver", "--log-opt", "--stop-timeout", "--stop-signal", "--runtime", "--gpus", "--device", "--env", "--env-file",
-    "--entrypoint", "--workdir",
+    "--entrypoint", "--workdir", "--ipc", "--shm-size", "--ulimit", "--volume",
 ))
 # Image → the words that its entry point already has. First match counts; elsewhere the arguments are the whole command.
 ENTRY_POINTS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple((re.compile(pattern), words) for pattern, words in (
@@ -73,21 +75,35 @@ def recipe_of(one: Invocation, files: Files) -> Found:
     if program is None:
         raise BadRecipe(f"the image {run.image} starts no engine that Studio knows", shlex.join(inside.argv[:1]),
                         "paste the engine's own command, and set runtime: {kind: docker, ref: IMAGE}")
-    found = engine(program, inside, run)
+    found = engine(program, inside, run, one.cwd)
     _placed(found, run, one.cwd)
     return found
 
 
-def engine(program: Program, inside: Invocation, run: Run) -> Found:
+def engine(program: Program, inside: Invocation, run: Run, cwd: str = "") -> Found:
     """The recipe of what runs in the container. Its files are not this machine's."""
     program.fields.clear()
     found = command.recipe_of(program, inside, nothing)
-    found.data["runtime"] = {"kind": "docker", "ref": run.image}
+    found.data["runtime"] = {"kind": "docker", "ref": run.image, **_wanted(run, cwd)}
     found.data.pop("binary", None)
     _gpus(found, run.options.get("--gpus", []) + run.options.get("--device", []))
-    for text in _beyond(run):
-        keep(found, text)
     return found
+
+
+def _wanted(run: Run, cwd: str) -> dict[str, Any]:
+    """What the recipe's runtime has a field for, and every further option as it was given."""
+    shared, ipc = run.one("--shm-size"), run.one("--ipc")
+    found: dict[str, Any] = {
+        "volumes": [_here(one, cwd) for one in run.options.get("--volume", [])], "ulimits": run.options.get("--ulimit", []),
+        "shm_size": None if shared == SHARED and not ipc else shared, "ipc": ipc, "args": list(_beyond(run)),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _here(volume: str, cwd: str) -> str:
+    """A relative source as seen from where the command ran."""
+    source, colon, rest = volume.partition(":")
+    return f"{within(cwd, source)}{colon}{rest}" if source.startswith(".") and cwd else volume
 
 
 def keep(found: Found, text: str) -> None:
@@ -161,7 +177,7 @@ def _gpus(found: Found, given: Iterable[str]) -> None:
         elif plain.isdigit():
             found.note(f"--gpus {plain} asks for any {plain} GPUs: name them in gpus where that matters")
         elif not listed and plain != "all":
-            keep(found, f"--device {plain}")
+            found.data["runtime"].setdefault("args", []).extend(("--device", plain))
 
 
 def _beyond(run: Run) -> Iterator[str]:
@@ -170,7 +186,9 @@ def _beyond(run: Run) -> Iterator[str]:
             continue
         if not name.startswith("--") and set(name[1:]) <= _BARE_SHORT:
             continue
-        yield from (f"{name} {value}".strip() for value in values)
+        # A switch is one word, whatever else is an option and its value.
+        for value in values:
+            yield from (name, value) if value else (name,)
 
 
 def _placed(found: Found, run: Run, cwd: str) -> None:

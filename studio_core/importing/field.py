@@ -77,6 +77,26 @@ def adapters(value: Any) -> list[dict[str, str]]:
     return [{"name": name, "path": path} for name, _, path in pairs]
 
 
+def adapter_files(value: Any) -> list[dict[str, Any]]:
+    """llama.cpp's own, which have no names: each is called like its file."""
+    paths = [str(one) for one in (value if isinstance(value, list) else [value])]
+    if not paths or not all(paths):
+        raise ValueError(value)
+    return [{"name": _stem(path), "path": path} for path in paths]
+
+
+def scaled_files(value: Any) -> list[dict[str, Any]]:
+    pairs = [str(one).rpartition(":") for one in (value if isinstance(value, list) else [value])]
+    if not pairs or any(not path or ":" in path for path, _, _ in pairs):
+        raise ValueError(value)
+    return [{"name": _stem(path), "path": path, "scale": float(scale)} for path, _, scale in pairs]
+
+
+def _stem(path: str) -> str:
+    last = path.rstrip("/").rpartition("/")[2]
+    return last.removesuffix(".gguf") or last or path
+
+
 Convert = Callable[[Any], Any]
 _CONVERT: Mapping[str, Convert] = {
     "tensor_parallel_size": count, "pipeline_parallel_size": count, "max_model_len": count, "max_num_seqs": count,
@@ -106,7 +126,8 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, Convert]]] = {
         **_built("sglang", sglang.FIELDS), "port": ("port", port), "tool_call_parser": ("tool_call_parser", parser),
         "reasoning_parser": ("reasoning_parser", parser), "lora_paths": ("lora_adapters", adapters),
     },
-    "llamacpp": {"port": ("port", port), "ctx_size": ("max_model_len", count), "parallel": ("max_num_seqs", count)},
+    "llamacpp": {"port": ("port", port), "ctx_size": ("max_model_len", count), "parallel": ("max_num_seqs", count),
+                 "lora": ("lora_adapters", adapter_files), "lora_scaled": ("lora_adapters", scaled_files)},
     "tabbyapi": {
         "port": ("port", port), "max_seq_len": ("max_model_len", count), "cache_mode": ("kv_cache_dtype", cache),
         "tool_format": ("tool_call_parser", parser), "vision": ("vision", switch),

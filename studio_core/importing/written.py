@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from studio_core.engines.container import SHARED
+from studio_core.engines.container import image as official
 from studio_core.engines.registry import find
 from studio_core.errors import StudioError
 from studio_core.importing import secret
@@ -19,7 +21,7 @@ from studio_core.importing.line import harvest
 from studio_core.importing.program import LLAMA_SERVER, PYTHON
 from studio_core.importing.words import words
 from studio_core.importing.wrapper import PORT_WORD
-from studio_core.recipes.recipe import Recipe
+from studio_core.recipes.recipe import Recipe, Runtime
 
 # How each engine is called by name, and in the module form of an interpreter; {} is the model.
 _NAMED: Mapping[str, tuple[str, ...]] = {
@@ -109,11 +111,17 @@ def _is_file(model: str) -> bool:
 
 
 def _container(engine: str, recipe: Recipe, around: list[tuple[str, str]]) -> Iterator[str]:
-    """As a person would run the image: the GPUs, the host's network and shared memory."""
-    runtime = recipe.runtime
-    image = runtime.ref if runtime else ""
+    """As a person would run the image: the GPUs, the host's network, and what the recipe asks of the runtime."""
+    wanted = recipe.runtime or Runtime(kind="docker")
+    image = official(recipe)
     gpus = f'"device={",".join(recipe.gpus)}"' if recipe.gpus else "all"
-    yield from ("docker", "run", "--rm", "--gpus", gpus, "--network=host", "--ipc=host")
+    yield from ("docker", "run", "--rm", "--gpus", gpus, "--network=host")
+    yield from ("--ipc", wanted.ipc) if wanted.ipc else ()
+    if wanted.shm_size or not wanted.ipc:
+        yield from ("--shm-size", wanted.shm_size or SHARED)
+    for flag, values in (("--ulimit", wanted.ulimits), ("--volume", wanted.volumes)):
+        yield from (word for one in values for word in (flag, one))
+    yield from wanted.args
     for name, value in around:
         if name != "CUDA_VISIBLE_DEVICES":
             yield from ("-e", f"{name}={value}")

@@ -44,7 +44,11 @@ Environment = Annotated[dict[str, str], BeforeValidator(lambda value: _environme
 
 
 class Runtime(BaseModel):
-    """What runs the engine. `ref` is a folder (managed_venv), an interpreter (system), a program (binary) or an image (docker)."""
+    """What runs the engine. `ref` is a folder (managed_venv), an interpreter (system), a program (binary) or an image (docker).
+
+    The rest is of an image only, as `docker run` has it: volumes `source:target[:mode]`, `shm_size` (32g), `ipc` (host),
+    ulimits `name=soft[:hard]`, and `args`, further options word by word. Without a `ref` the engine's official image is meant.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -54,15 +58,28 @@ class Runtime(BaseModel):
     ]
     ref: str = ""
     label: str = ""
+    volumes: list[Annotated[str, Field(pattern=r"^[^:]+:/[^:]*(:[\w,]+)?$")]] = Field(default_factory=list)
+    shm_size: str | None = Field(default=None, pattern=r"^\d+[bkmgBKMG]?[bB]?$")
+    ipc: str | None = Field(default=None, pattern=r"^[\w:./-]+$")
+    ulimits: list[Annotated[str, Field(pattern=r"^\w+=-?\d+(:-?\d+)?$")]] = Field(default_factory=list)
+    args: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _of_images(self) -> Runtime:
+        extra = [name for name in ("volumes", "shm_size", "ipc", "ulimits", "args") if getattr(self, name)]
+        if extra and self.kind != "docker":
+            raise ValueError(f"{', '.join(extra)} belong to an image: kind docker")
+        return self
 
 
 class Adapter(BaseModel):
-    """A LoRA adapter: the name that clients ask for, and its folder or hub id."""
+    """A LoRA adapter: the name that clients ask for, and its folder, file or hub id; of llama.cpp and TabbyAPI also its scale."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(min_length=1)
     path: str = Field(min_length=1)
+    scale: float | None = Field(None, allow_inf_nan=False)
 
 
 def _adapters(value: Any) -> Any:
@@ -76,6 +93,10 @@ def _adapters(value: Any) -> Any:
 
 
 Adapters = Annotated[list[Adapter], BeforeValidator(_adapters)]
+
+
+# Engines that are asked for an adapter by its name; the others apply theirs to every request.
+ADAPTERS_BY_NAME = frozenset({"vllm", "sglang"})
 
 
 class Recipe(BaseModel):
@@ -182,6 +203,11 @@ class Recipe(BaseModel):
         """The names under which clients ask for it: served name first, then the id and the aliases."""
         names = [self.served_model_name or self.id, self.id, *self.aliases]
         return tuple(dict.fromkeys(name for name in names if name))
+
+    @property
+    def adapter_names(self) -> tuple[str, ...]:
+        """The adapters that clients may ask for."""
+        return tuple(one.name for one in self.lora_adapters) if self.backend in ADAPTERS_BY_NAME else ()
 
     def stored(self) -> dict[str, Any]:
         """All fields, JSON-ready, as they are kept in the database and in an instance's snapshot."""

@@ -26,6 +26,7 @@ from studio_core.errors import StudioError
 from studio_core.logs.reader import LogFolder
 from studio_core.models import cached
 from studio_core.paths import Places
+from studio_core.recipes.recipe import ADAPTERS_BY_NAME
 from studio_core.settings import Settings
 from studio_core.supervisor import dock, identity, instance, memory, port, tree
 from studio_core.supervisor import record as records
@@ -105,7 +106,7 @@ class Keeper:
     @property
     def names(self) -> list[str]:
         """What its engine knows by name: the model, and adapters."""
-        stored = self.spec.recipe.get("lora_adapters") or []
+        stored = self.spec.recipe.get("lora_adapters") or [] if self.spec.engine in ADAPTERS_BY_NAME else []
         return [*self.spec.served_names, *(one["name"] for one in stored), *self.condition.adapters]
 
     @property

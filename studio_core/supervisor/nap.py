@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from studio_core import room, wire
-from studio_core.engines import action
+from studio_core.engines import action, adapter
 from studio_core.errors import Conflict, NotFound, StudioError
 from studio_core.supervisor import instance
 from studio_core.supervisor.departure import Departure
@@ -84,13 +84,36 @@ async def wake(keeper: Keeper) -> None:
 async def adapters(keeper: Keeper) -> list[wire.Adapter]:
     """Those of its recipe and those that were loaded since; of llama.cpp what the engine itself says."""
     if "adapters" in action.TABLE.get(keeper.spec.engine, {}):
-        found = await ask(keeper, "adapters")
-        return [wire.Adapter(name=str(one.get("id")), path=str(one.get("path", "")), scale=one.get("scale")) for one in found]
+        return [one for _, one in await _numbered(keeper)]
     stored = keeper.spec.recipe.get("lora_adapters") or []
     return [
         *(wire.Adapter(name=one["name"], path=one["path"], origin="recipe") for one in stored),
         *(wire.Adapter(name=name, path=path) for name, path in keeper.condition.adapters.items()),
     ]
+
+
+async def _numbered(keeper: Keeper) -> list[tuple[int, wire.Adapter]]:
+    """llama.cpp's adapters with its numbers; it knows files, the recipe their names."""
+    stored = {adapter.place(one["path"]): one["name"] for one in keeper.spec.recipe.get("lora_adapters") or []}
+    found = []
+    for one in await ask(keeper, "adapters"):
+        number, path = int(one.get("id", 0)), str(one.get("path", ""))
+        name = stored.get(path, str(number))
+        found.append((number, wire.Adapter(name=name, path=path, origin="recipe", scale=one.get("scale"))))
+    return found
+
+
+async def scale_adapter(keeper: Keeper, name: str, scale: float) -> list[wire.Adapter]:
+    """How much of an adapter counts from now on, in every request. Raises NotFound, Conflict, Unavailable."""
+    async with keeper.turn:
+        action.find(keeper.spec.engine, "scale adapters", keeper.spec.argv, keeper.spec.env)
+        before = await _numbered(keeper)
+        if name not in {one.name for _, one in before}:
+            raise NotFound(f"{keeper.id} has no adapter {name}", "", f"see: studio adapters {keeper.spec.recipe_id}")
+        # What is not named would be set to 0.
+        scales = [{"id": number, "scale": scale if one.name == name else one.scale} for number, one in before]
+        await ask(keeper, "scale adapters", scales=scales)
+        return [one for _, one in await _numbered(keeper)]
 
 
 async def load_adapter(keeper: Keeper, name: str, path: str) -> None:

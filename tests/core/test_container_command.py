@@ -36,7 +36,13 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def recipe(backend: str, model: str, **fields: Any) -> Recipe:
-    return parse({"id": "r", "backend": backend, "model_path": model, "runtime": {"kind": "docker", "ref": "image:1"}, **fields})
+    image = {"kind": "docker", "ref": "image:1"}
+    return parse({"id": "r", "backend": backend, "model_path": model, "runtime": image, **fields})
+
+
+def asking(backend: str, model: str = "a/b", **wanted: Any) -> Recipe:
+    """With what is asked of the runtime."""
+    return recipe(backend, model, runtime={"kind": "docker", "ref": "image:1", **wanted})
 
 
 def build(one: Recipe, settings: Settings, folder: Path, program: str = "docker") -> tuple[list[str], dict[str, str], str]:
@@ -116,6 +122,70 @@ def test_the_entry_point_of_the_recipe_wins(settings: Settings, tmp_path: Path) 
     assert words[words.index("--entrypoint") + 1] == "/opt/vllm" and "--docker-entrypoint" not in words
 
 
+def test_what_the_recipe_asks_of_the_runtime(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/x")
+    one = asking("vllm", volumes=["~/c:/c:ro", "named:/n"], shm_size="32g", ipc="host", ulimits=["memlock=1:2", "nofile=9"],
+                 args=["--privileged", "--cap-add", "SYS_PTRACE"])
+    words, _, _ = build(one, settings, tmp_path)
+    at = words.index("--shm-size")
+    assert words[at:words.index("--init")] == [
+        "--shm-size", "32g", "--ipc", "host", "--ulimit", "stack=67108864", "--ulimit", "memlock=1:2", "--ulimit", "nofile=9",
+        "--volume", "/home/x/c:/c:ro", "--volume", "named:/n", "--privileged", "--cap-add", "SYS_PTRACE",
+    ]
+
+
+def test_the_host_s_shared_memory_needs_no_size_of_its_own(settings: Settings, tmp_path: Path) -> None:
+    words, _, _ = build(asking("vllm", ipc="host"), settings, tmp_path)
+    assert "--shm-size" not in words and words[words.index("--ipc") + 1] == "host"
+
+
+@pytest.mark.parametrize(("backend", "gpus", "name"), [
+    ("vllm", 1, "vllm/vllm-openai:latest"), ("sglang", 1, "lmsysorg/sglang:latest"),
+    ("llamacpp", 1, "ghcr.io/ggml-org/llama.cpp:server-cuda"), ("llamacpp", 0, "ghcr.io/ggml-org/llama.cpp:server"),
+    ("tabbyapi", 1, "ghcr.io/theroyallab/tabbyapi:latest"),
+])
+def test_without_a_name_it_is_the_makers_image(monkeypatch: pytest.MonkeyPatch, backend: str, gpus: int, name: str) -> None:
+    monkeypatch.setattr(machine, "count", lambda: gpus)
+    assert container.image(recipe(backend, "a/b", runtime={"kind": "docker"})) == name
+
+
+def test_tabby_works_in_the_folder_of_its_files_and_sees_its_model(settings: Settings, tmp_path: Path) -> None:
+    model, folder = tmp_path / "models" / "m", tmp_path / "instance"
+    for each in (model, folder):
+        each.mkdir(parents=True)
+    (model / "config.json").write_text("{}")
+    one = recipe("tabbyapi", str(model))
+    assert [each for each in find("tabbyapi").problems(one, settings) if each.severe] == []
+    words, _, _ = build(one, settings, folder)
+    at = words.index("image:1")
+    assert words[at - 4:] == ["--entrypoint", "python3", "--workdir", "/F", "image:1", "/app/main.py"]
+    mounts = [word for word in words if word.startswith("type=bind")]
+    assert f"type=bind,source={model},target={model},readonly" in mounts
+    assert "type=bind,source=/F/config.yml,target=/F/config.yml,readonly" in mounts
+
+
+def test_adapters_are_mounted_too(settings: Settings, tmp_path: Path) -> None:
+    model, poet, folder = tmp_path / "models" / "m.gguf", tmp_path / "lora" / "poet.gguf", tmp_path / "instance"
+    for each in (model, poet):
+        each.parent.mkdir()
+        each.write_bytes(b"GGUF")
+    folder.mkdir()
+    one = recipe("llamacpp", str(model), lora_adapters=[{"name": "poet", "path": str(poet), "scale": 0.5}])
+    words, _, _ = build(one, settings, folder)
+    assert f"type=bind,source={poet.parent},target={poet.parent},readonly" in words
+    assert words[words.index("--lora-scaled") + 1] == f"{poet}:0.5"
+
+
+@pytest.mark.parametrize("wanted", [
+    {"volumes": ["relative"]}, {"volumes": ["/a"]}, {"shm_size": "much"}, {"ulimits": ["memlock"]}, {"ipc": "a b"},
+])
+def test_what_a_runtime_cannot_be_asked(wanted: dict[str, Any]) -> None:
+    with pytest.raises(BadRecipe, match="runtime"):
+        asking("vllm", **wanted)
+    with pytest.raises(BadRecipe, match="belong to an image"):
+        recipe("vllm", "a/b", runtime={"kind": "system", "ref": "/p", "ipc": "host"})
+
+
 def test_what_the_files_of_a_container_cannot_say(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(BadRecipe, match="variable X cannot"):
         build(recipe("vllm", "a/b", env_vars={"X": "1\n2"}), settings, tmp_path)
@@ -127,9 +197,10 @@ def test_what_the_files_of_a_container_cannot_say(settings: Settings, tmp_path: 
 
 # What is wrong → the field that is named.
 PROBLEMS: dict[str, tuple[Recipe, str]] = {
-    "no image": (parse({"id": "r", "backend": "vllm", "model_path": "a/b", "runtime": {"kind": "docker"}}), "runtime.ref"),
+    "no image": (parse({"id": "r", "backend": "vllm", "model_path": "a/b", "runtime": {"kind": "docker"}}), ""),
+    "an option that is Studio's": (asking("vllm", args=["--network=host"]), "runtime.args"),
     "an option for an image": (recipe("vllm", "a/b").model_copy(update={"extra_args": {"docker_image": "x"}}), ""),
-    "TabbyAPI": (recipe("tabbyapi", "/m"), "runtime"),
+    "TabbyAPI": (recipe("tabbyapi", "/m"), "model_path"),
     "no such folder": (recipe("vllm", "/not/there"), "model_path"),
     "several machines": (recipe("vllm", "a/b", nodes=["a", "b"]), "nodes"),
 }

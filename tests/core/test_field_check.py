@@ -72,11 +72,11 @@ def test_every_field_that_is_a_flag_is_looked_up(tmp_path: Path, engine: str, fi
 
 @pytest.mark.parametrize(("engine", "gone", "fields", "field"), [
     ("vllm", "--enable-sleep-mode", {"sleep_level": 1}, "sleep_level"),
-    ("vllm", "--lora-modules", {"lora_adapters": {"a": "/a"}}, "lora_adapters"),
+    ("vllm", "--lora-modules", {"lora_adapters": {"a": "org/lora"}}, "lora_adapters"),
     ("vllm", "--nnodes", {"tp": 2, "nodes": ["a", "b"]}, "nodes"),
     ("vllm", "--enable-expert-parallel", {"tp": 8, "model_path": "MiniMaxAI/MiniMax-M2"}, "tensor_parallel_size"),
     ("sglang", "--enable-memory-saver", {"sleep_level": 1}, "sleep_level"),
-    ("sglang", "--lora-paths", {"lora_adapters": {"a": "/a"}}, "lora_adapters"),
+    ("sglang", "--lora-paths", {"lora_adapters": {"a": "org/lora"}}, "lora_adapters"),
 ])
 def test_what_a_field_needs_and_the_version_lacks(
     tmp_path: Path, engine: str, gone: str, fields: dict[str, Any], field: str

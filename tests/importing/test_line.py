@@ -171,23 +171,28 @@ def test_a_script_of_several() -> None:
 @pytest.mark.parametrize(("text", "recipe"), [
     ("docker run --rm -it --gpus '\"device=0,1\"' -v ~/.cache/huggingface:/hub -v /data:/models:ro "
      "-p 8000:8000 --ipc=host --shm-size 16g -e A=b --name x vllm/vllm-openai:v0.33.0 --model /models/m -tp 2",
-     {"model_path": "/data/m", "runtime": {"kind": "docker", "ref": "vllm/vllm-openai:v0.33.0"}, "gpus": ["0", "1"],
-      "env_vars": {"A": "b"}, "tensor_parallel_size": 2,
-      "notes": "--volume ~/.cache/huggingface:/hub\n--volume /data:/models:ro"}),
+     {"model_path": "/data/m", "gpus": ["0", "1"], "env_vars": {"A": "b"}, "tensor_parallel_size": 2,
+      "runtime": {"kind": "docker", "ref": "vllm/vllm-openai:v0.33.0", "ipc": "host", "shm_size": "16g",
+                  "volumes": ["~/.cache/huggingface:/hub", "/data:/models:ro"]}}),
     ("sudo docker run --gpus all -e=B=c vllm/vllm-openai vllm serve m",
      {"runtime": {"kind": "docker", "ref": "vllm/vllm-openai"}, "env_vars": {"B": "c"}}),
     ("podman run --device nvidia.com/gpu=all --entrypoint 'python3 -m' rocm/vllm vllm.entrypoints.openai.api_server --model m",
      {"runtime": {"kind": "docker", "ref": "rocm/vllm"}}),
     ("docker run --privileged --ulimit memlock=-1 rocm/vllm bash -c 'vllm serve m'",
-     {"runtime": {"kind": "docker", "ref": "rocm/vllm"}, "notes": "--privileged\n--ulimit memlock=-1"}),
+     {"runtime": {"kind": "docker", "ref": "rocm/vllm", "ulimits": ["memlock=-1"], "args": ["--privileged"]}}),
+    ("cd /srv && docker run --device /dev/kfd --device=/dev/dri --group-add video --cap-add=SYS_PTRACE -v ./hub:/hub -v cache:/c "
+     "--memory 64g rocm/vllm vllm serve m",
+     {"runtime": {"kind": "docker", "ref": "rocm/vllm", "volumes": ["/srv/hub:/hub", "cache:/c"],
+                  "args": ["--group-add", "video", "--cap-add", "SYS_PTRACE", "--memory", "64g",
+                           "--device", "/dev/kfd", "--device", "/dev/dri"]}}),
     ("docker run --mount type=bind,src=/d,dst=/models lmsysorg/sglang:latest "
      "python3 -m sglang.launch_server --model-path /models/m",
-     {"backend": "sglang", "model_path": "/d/m", "notes": "--mount type=bind,src=/d,dst=/models",
-      "runtime": {"kind": "docker", "ref": "lmsysorg/sglang:latest"},
+     {"backend": "sglang", "model_path": "/d/m",
+      "runtime": {"kind": "docker", "ref": "lmsysorg/sglang:latest", "args": ["--mount", "type=bind,src=/d,dst=/models"]},
       "extra_args": {"context_length": None, "mem_fraction_static": None, "max_running_requests": None}}),
     ("docker run -v /d:/models ghcr.io/ggml-org/llama.cpp:server-cuda -m /models/m.gguf -c 512 --host 0.0.0.0",
-     {"backend": "llamacpp", "model_path": "/d/m.gguf", "max_model_len": 512, "notes": "--volume /d:/models", "extra_args": {},
-      "runtime": {"kind": "docker", "ref": "ghcr.io/ggml-org/llama.cpp:server-cuda"}}),
+     {"backend": "llamacpp", "model_path": "/d/m.gguf", "max_model_len": 512, "extra_args": {},
+      "runtime": {"kind": "docker", "ref": "ghcr.io/ggml-org/llama.cpp:server-cuda", "volumes": ["/d:/models"]}}),
 ])
 def test_a_container(text: str, recipe: dict[str, Any]) -> None:
     assert shown(text) == parse({"id": "m", "model_path": "m", "extra_args": VLLM} | recipe).stored()

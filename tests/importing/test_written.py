@@ -74,8 +74,12 @@ def test_a_whole_recipe_comes_back(engine: str, data: st.DataObject) -> None:
         "aliases": st.lists(st.sampled_from(["x", "y z", "o/p"]), unique=True, max_size=2), "idle_ttl_s": st.floats(1, 99),
         "python_path": st.sampled_from(["/v/bin/python3.11", "/odd name/py"]), "restart": st.sampled_from(["always", "never"]),
         "binary": st.sampled_from(["/b/llama-server", "/b/odd"]), "stop_command": st.just(["a", "b c"]), "pin": st.booleans(),
-        "lora_adapters": st.just([{"name": "l", "path": "/l"}]), "vision": st.booleans(), "thinking_mode": st.just("disabled"),
+        "lora_adapters": st.sampled_from([[{"name": "l", "path": "/l"}], [{"name": "b", "path": "/a/b.gguf", "scale": 0.5}]]),
+        "vision": st.booleans(), "thinking_mode": st.just("disabled"),
         "runtime": st.sampled_from([{"kind": "docker", "ref": "vllm/vllm-openai:x"}, {"kind": "docker", "ref": "any/other"},
+                                    {"kind": "docker"}, {"kind": "docker", "ref": "any/other", "shm_size": "8g", "ipc": "host",
+                                     "volumes": ["/a:/b:ro", "v:/c"], "ulimits": ["nofile=9:9"],
+                                     "args": ["--privileged", "--memory", "9g"]},
                                     {"kind": "managed_venv", "ref": "/v"}]),
     }))
     extra = {key_of(flag): data.draw(values(engine, flag)) for flag in flags}
@@ -89,6 +93,16 @@ def test_the_line_is_what_a_person_would_write() -> None:
     assert written(recipe).text == (
         "CUDA_VISIBLE_DEVICES=1 A='it'\"'\"'s' vllm serve org/q --port ${PORT:-8000} --served-model-name q r"
         " --tensor-parallel-size 2 --max-model-len 32768 --enforce-eager")
+
+
+def test_a_container_s_line_says_all_that_the_recipe_asks_of_its_runtime() -> None:
+    recipe = parse({"id": "m", "model_path": "org/m", "runtime": {
+        "kind": "docker", "ref": "vllm/vllm-openai:x", "volumes": ["/hub:/hub"], "shm_size": "8g", "ulimits": ["memlock=-1"],
+        "args": ["--cap-add", "SYS_PTRACE"]}})
+    text = written(recipe).text
+    assert text.startswith("docker run --rm --gpus all --network=host --shm-size 8g --ulimit memlock=-1 --volume /hub:/hub"
+                           " --cap-add SYS_PTRACE vllm/vllm-openai:x")
+    assert "#" not in text and read(text) == recipe
 
 
 def test_secrets_stay_out_of_it() -> None:

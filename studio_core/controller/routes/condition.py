@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import msgspec
@@ -17,6 +18,10 @@ from studio_core.supervisor.keeper import Keeper
 class Load(msgspec.Struct):
     name: str
     path: str
+
+
+class Scale(msgspec.Struct):
+    scale: float
 
 
 class Slot(msgspec.Struct):
@@ -78,6 +83,12 @@ async def load(call: Call) -> list[wire.Adapter]:
     return await nap.adapters(keeper)
 
 
+async def rescale(call: Call) -> list[wire.Adapter]:
+    if not math.isfinite(call.body.scale):
+        raise BadValue("the scale is no number", str(call.body.scale), "give one like 0.5")
+    return await nap.scale_adapter(serving(call), call.path["name"], call.body.scale)
+
+
 async def unload(call: Call) -> list[wire.Adapter]:
     keeper = serving(call)
     await nap.unload_adapter(keeper, call.path["name"])
@@ -106,6 +117,7 @@ ENDPOINTS: Table = {
     ("POST", "/instances/{instance}/wake"): Endpoint(wake, wire.Instance),
     ("GET", "/instances/{instance}/adapters"): Endpoint(adapters, list[wire.Adapter]),
     ("POST", "/instances/{instance}/adapters"): Endpoint(load, list[wire.Adapter], body=Load),
+    ("PUT", "/instances/{instance}/adapters/{name}"): Endpoint(rescale, list[wire.Adapter], body=Scale),
     ("DELETE", "/instances/{instance}/adapters/{name}"): Endpoint(unload, list[wire.Adapter]),
     ("GET", "/instances/{instance}/slots"): Endpoint(slots, list[dict[str, Any]]),
     ("POST", "/instances/{instance}/slots/{slot}"): Endpoint(change_slot, dict[str, Any], body=Slot),

@@ -66,7 +66,8 @@ def parameters(found: Sequence[tuple[Flag, Any]]) -> Any:
     params.port, params.n_parallel = 8080, -1
     for flag, value in found:
         *path, name = flag.field.split(".")
-        setattr(reduce(getattr, path, params), name, value)
+        target = reduce(getattr, path, params)
+        setattr(target, name, [*getattr(target, name), *value] if flag.adds else value)
     params.timeout_write = params.timeout_read
     if params.n_parallel < 1:
         params.n_parallel, params.kv_unified = AUTO_SLOTS, True

@@ -17,7 +17,7 @@ from typing import Any
 class Flag:
     """One option. `field` is a dotted path below CommonParams; `read` turns its value's text into the field's value.
 
-    Without `read` it is a switch: `on` is set by `names`, its opposite by `negated`.
+    Without `read` it is a switch: `on` is set by `names`, its opposite by `negated`. A flag that `adds` may be given again.
     """
 
     names: tuple[str, ...]
@@ -29,6 +29,7 @@ class Flag:
     on: Any = True
     off: Any = False
     env: str = ""
+    adds: bool = False
 
     @property
     def left(self) -> str:
@@ -40,6 +41,23 @@ class Flag:
 
 def _words(text: str) -> list[str]:
     return [word for word in text.split(",") if word]
+
+
+def _adapters(text: str) -> list[Any]:
+    return [_adapter(path, 1.0) for path in _words(text)]
+
+
+def _scaled(text: str) -> list[Any]:
+    pairs = [one.split(":") for one in _words(text)]
+    if any(len(pair) != 2 for pair in pairs):
+        raise ValueError("lora-scaled format: FNAME:SCALE")
+    return [_adapter(path, float(scale)) for path, scale in pairs]
+
+
+def _adapter(path: str, scale: float) -> Any:
+    import xllamacpp
+
+    return xllamacpp.CommonAdapterLoraInfo(path, scale)
 
 
 def _lines(path: str) -> list[str]:
@@ -122,6 +140,9 @@ TABLE: tuple[Flag, ...] = (
          _member("llama_split_mode", "LLAMA_SPLIT_MODE_"), "{none,layer,row,tensor}"),
     Flag(("-mg", "--main-gpu"), "main_gpu", "the GPU for what is not split", int, "INDEX"),
     Flag(("-mm", "--mmproj"), "mmproj.path", "file of the vision part", str, "FILE", env="LLAMA_ARG_MMPROJ"),
+    Flag(("--lora",), "lora_adapters", "files of LoRA adapters, comma-separated", _adapters, "FNAME", adds=True),
+    Flag(("--lora-scaled",), "lora_adapters", "LoRA adapters with their scales", _scaled, "FNAME:SCALE,...", adds=True),
+    Flag(("--lora-init-without-apply",), "lora_init_without_apply", "load the adapters and wait for POST /lora-adapters"),
     Flag(("-lm", "--load-mode"), "load_mode", "how the file is read", _load_mode, "{auto,none,mmap,mlock,mmap+mlock,dio}"),
     Flag(("-fit", "--fit"), "fit_params", "fit unset options to free memory", _choice({"on": True, "off": False}),
          "[on|off]"),
