@@ -105,7 +105,11 @@ async def shown(services: Services, stored: Sequence[StoredRecipe]) -> list[dict
 
 def _parsers(choices: Choices | None) -> dict[str, wire.Parser]:
     pairs = {"tool": choices.tool, "reasoning": choices.reasoning} if choices else {}
-    return {kind: wire.Parser(name=choice.name, reason=choice.reason) for kind, choice in pairs.items()}
+    found = {kind: wire.Parser(name=choice.name, reason=choice.reason) for kind, choice in pairs.items()}
+    if choices and choices.wants:
+        reason = f"the documents of {choices.family} pass it beside; not passed here"
+        found["wants"] = wire.Parser(name=choices.wants, reason=reason)
+    return found
 
 
 def _recipe(

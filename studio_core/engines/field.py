@@ -19,6 +19,7 @@ BESIDE: Mapping[str, str] = {
     "--lora": "lora_adapters", "--lora-scaled": "lora_adapters", "--ctx-size": "max_model_len", "--parallel": "max_num_seqs",
     "--kv-unified": "max_num_seqs", "--enable-sleep-mode": "sleep_level", "--enable-memory-saver": "sleep_level",
     "--enable-weights-cpu-backup": "sleep_level", "--nnodes": "nodes", "--node-rank": "nodes", "--master-addr": "nodes",
+    "--reasoning-budget": "max_thinking_tokens", "--reasoning-effort": "reasoning_effort",
     "--dist-init-addr": "nodes", "--default-chat-template-kwargs": "thinking_mode",
 }
 

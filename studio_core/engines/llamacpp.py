@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio_core.engines import adapter, catalog, container, inquiry, llamacpp_table, llamaserver, runtime
+from studio_core.engines import adapter, catalog, container, inquiry, llamacpp_table, llamaserver, runtime, thinking, unheard
 from studio_core.engines.argument import Option, arguments, kept
 from studio_core.engines.catalog import Catalog
 from studio_core.engines.engine import Bench, Command, Probe, stand_in
@@ -29,7 +29,7 @@ MAGIC = b"GGUF"
 # libllama's own lines (tensors, KV cache, buffers) are printed from this level on; the default is 3.
 VERBOSITY = "4"
 # What an older build may lack without harm.
-WISHES = frozenset({"--verbosity", "--kv-unified"})
+WISHES = frozenset({"--verbosity", "--kv-unified", *thinking.LLAMA})
 # vLLM's default, which a recipe carries when nobody chose a number: the engine then picks its own.
 UNCHOSEN_SEQS = int(Recipe.model_fields["max_num_seqs"].default)
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?\Z")
@@ -73,6 +73,8 @@ class LlamaCpp:
             yield from adapter.files(recipe)
         yield from examine(recipe.extra_args, start.flags, llamacpp_table.OWNED)
         own = known(served(recipe, stand_in(settings)), start)
+        yield from thinking.untold(recipe, start.flags)
+        yield from unheard.problems(recipe, self.name, "llama.cpp")
         yield from examine_own(kept(own, recipe.extra_args, start.flags), start.flags, BESIDE)
 
     def nodes(self, recipe: Recipe) -> Sequence[Line]:
@@ -108,6 +110,7 @@ def served(recipe: Recipe, bench: Bench) -> list[Option]:
         ("--ctx-size", str(recipe.max_model_len)),
         *shared,
         *adapter.scaled(recipe),
+        *thinking.options(recipe),
         ("--metrics",),
         ("--verbosity", VERBOSITY),
     ]

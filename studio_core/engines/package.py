@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio_core.engines import catalog, folder, inquiry, machine, parser, registration, runtime, thinking
+from studio_core.engines import catalog, folder, inquiry, machine, parser, registration, runtime, thinking, unheard
 from studio_core.engines.argument import Option, kept
 from studio_core.engines.catalog import Catalog
 from studio_core.engines.field import Field, named
@@ -92,7 +92,10 @@ class Package:
             yield from folder.problems(recipe.model_path)
             yield from machine.problems(recipe)
         yield from thinking.problems(recipe, taken)
+        yield from unheard.problems(recipe, self.engine, self.title)
         yield from examine(recipe.extra_args, taken, self.owned)
-        options = own(self.parsers(recipe, found, taken))
+        choices = self.parsers(recipe, found, taken)
+        yield from parser.wishes(choices)
+        options = own(choices)
         yield from examine_own(kept(options, recipe.extra_args, taken), taken, named(self.fields))
         yield from parser.problems(recipe, self.engine, registration.known(self.engine, found.python, taken))

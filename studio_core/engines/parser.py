@@ -61,11 +61,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Both parsers of a recipe. `wants` is what the family's own documents pass beside them, shown and never passed."""
+    """Both parsers of a recipe. `wants` is what the documents of the model's `family` pass beside them, shown and never passed."""
 
     tool: Choice
     reasoning: Choice
     wants: str = ""
+    family: str = ""
 
 
 def of_recipe(recipe: Recipe, engine: str, known: Known | None = None) -> Choices:
@@ -79,7 +80,25 @@ def of_recipe(recipe: Recipe, engine: str, known: Known | None = None) -> Choice
         return Choices(said[TOOL], said[REASONING])
     facts = ModelFacts() if engine == "llamacpp" else _facts(recipe)
     found = choose(engine, facts, known)
-    return Choices(said.get(TOOL, found.tool), said.get(REASONING, found.reasoning), found.wants)
+    return Choices(said.get(TOOL, found.tool), said.get(REASONING, found.reasoning), _unsaid(found.wants, recipe), found.family)
+
+
+def _unsaid(wants: str, recipe: Recipe) -> str:
+    """What of these flags the recipe does not say, one way or the other."""
+    said = {key.lstrip("-").replace("_", "-") for key in recipe.extra_args}
+    words = wants.split()
+    pairs = [words[at:at + 2] for at in range(0, len(words), 2)]
+    return " ".join(word for pair in pairs if pair[0].lstrip("-") not in said for word in pair)
+
+
+def wishes(choices: Choices) -> Iterator[Problem]:
+    """What a person may want to add: engines find most of it themselves, so it is theirs to decide."""
+    words = choices.wants.split()
+    for flag, value in zip(words[::2], words[1::2], strict=False):
+        key = flag.lstrip("-").replace("-", "_")
+        where = f"; {value} is a file of the engine's sources" if "/" in value else ""
+        text = f"the documents of {choices.family} pass {flag} {value} beside its parsers"
+        yield Problem(f"extra_args.{key}", text, f"add {key}: {value} where tools or thoughts are not read{where}", severe=False)
 
 
 def problems(recipe: Recipe, engine: str, known: Known | None) -> Iterator[Problem]:
@@ -120,7 +139,7 @@ def _choose(engine: str, facts: ModelFacts, known: tuple[tuple[str, frozenset[st
     row = search.named()
     wants = row.parsers.get(engine, {}).get("wants", "") if row else ""
     tool, reasoning = (_had(search.found(kind, row), has.get(kind), known is not None) for kind in KINDS)
-    return Choices(tool, reasoning, wants if tool.name or reasoning.name else "")
+    return Choices(tool, reasoning, *((wants, row.name) if row and (tool.name or reasoning.name) else ()))
 
 
 def _had(choice: Choice, names: Collection[str] | None, asked: bool) -> Choice:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from studio_core.engines import adapter, catalog, container, machine, node, parser, runtime, tabby_table
+from studio_core.engines import adapter, catalog, container, machine, node, parser, runtime, tabby_table, unheard
 from studio_core.engines.argument import internal
 from studio_core.engines.catalog import Flag
 from studio_core.engines.engine import Bench, Command, stand_in
@@ -63,6 +63,7 @@ class TabbyApi:
         yield from examine(recipe.extra_args, catalog.shipped(self.name), tabby_table.OWNED)
         yield from _own_problems(recipe, settings)
         yield from _lora_problems(recipe)
+        yield from unheard.problems(recipe, self.name, "TabbyAPI")
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
         files = {

@@ -9,12 +9,15 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from studio_core.engines.argument import Option
 from studio_core.engines.catalog import Catalog
 from studio_core.engines.problem import Problem
 from studio_core.recipes.recipe import Recipe
 
 TEMPLATE_ARGUMENTS = "default_chat_template_kwargs"
 FLAG = "--default-chat-template-kwargs"
+# llama.cpp's flags → the field that each comes from.
+LLAMA = {"--reasoning-budget": "max_thinking_tokens", "--reasoning-effort": "reasoning_effort"}
 LOWEST, HIGHEST = 2048, 512_000
 MULTIPLIERS = {"conservative": 0.25, "balanced": 1.0, "auto": 1.0, "aggressive": 2.0}
 # Family → its base budget; the first whose words all occur in the name. A second number is for its reap-50 variant.
@@ -65,6 +68,23 @@ def problems(recipe: Recipe, taken: Catalog) -> Iterator[Problem]:
     if told and taken.find(FLAG) is None:
         said = next((name for name in ("max_thinking_tokens", "reasoning_effort") if getattr(recipe, name)), "thinking_mode")
         yield Problem(said, f"{taken.label} has no {FLAG}: {', '.join(told)} is not passed", "take a newer version", severe=False)
+
+
+def options(recipe: Recipe) -> list[Option]:
+    """llama.cpp's own words. Only what the recipe says itself: its budget cuts a thought off, which nobody asked of a default."""
+    words: list[Option] = []
+    if recipe.max_thinking_tokens is not None:
+        words.append(("--reasoning-budget", str(_budget(recipe, *_family(recipe)))))
+    if recipe.reasoning_effort:
+        words.append(("--reasoning-effort", recipe.reasoning_effort))
+    return words
+
+
+def untold(recipe: Recipe, taken: Catalog) -> Iterator[Problem]:
+    """Of these what an older server has no flag for: it starts without."""
+    for flag, *_ in options(recipe):
+        if taken.find(flag) is None:
+            yield Problem(LLAMA[flag], f"{taken.label} has no {flag}: it is not passed", "take a newer version", severe=False)
 
 
 def extra(recipe: Recipe, taken: Catalog | None = None) -> dict[str, Any]:

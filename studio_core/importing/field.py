@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from studio_core.engines import llamacpp_table, sglang, sglang_table, tabby_table, vllm, vllm_table
+from studio_core.engines import llamacpp_table, sglang, sglang_table, tabby_table, thinking, vllm, vllm_table
 from studio_core.engines.catalog import shipped
 from studio_core.engines.field import Field
 
@@ -22,6 +22,14 @@ def count(value: Any) -> int:
     if number < 1 or number != int(number):
         raise ValueError(value)
     return int(number)
+
+
+def budget(value: Any) -> int:
+    """What a recipe's budget may be; others, such as -1 for no limit, stay an argument."""
+    number = int(value)
+    if not thinking.LOWEST <= number <= thinking.HIGHEST:
+        raise ValueError(value)
+    return number
 
 
 def share(value: Any) -> float:
@@ -127,6 +135,7 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, Convert]]] = {
         "reasoning_parser": ("reasoning_parser", parser), "lora_paths": ("lora_adapters", adapters),
     },
     "llamacpp": {"port": ("port", port), "ctx_size": ("max_model_len", count), "parallel": ("max_num_seqs", count),
+                 "reasoning_budget": ("max_thinking_tokens", budget), "reasoning_effort": ("reasoning_effort", word),
                  "lora": ("lora_adapters", adapter_files), "lora_scaled": ("lora_adapters", scaled_files)},
     "tabbyapi": {
         "port": ("port", port), "max_seq_len": ("max_model_len", count), "cache_mode": ("kv_cache_dtype", cache),

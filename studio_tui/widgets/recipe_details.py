@@ -124,6 +124,8 @@ def _always(recipe: wire.RecipeView) -> Iterator[Pair]:
     for kind in PARSERS:
         if one := recipe.parsers.get(kind):
             yield f"{kind} parser", line(f"{one.name or 'none'}: {one.reason}"), ""
+    if one := recipe.parsers.get("wants"):
+        yield "beside them", line(f"{one.name}: {one.reason}"), ""
 
 
 def _fields(recipe: wire.RecipeView) -> Iterator[Pair]:

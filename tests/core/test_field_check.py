@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from studio_core.engines import inquiry, machine, sglang, vllm
-from studio_core.engines.catalog import shipped
+from studio_core.engines import inquiry, machine, sglang, thinking, unheard, vllm
+from studio_core.engines.catalog import Catalog, shipped
 from studio_core.engines.problem import Problem
 from studio_core.engines.registry import find
 from studio_core.errors import BadRecipe
@@ -164,3 +164,55 @@ def test_a_server_without_a_flag_is_told_of_by_the_field(tmp_path: Path) -> None
     one = parse({"id": "m", "backend": "llamacpp", "model_path": str(model), "binary": str(server), "max_num_seqs": 4})
     [found] = find("llamacpp").problems(one, settings())
     assert (found.field, found.text) == ("max_num_seqs", f"{server} has no flag --parallel")
+
+
+# What an engine is not told.
+
+
+@pytest.mark.parametrize(("backend", "fields", "said"), [
+    ("llamacpp", {"tp": 2, "kv_cache_dtype": "q8_0", "sleep_level": 1, "vision": True},
+     ["tensor_parallel_size", "kv_cache_dtype", "sleep_level", "vision"]),
+    ("tabbyapi", {"gpu_memory_utilization": 0.5, "max_num_seqs": 8, "reasoning_effort": "high"},
+     ["gpu_memory_utilization", "max_num_seqs", "reasoning_effort"]),
+    ("vllm", {"vision": True}, ["vision"]), ("vllm", {"vision": False}, []), ("llamacpp", {}, []), ("tabbyapi", {}, []),
+])
+def test_a_field_that_an_engine_is_not_told_is_shown(backend: str, fields: dict[str, Any], said: list[str]) -> None:
+    one = parse({"id": "m", "backend": backend, "model_path": "org/model", **fields})
+    found = list(unheard.problems(one, backend, "it"))
+    assert [each.field for each in found] == said and not any(each.severe for each in found) and all(each.hint for each in found)
+
+
+def test_no_field_is_both_told_and_said_to_be_untold() -> None:
+    for engine, module in PACKAGES.items():
+        assert not {field.name for field in module.FIELDS} & set(unheard.UNHEARD[engine])
+    for names in unheard.UNHEARD.values():
+        assert set(names) <= set(Recipe.model_fields)
+
+
+@pytest.mark.parametrize(("fields", "words"), [
+    ({}, []), ({"model_path": "zai-org/GLM-4.6"}, []), ({"max_thinking_tokens": 4096}, [("--reasoning-budget", "4096")]),
+    ({"max_thinking_tokens": 5, "reasoning_effort": "low"}, [("--reasoning-budget", "2048"), ("--reasoning-effort", "low")]),
+])
+def test_llama_cpp_is_told_the_budget_that_the_recipe_says_itself(fields: dict[str, Any], words: list[tuple[str, str]]) -> None:
+    assert thinking.options(parse({"id": "m", "backend": "llamacpp", "model_path": "org/model", **fields})) == words
+
+
+def test_an_older_server_starts_without_a_budget() -> None:
+    one = parse({"id": "m", "backend": "llamacpp", "model_path": "org/model", "max_thinking_tokens": 4096})
+    [found] = thinking.untold(one, Catalog("llamacpp", "1", (), "old", asked=True))
+    assert (found.field, found.severe) == ("max_thinking_tokens", False)
+    assert list(thinking.untold(one, shipped("llamacpp"))) == []
+
+
+# What a family's documents pass beside its parsers.
+
+
+def test_what_belongs_beside_the_parsers_is_shown_until_the_recipe_says_it(tmp_path: Path) -> None:
+    installed = install(tmp_path / "venv", "vllm")
+    [found] = problems(recipe(installed, model_path="deepseek-ai/DeepSeek-V3.2"))
+    assert found.line == (
+        "extra_args.tokenizer_mode: the documents of DeepSeek-V3.2 pass --tokenizer-mode deepseek_v32 beside its parsers "
+        "(add tokenizer_mode: deepseek_v32 where tools or thoughts are not read)")
+    assert not found.severe
+    said = recipe(installed, model_path="deepseek-ai/DeepSeek-V3.2", extra_args={"tokenizer-mode": "auto"})
+    assert problems(said) == []

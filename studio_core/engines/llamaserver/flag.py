@@ -174,6 +174,7 @@ TABLE: tuple[Flag, ...] = (
          lambda text: {name: json.dumps(value) for name, value in json.loads(text).items()}, "JSON"),
     Flag(("--reasoning-format",), "reasoning_format", "where thoughts go",
          _member("common_reasoning_format", "COMMON_REASONING_FORMAT_"), "{auto,none,deepseek,deepseek-legacy}"),
+    Flag(("--reasoning-budget",), "sampling.reasoning_budget_tokens", "most tokens of a thought (-1: no limit)", int, "N"),
     Flag(("-rea", "--reasoning"), "enable_reasoning", "thinking", _choice(_REASONING), "[on|off|auto]"),
     Flag(("--prefill-assistant",), "prefill_assistant", "continue an assistant's last message",
          negated=("--no-prefill-assistant",)),
