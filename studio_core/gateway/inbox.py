@@ -14,10 +14,13 @@ import httptools
 from studio_core.errors import BadInput, StudioError, TooLarge
 from studio_core.gateway.request import Door, Request
 from studio_core.gateway.responder import Responder
+from studio_core.gateway.target import is_authority, to_origin_form
 
 HEADER_BYTES = 32 * 1024
 HEADER_COUNT = 100
 URL_BYTES = 8 * 1024
+# What chunks may need around a body: a byte each at worst, and trailers.
+FRAME_SHARE, FRAME_BYTES = 8, 64 * 1024
 # What a connection is in the middle of.
 IDLE, HEAD, BODY = "idle", "head", "body"
 VERSIONS = frozenset({"1.0", "1.1"})
@@ -80,8 +83,7 @@ class Inbox:
         self._fed = len(data)
         if self.phase == IDLE:
             self._fresh(HEAD)
-        if self.phase == HEAD:
-            self._bytes += self._fed
+        self._bytes += self._fed
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -91,6 +93,8 @@ class Inbox:
             self._fail(cause if isinstance(cause, StudioError) else BadInput("not a valid HTTP/1.1 request", str(error)))
         if self.phase == HEAD and self._bytes > HEADER_BYTES + URL_BYTES:
             self._fail(HeadTooLarge("the request's head is too large", f"more than {HEADER_BYTES} bytes"))
+        elif self.phase == BODY and self._bytes > FRAME_SHARE * self._size + HEADER_BYTES + FRAME_BYTES:
+            self._fail(HeadTooLarge("the body is mostly frames", "chunk extensions or trailers without an end"))
 
     def _upgrade(self, rest: bytes) -> None:
         """Refuse WebSockets and tunnels; an offer of h2c, as Java's client makes, is declined by not taking it."""
@@ -190,8 +194,14 @@ def _check(request: Request) -> None:
         raise WrongVersion("only HTTP/1.1 and 1.0 are served", f"this is {request.version}")
     if len(fields) < len(request.headers):
         _check_twice([name for name, _ in request.headers])
-    if b"host" not in fields and request.version == "1.1":
-        raise BadInput("not a valid HTTP/1.1 request", "it has no Host header")
+    host = fields.get(b"host")
+    if host is None:
+        if request.version == "1.1":
+            raise BadInput("not a valid HTTP/1.1 request", "it has no Host header")
+    elif not is_authority(host):
+        raise BadInput("not a valid HTTP/1.1 request", "its Host is none")
+    if not request.target.startswith(b"/"):
+        to_origin_form(request)
     encoding = fields.get(b"transfer-encoding")
     if encoding is None:
         return

@@ -78,6 +78,11 @@ class Request:
         value = self.fields.get(name)
         return None if value is None else value.decode("latin-1")
 
+    def readdress(self, host: bytes, target: bytes) -> None:
+        """Another target, and the only Host there is."""
+        self.target, self._path, self._fields = target, None, None
+        self.headers[:] = [(b"host", host), *(pair for pair in self.headers if pair[0] != b"host")]
+
     def forget(self) -> None:
         """What a long answer needs no more goes: it may have been megabytes."""
         self.body, self.headers, self._fields = b"", [], None

@@ -26,6 +26,8 @@ HOP_BY_HOP = frozenset({
 # In an answer these are the gateway's, or say nothing about it.
 GATEWAYS = frozenset({REQUEST_ID_HEADER.encode(), b"server", b"date"})
 KEPT_BACK = HOP_BY_HOP | GATEWAYS
+# An answer's head, with all that comes before it, is at most so long.
+HEAD_BYTES = 64 * 1024
 # A larger body is not copied to stand in one piece with its head.
 JOINED_BYTES = 64 * 1024
 
@@ -59,7 +61,7 @@ class Upstream(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_asker", "_bodiless", "_excess", "_gone", "_head", "_heard", "_parser", "_pieces", "_stopped", "_transport",
+        "_asker", "_bodiless", "_early", "_excess", "_gone", "_head", "_heard", "_parser", "_pieces", "_stopped", "_transport",
         "_used", "headers", "left", "spent", "status", "whole",
     )
 
@@ -74,6 +76,7 @@ class Upstream(asyncio.Protocol):
         self._asker: Asker | None = None
         self._pieces: list[bytes] = []
         self._head = self._heard = self._bodiless = self._excess = False
+        self._early = 0
         self._parser: Any = httptools.HttpResponseParser(self)
 
     @classmethod
@@ -102,7 +105,7 @@ class Upstream(asyncio.Protocol):
         if self._gone is not None:
             raise self._gone
         self._asker, self._bodiless = asker, bodiless
-        self.status, self.headers = 0, []
+        self.status, self.headers, self._early = 0, [], 0
         self.whole = self.spent = self._head = self._heard = self._excess = False
         if len(body) < JOINED_BYTES:
             self._transport.write(head + body)
@@ -138,9 +141,15 @@ class Upstream(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            wrong, self._excess = f"the upstream's answer is not HTTP: {error}", True
+            wrong, self._excess = f"the upstream's answer is not HTTP: {error.__context__ or error}", True
+        except httptools.HttpParserUpgrade:
+            wrong, self._excess = "the upstream wants to speak something else than HTTP", True
         if self._head:
             self._tell()
+        else:
+            self._early += len(data)
+            if self._early > HEAD_BYTES:
+                wrong = wrong or "the upstream's head is too large"
         if wrong:
             self._break(wrong)
 
@@ -196,6 +205,9 @@ class Upstream(asyncio.Protocol):
         if status < 200:
             self.headers = []
             return
+        coded = [value for name, value in self.headers if name == b"transfer-encoding"]
+        if coded and (len(coded) > 1 or coded[0].strip().lower() != b"chunked"):
+            raise ValueError("a Transfer-Encoding that is not served")
         self.status, self._head = status, True
         self.whole = self._bodiless
 

@@ -107,6 +107,18 @@ SMUGGLED = {
     "chunk size with 0x": HEAD + b"Transfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n0\r\n\r\n",
     "chunk longer than its size": HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
     "chunk ended by LF": HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n",
+    "a path in Host": b"GET / HTTP/1.1\r\nHost: x/y\r\n\r\n",
+    "a user in Host": b"GET / HTTP/1.1\r\nHost: a@x\r\n\r\n",
+    "a query in Host": b"GET / HTTP/1.1\r\nHost: x?y\r\n\r\n",
+    "a fragment in Host": b"GET / HTTP/1.1\r\nHost: x#y\r\n\r\n",
+    "a backslash in Host": b"GET / HTTP/1.1\r\nHost: x\\y\r\n\r\n",
+    "two words in Host": b"GET / HTTP/1.1\r\nHost: x y\r\n\r\n",
+    "a word for a port": b"GET / HTTP/1.1\r\nHost: x:http\r\n\r\n",
+    "a target that is no path": b"GET status HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a target without a host": b"GET http:///status HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a user in the target": b"GET http://a@x/status HTTP/1.1\r\nHost: x\r\n\r\n",
+    "another scheme": b"GET file:///etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a star that is not of OPTIONS": b"GET * HTTP/1.1\r\nHost: x\r\n\r\n",
     "no Host": b"GET / HTTP/1.1\r\n\r\n",
     "two Hosts": b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -122,6 +134,9 @@ OTHER = {
     "large header": (431, HEAD + b"A: " + b"a" * HEADER_BYTES + b"\r\n\r\n"),
     "header without end": (431, HEAD + b"A: " + b"a" * (HEADER_BYTES + URL_BYTES)),
     "many headers": (431, HEAD + b"A: b\r\n" * HEADER_COUNT + b"\r\n"),
+    "trailers without an end": (431, HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: b\r\n" * 30_000),
+    "a trailer without an end": (431, HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nA: " + b"b" * 150_000),
+    "an extension without an end": (431, HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;" + b"b" * 150_000),
     "declared too large": (413, HEAD + b"Content-Length: %d\r\n\r\n" % (LIMIT + 1)),
     "grown too large": (413, HEAD + b"Transfer-Encoding: chunked\r\n\r\n400\r\n" + b"a" * 1024 + b"\r\n"),
 }
@@ -182,3 +197,19 @@ def test_http_1_0_needs_no_host_and_closes() -> None:
     inbox = read(b"GET / HTTP/1.0\r\n\r\n")
     assert inbox.ready[0].version == "1.0"
     assert not inbox.ready[0].keep_alive
+
+
+@pytest.mark.parametrize(("target", "path", "host"), [
+    (b"http://studio:8080/v1/models?a=b", "/v1/models", "studio:8080"), (b"HTTPS://[::1]/x", "/x", "[::1]"),
+    (b"http://studio", "/", "studio"), (b"http://studio?a", "/", "studio"),
+])
+def test_an_absolute_target_is_its_path_and_its_own_host(target: bytes, path: str, host: str) -> None:
+    request = read(b"GET " + target + b" HTTP/1.1\r\nHost: forged\r\n\r\n").ready[0]
+    assert (request.path, request.header(b"host")) == (path, host)
+    assert [name for name, _ in request.headers].count(b"host") == 1
+
+
+def test_chunks_of_one_byte_are_no_attack() -> None:
+    data = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * (LIMIT - 1) + b"0\r\n\r\n"
+    inbox = read(*(data[at : at + 100] for at in range(0, len(data), 100)))
+    assert len(inbox.ready[0].body) == LIMIT - 1 and not inbox.dead
