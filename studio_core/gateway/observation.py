@@ -30,6 +30,13 @@ class _Said(msgspec.Struct, gc=False):
     usage: Any = None
     error: Any = None
     choices: list[_Choice] | None = None
+    # Anthropic's: a stream tells of the prompt in its first message, of the rest in its last delta.
+    message: Any = None
+    delta: Any = None
+    stop_reason: Any = None
+    # OpenAI's responses: a stream's events hold the whole.
+    response: Any = None
+    status: Any = None
 
 
 _said = msgspec.json.Decoder(_Said)
@@ -130,7 +137,7 @@ class Observation:
             self.ttft, duration,
             _count(usage.get("prompt_tokens", usage.get("input_tokens"))),
             _count(usage.get("completion_tokens", usage.get("output_tokens"))),
-            _count(prompt.get("cached_tokens")) if isinstance(prompt, dict) else None,
+            _count(prompt.get("cached_tokens") if isinstance(prompt, dict) else usage.get("cache_read_input_tokens")),
             _count(completion.get("reasoning_tokens")) if isinstance(completion, dict) else None,
             self.finish, self.chunks,
         )
@@ -145,7 +152,7 @@ class Observation:
             return True
         if self.ttft is None:
             self.ttft = time.monotonic() - self.began
-        only_usage = self._take(data)
+        only_usage = _TELLS.search(data) is not None and self._take(data)
         self.chunks += not only_usage
         return not (only_usage and self.hide_usage)
 
@@ -153,13 +160,28 @@ class Observation:
         """Read this JSON; whether it was of usage and nothing else."""
         said = _read(data)
         if isinstance(said.usage, dict):
-            self.usage = said.usage
+            self.usage = {**self.usage, **said.usage}
         if said.error:
             self.error = str(said.error)[:500]
+        if finish := said.stop_reason or (said.usage and said.status):
+            self.finish = str(finish)[:50]
+        for part in (said.message, said.delta, said.response):
+            if isinstance(part, dict):
+                self._take_part(part)
         for choice in said.choices or ():
             if choice.finish_reason:
                 self.finish = str(choice.finish_reason)[:50]
         return isinstance(said.usage, dict) and not said.choices
+
+    def _take_part(self, part: dict[str, Any]) -> None:
+        """What another API than OpenAI's older ones says one level deeper."""
+        usage = part.get("usage")
+        if isinstance(usage, dict):
+            self.usage = {**self.usage, **usage}
+        if part.get("error"):
+            self.error = str(part["error"])[:500]
+        if finish := part.get("stop_reason") or (usage and part.get("status")):
+            self.finish = str(finish)[:50]
 
 
 def _plain(data: bytes) -> int:

@@ -113,3 +113,59 @@ def test_the_names_that_others_have_for_tokens() -> None:
     watch.looked()
     figures = watch.figures()
     assert (figures.prompt_tokens, figures.completion_tokens, figures.cached_tokens) == (4, 9, 1)
+
+
+def named(kind: str, **fields: Any) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n".encode()
+
+
+ANTHROPIC = b"".join([
+    named("message_start", message={"id": "m", "content": [], "stop_reason": None, "usage": {
+        "input_tokens": 7, "output_tokens": 1, "cache_read_input_tokens": 5,
+    }}),
+    named("content_block_start", index=0, content_block={"type": "text", "text": ""}),
+    named("content_block_delta", index=0, delta={"type": "text_delta", "text": 'a "usage": {"output_tokens": 9}'}),
+    named("content_block_stop", index=0),
+    named("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage={"output_tokens": 3}),
+    named("message_stop"),
+])
+RESPONSES = b"".join([
+    named("response.created", response={"id": "r", "status": "in_progress", "error": None, "usage": None}),
+    named("response.output_text.delta", delta="hello"),
+    named("response.completed", response={"id": "r", "status": "completed", "error": None, "usage": {
+        "input_tokens": 7, "output_tokens": 3, "input_tokens_details": {"cached_tokens": 5},
+        "output_tokens_details": {"reasoning_tokens": 2},
+    }}),
+])
+
+
+@given(st.sampled_from([(ANTHROPIC, None, "end_turn"), (RESPONSES, 2, "completed")]), st.data())
+def test_other_apis_streams_tell_theirs_too_in_any_split(case: tuple[bytes, int | None, str], data: st.DataObject) -> None:
+    whole, reasoning, finish = case
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=20)))
+    watch = Observation()
+    seen = b"".join(watch.feed(whole[a:b]) for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)) + watch.end()
+    found = watch.figures()
+    assert seen == whole
+    assert (found.prompt_tokens, found.completion_tokens, found.cached_tokens, found.reasoning_tokens) == (7, 3, 5, reasoning)
+    assert (found.finish, watch.error) == (finish, None)
+
+
+@pytest.mark.parametrize(("body", "finish"), [
+    ({"stop_reason": "max_tokens", "usage": {"input_tokens": 7, "output_tokens": 3}}, "max_tokens"),
+    ({"status": "completed", "error": None, "usage": {"input_tokens": 7, "output_tokens": 3}}, "completed"),
+])
+def test_other_apis_whole_answers_tell_theirs_too(body: dict[str, Any], finish: str) -> None:
+    watch = Observation()
+    watch.look(json.dumps(body).encode())
+    watch.looked()
+    found = watch.figures()
+    assert (found.prompt_tokens, found.completion_tokens, found.finish) == (7, 3, finish)
+
+
+def test_an_error_event_of_theirs_is_the_stream_s_error() -> None:
+    for text in (named("error", error={"type": "overloaded_error", "message": "busy"}),
+                 named("response.failed", response={"status": "failed", "error": {"message": "busy"}})):
+        watch = Observation()
+        watch.feed(text)
+        assert watch.error is not None and "busy" in watch.error
