@@ -40,14 +40,17 @@ def run(found: settings.Settings, recipe: str = "") -> int:
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     # Nothing that is made before the first paint is garbage; looking for some would take a tenth of the start.
     gc.disable()
-    from studio_tui import keymap, terminal
-    from studio_tui.app import StudioApp
-    from studio_tui.bridge import Bridge
+    from studio_tui import first
 
-    app = StudioApp(Bridge(found), keymap.own(found.state_dir), "recipes" if recipe else "", recipe)
-    terminal.suit(app)
-    terminal.watch()
-    app.run(mouse=found.mouse)
+    with first.painted(found, "recipes" if recipe else first.room(found)) as seen:
+        from studio_tui import keymap, terminal
+        from studio_tui.app import StudioApp
+        from studio_tui.bridge import Bridge
+
+        app = StudioApp(Bridge(found), keymap.own(found.state_dir), "recipes" if recipe else "", recipe, seen)
+        terminal.suit(app)
+        terminal.watch()
+        app.run(mouse=found.mouse)
     return app.return_code or 0
 
 

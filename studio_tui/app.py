@@ -23,13 +23,14 @@ from textual.screen import Screen
 from studio_core.errors import StudioError
 from studio_core.paths import shipped
 from studio_core.text import line
-from studio_tui import action, glyph, keymap, memory, message, notice, status, terminal, theme, wish
+from studio_tui import action, first, glyph, keymap, memory, message, notice, status, terminal, theme, wish
 from studio_tui.bridge import Bridge
 from studio_tui.painter import Painter
 from studio_tui.palette import Actions
 from studio_tui.room import ROOMS
 from studio_tui.screens.place import Place
 from studio_tui.view import View
+from studio_tui.widgets.board import Board
 from studio_tui.widgets.panel import Panel
 
 TICK_S = 0.2
@@ -38,6 +39,8 @@ SECOND = round(1 / TICK_S)
 # What is on the screen is written down so often, for a terminal that is closed without a word.
 KEEP = 5 * SECOND
 NOTICES = 300
+# While the terminal is not in front.
+AWAY = 5 * SECOND
 
 CHANGING = frozenset(one.call.removeprefix("app.").partition("(")[0] for one in action.APP if one.changes)
 
@@ -54,8 +57,11 @@ class StudioApp(App[None]):
     DEFAULT_MODE = "dashboard"
     AUTO_FOCUS = None
 
-    def __init__(self, bridge: Bridge, own_keys: dict[str, str] | None = None, start: str = "", recipe: str = "") -> None:
-        super().__init__()
+    def __init__(
+        self, bridge: Bridge, own_keys: dict[str, str] | None = None, start: str = "", recipe: str = "",
+        seen: View | None = None,
+    ) -> None:
+        super().__init__(driver_class=terminal.taken_over() if seen is not None else None)
         self.bridge = bridge
         self.read_only: bool = bridge.settings.read_only
         self._era = 0
@@ -64,7 +70,7 @@ class StudioApp(App[None]):
         self._start, self._recipe = start or self._remembered_room, recipe
         self._filters_of_ours: list[LineFilter] = [glyph.Plain()] if glyph.is_ascii(bridge.settings.glyphs) else []
         self.notices: deque[notice.Notice] = deque(maxlen=NOTICES)
-        self._view = View()
+        self._view = seen or View()
         self._changed = False
         self._ticks = 0
         self._painter = Painter()
@@ -88,7 +94,9 @@ class StudioApp(App[None]):
         kind: type[Place] = getattr(import_module(f"studio_tui.screens.{room.module}"), room.name)
         digits = [(keymap.spelled(self._keys[f"app.{key}"]), each.title) for key, each in ROOMS.items()]
         kept = self._memory.server(self.bridge.settings.url)["rooms"].get(name)
-        return kind(self.bridge, digits, room.title, self.read_only, kept if isinstance(kept, dict) else {})
+        place = kind(self.bridge, digits, room.title, self.read_only, kept if isinstance(kept, dict) else {})
+        place.set_reactive(Place.view, self._view)
+        return place
 
     # What is remembered.
 
@@ -153,9 +161,11 @@ class StudioApp(App[None]):
         # While the app ends, the timer may outlive the last screen.
         place = next(reversed(self.screen_stack), None)
         if isinstance(place, Place) and place.is_mounted:
-            if self._changed or self._ticks % SECOND == 0:
+            # Whoever looks elsewhere needs no frame of every second.
+            if self._ticks % (SECOND if self.app_focus else AWAY) == 0 or (self._changed and self.app_focus):
                 self._hand_down(place)
-            await place.tick()
+            if self.app_focus or self._ticks % SECOND == 0:
+                await place.tick()
         if self._ticks % KEEP == 0:
             self.remember()
 
@@ -188,13 +198,13 @@ class StudioApp(App[None]):
         terminal.calm(self)
 
     def on_gpus_came(self, news: message.GpusCame) -> None:
-        self._know(gpus=news.gpus)
+        self._know(False, gpus=news.gpus)
 
     def on_metrics_came(self, news: message.MetricsCame) -> None:
-        self._know(metrics=news.metrics)
+        self._know(False, metrics=news.metrics)
 
     def on_samples_came(self, news: message.SamplesCame) -> None:
-        self._know(samples=news.samples)
+        self._know(False, samples=news.samples)
 
     def on_recipes_came(self, news: message.RecipesCame) -> None:
         self._know(recipes=news.recipes, recipes_at=time.monotonic())
@@ -204,9 +214,10 @@ class StudioApp(App[None]):
         """What is known now."""
         return self._view
 
-    def _know(self, **news: object) -> None:
+    def _know(self, urgent: bool = True, **news: object) -> None:
+        """Figures wait for the tick of the second; what changes what can be done is shown at the next."""
         self._view = replace(self._view, **news)  # type: ignore[arg-type]
-        self._changed = True
+        self._changed = self._changed or urgent
 
     # Wishes: each has its function in `studio_tui/wish`.
 
@@ -341,7 +352,16 @@ class StudioApp(App[None]):
     async def action_quit(self) -> None:
         self.end()
 
+    def _keep_look(self) -> None:
+        """How the dashboard looked, for the first frame of the next start."""
+        board = next(iter(self.screen.query(Board)), None)
+        if board is not None and not self.is_headless:
+            rows = [line.render(self.console) for line in self.screen._compositor.render_strips()]
+            look = first.Look(board.pens(self.console), self.size.width, rows[0], rows[-1], bool(self._filters_of_ours))
+            first.keep(self.bridge.settings.state_dir, look)
+
     def end(self) -> None:
         self.remember()
         alive = [f"{one.name} ({status.mark(one.state).word})" for one in self._view.lives() if one.instance is not None]
+        self._keep_look()
         self.exit(message=f"engines go on: {line(', '.join(alive))} \u00b7 studio shows them again" if alive else "Studio goes on")

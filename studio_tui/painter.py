@@ -111,14 +111,16 @@ class Painter:
         text, style, limit = self._text[y], self._style[y], self._size[0]
         for strip in strips:
             for segment in strip:
-                for sign in _cells(segment.text):
-                    if x >= limit:
-                        return
-                    if text[x] != sign or style[x] != segment.style:
-                        text[x], style[x] = sign, segment.style
-                        if changed is not None:
-                            changed.add(x)
-                    x += 1
+                signs = _cells(segment.text)[: limit - x]
+                end = x + len(signs)
+                # Both comparisons are of whole slices, and most segments are what they were.
+                if text[x:end] != signs or style[x:end].count(segment.style) != len(signs):
+                    for at, sign in enumerate(signs, x):
+                        if text[at] != sign or style[at] != segment.style:
+                            text[at], style[at] = sign, segment.style
+                            if changed is not None:
+                                changed.add(at)
+                x = end
 
     def _differences(self, update: ChopsUpdate, console: Console) -> str:
         line = Pencil(console)
@@ -165,10 +167,11 @@ class Pencil:
             self._out.append(f"\x1b[{x - here}C")
 
 
-def _cells(text: str) -> Iterable[str]:
+@lru_cache(maxsize=8192)
+def _cells(text: str) -> list[str]:
     """One entry per cell: a wide sign is followed by an empty one, what combines stays with its sign."""
     if text.isascii() or (cell_len(text) == len(text) and not any(cell_len(sign) != 1 for sign in text)):
-        return text
+        return list(text)
     found: list[str] = []
     for sign in text:
         taken = cell_len(sign)

@@ -13,13 +13,17 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 
 from studio_tui import theme
 
 HUNG_UP = 129
+if TYPE_CHECKING:
+    from textual.drivers.linux_driver import LinuxDriver
+
+ENTER = "\x1b[?1049h"
 # Clicks, movement, and coordinates as numbers: what Textual asks a terminal for.
 MOUSE = (1000, 1003, 1015, 1006)
 
@@ -74,3 +78,18 @@ def suit(app: App[Any]) -> None:
     """The theme for a terminal with 16 colours, where nobody has chosen another."""
     if app.console.color_system == "standard" and app.theme == theme.DARK.name:
         app.theme = theme.PLAIN.name
+
+
+def taken_over() -> type[LinuxDriver]:
+    """The driver for a terminal that shows the first frame already: entering the alternate screen again could clear it."""
+    from textual.drivers.linux_driver import LinuxDriver
+
+    class TakenOver(LinuxDriver):
+        _entered = False
+
+        def write(self, data: str) -> None:
+            if not self._entered and ENTER in data:
+                self._entered, data = True, data.replace(ENTER, "")
+            super().write(data)
+
+    return TakenOver

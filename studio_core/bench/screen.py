@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from studio_core.bench.terminal import Terminal
+from studio_core.errors import Unavailable
+
+# Sequences that pyte would print or take for others: keyboard protocol, mode queries.
+PRIVATE = re.compile(rb"\x1b\[[<>=][0-9;:]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\x1b\[\?u|\x1bP[^\x1b]*\x1b\\")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,17 @@ def steady(terminal: Terminal, seconds: float, settle: float = 2.0) -> Steady:
         (processor(terminal.pid) - used) / lasted * 100, (terminal.received - sent) / lasted,
         (terminal.reads - reads) / lasted, terminal.cost().rss,
     )
+
+
+def text(terminal: Terminal) -> list[str]:
+    """The lines that the terminal shows now. Raises Unavailable without pyte."""
+    try:
+        import pyte
+    except ImportError as error:
+        raise Unavailable("no terminal emulator to read the screen with", "", "pip install pyte") from error
+    screen = pyte.Screen(terminal.columns, terminal.rows)
+    pyte.ByteStream(screen).feed(PRIVATE.sub(b"", bytes(terminal.output)))
+    return [line.rstrip() for line in screen.display]
 
 
 def processor(pid: int) -> float:

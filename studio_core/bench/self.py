@@ -28,6 +28,7 @@ FIGURES = {
     "paint": ("studio_core.bench.paint", "first paint of the app over a minimal Textual app"),
     "log": ("studio_core.bench.log", "a large log opened, a flood followed, a gigabyte searched"),
     "chat": ("studio_core.bench.chat", "an answer at 50 tokens/s, and ten thousand messages"),
+    "dashboard": ("studio_core.bench.dashboard", "the dashboard beside nvitop, htop and a minimal Textual app"),
     "proxy": ("studio_core.bench.proxy", "the gateway beside nginx: requests, chunks, streams, memory"),
     "flags": ("studio_core.bench.flags", "flags that a recipe expresses, checks and gives back, per engine"),
     "diagnosis": ("studio_core.bench.diagnosis", "provoked failures with the right cause and remedy"),

@@ -21,6 +21,7 @@ VERBS = {
     "up": ("daemon", "start controller and gateway"),
     "down": ("daemon", "end controller and gateway; engines go on unless --engines"),
     "status": ("status", "what runs"),
+    "pane": ("pane", "a live view in one to a few rows, for a pane of tmux"),
     "ps": ("status", "instances, with their processes"),
     "gpus": ("status", "GPUs and host"),
     "recipes": ("recipe", "list, show, add, edit, remove, export, import"),

@@ -8,19 +8,25 @@ from typing import Any
 
 from studio_core import daemon, wire
 from studio_core.cli.table import age, as_json, progress, size, table
-from studio_core.errors import Daemonless
+from studio_core.errors import Daemonless, StudioError
 from studio_core.paths import Places
 from studio_core.settings import Settings
-from studio_core.text import clean
+from studio_core.text import clean, line
 
 NOT_RUNNING = 3
+# How long a status bar may wait for its answer.
+LINE_S = 1.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="as JSON")
+    if parser.get_default("verb") == "status":
+        parser.add_argument("--line", action="store_true", help="one short line, for a status bar")
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
+    if getattr(options, "line", False):
+        return _line(settings)
     client = daemon.client(settings, daemon.SILENT_S)
     try:
         found: Any = client.gpus() if options.verb == "gpus" else client.status()
@@ -32,6 +38,18 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         print(as_json(found.instances if options.verb == "ps" else found))
     else:
         print(clean(SHOW[options.verb](found)))
+    return 0
+
+
+def _line(settings: Settings) -> int:
+    """A bar shows what stands there: an error is a word of it, and nothing is waited for."""
+    from studio_core.cli.status_line import brief
+
+    try:
+        print(brief(daemon.client(settings, LINE_S).snapshot(10.0, 1)))
+    except StudioError as error:
+        print(f"studio: {line(error.title)}")
+        return NOT_RUNNING
     return 0
 
 

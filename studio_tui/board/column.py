@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from studio_tui.board.span import Line, Span, filled, fit
 
@@ -27,11 +28,13 @@ class Column:
     gap: int = GAP
 
 
+# Worked out anew only when the size changes; nobody writes into it.
 Widths = Mapping[str, int]
 Cells = Mapping[str, "tuple[Span, ...] | Span"]
 
 
-def widths(columns: Sequence[Column], cells: int) -> dict[str, int]:
+@lru_cache(maxsize=64)
+def widths(columns: tuple[Column, ...], cells: int) -> dict[str, int]:
     """The shown columns with their widths, in their order."""
     rest = cells
     shown: set[str] = set()

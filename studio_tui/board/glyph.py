@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 # Braille dots of one column of a cell, from the bottom up (Unicode 2800: dots 7 3 2 1 on the left, 8 6 5 4 on the right).
 LEFT, RIGHT = (0x00, 0x40, 0x44, 0x46, 0x47), (0x00, 0x80, 0xA0, 0xB0, 0xB8)
@@ -38,7 +39,8 @@ UNICODE = Glyphs("\u2501", "\u2578", "\u2500")
 ASCII = Glyphs("=", "", "-", " .:|", here=">", more="~", down="v", up="^", dot="-")
 
 
-def graph(values: Sequence[float | None], cells: int, rows: int, top: float, glyphs: Glyphs = UNICODE) -> list[str]:
+@lru_cache(maxsize=64)
+def graph(values: tuple[float | None, ...], cells: int, rows: int, top: float, glyphs: Glyphs = UNICODE) -> tuple[str, ...]:
     """The newest values as columns from the ground up, `rows` lines of exactly `cells` cells, the newest at the right.
 
     Two values to a cell with dots, one without. What is not known is left empty; a value above nothing shows at least a dot.
@@ -48,7 +50,7 @@ def graph(values: Sequence[float | None], cells: int, rows: int, top: float, gly
     shown = [None] * max(0, wanted - len(values)) + list(values[-wanted:])
     fine = len(glyphs.steps) - 1 if glyphs.steps else 4
     heights = [_height(value, top, rows * fine) for value in shown]
-    return [_line(heights, (rows - 1 - row) * fine, fine, glyphs) for row in range(rows)]
+    return tuple(_line(heights, (rows - 1 - row) * fine, fine, glyphs) for row in range(rows))
 
 
 def _height(value: float | None, top: float, levels: int) -> int:

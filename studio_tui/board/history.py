@@ -63,7 +63,8 @@ def room(cells: int) -> int:
 
 def lines(samples: wire.Samples, with_gpus: bool, cells: int, rows: int, signs: Glyphs) -> list[Line]:
     """A line of titles and `rows` of graphs; those that have something to show."""
-    tiles = [one for one in (GPU_TILES if with_gpus else HOST_TILES) if _tells(samples.series.get(one.series, []))][: room(cells)]
+    known = [one for one in (GPU_TILES if with_gpus else HOST_TILES) if _tells(samples.series.get(one.series, []))]
+    tiles = known[: room(cells)]
     if not tiles:
         return []
     each = (cells - BETWEEN * (len(tiles) - 1)) // len(tiles)
@@ -76,8 +77,11 @@ def _tells(values: list[float | None]) -> bool:
 
 
 def _tile(tile: Tile, samples: wire.Samples, cells: int, rows: int, signs: Glyphs) -> list[Line]:
-    values = samples.series[tile.series]
+    # Only what the graph has room for is told of.
+    values = samples.series[tile.series][-cells * (1 if signs.steps else 2):]
     known = [value for value in values if value is not None]
+    if not known:
+        return [filled([Span(f"{tile.title.upper()}  ", "title"), Span("N/A")], cells), *(((Span(" " * cells),),) * rows)]
     top = tile.top or glyph.ceiling(values)
     name = f"{tile.title.upper()}  "
     span = f"max {tile.text(max(known))} in {unit.age(samples.step_s * len(values))}"
@@ -85,7 +89,7 @@ def _tile(tile: Tile, samples: wire.Samples, cells: int, rows: int, signs: Glyph
     heading = [Span(name, "title"), Span(tile.text(known[-1]))]
     if spare >= 2:
         heading += [Span(" " * spare), Span(span, "quiet")]
-    graph = glyph.graph(values, cells, rows, top, signs)
+    graph = glyph.graph(tuple(values), cells, rows, top, signs)
     return [filled(heading, cells), *((Span(text, "graph"),) for text in graph)]
 
 

@@ -37,7 +37,8 @@ def _parts(view: View, cells: int, rows: int, cursor: str, focused: bool, signs:
     graph = LOW if view.samples is not None and left >= LOW + 1 else 0
     left -= graph + 1 if graph else 0
     wanted = -(-len(held) // process.blocks(cells)) if held else 0
-    listed = min(wanted, left - 1) if wanted and left >= 2 else 0
+    # A line that only counts what is left out is not worth its header.
+    listed = min(wanted, left - 1) if wanted and left > min(wanted, LOW) else 0
     left -= listed + 1 if listed else 0
     gaps = min(left, (1 if top else 0) + bool(graph) + bool(listed))
     left -= gaps

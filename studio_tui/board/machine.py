@@ -130,7 +130,7 @@ def _rate(value: float) -> str:
 
 def _trend(view: View, gpu: wire.Gpu, cells: int, signs: Glyphs) -> Span:
     values = view.samples.series.get(f"gpu:{gpu.uuid}", []) if view.samples else []
-    return Span(glyph.graph(values, cells, 1, 100.0, signs)[0] if cells else "", "graph")
+    return Span(glyph.graph(tuple(values), cells, 1, 100.0, signs)[0] if cells else "", "graph")
 
 
 def _holders(view: View, gpu: wire.Gpu, cells: int, signs: Glyphs) -> tuple[Span, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 from unicodedata import combining, east_asian_width
 
@@ -17,6 +18,7 @@ Line = tuple[Span, ...]
 TONES = ("title", "quiet", "bar", "busy", "full", "rest", "good", "bad", "accent", "graph", "cursor")
 
 
+@lru_cache(maxsize=8192)
 def width(text: str) -> int:
     """Cells that a text takes."""
     if text.isascii():
@@ -24,6 +26,7 @@ def width(text: str) -> int:
     return sum(0 if combining(sign) else 2 if east_asian_width(sign) in "WF" else 1 for sign in text)
 
 
+@lru_cache(maxsize=8192)
 def fit(text: str, cells: int, right: bool = False) -> str:
     """The text in exactly `cells` cells, cut with an ellipsis."""
     taken = width(text)

@@ -25,7 +25,7 @@ class Dashboard(Place):
     BINDINGS = bindings("dashboard")
 
     def content(self) -> ComposeResult:
-        self._board = Board(ident="board")
+        self._board = Board(self.view, ident="board")
         self._looked = -math.inf
         self._span = SPANS[0]
         yield self._board

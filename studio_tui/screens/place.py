@@ -46,6 +46,7 @@ class Place(Screen[None]):
         self._kept = kept or {}
 
     def compose(self) -> ComposeResult:
+        self._bar.fill(self.view)
         yield self._bar
         yield self._alert
         yield from self.content()

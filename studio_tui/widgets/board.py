@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -16,6 +17,7 @@ from studio_tui.board import layout, model
 from studio_tui.board.glyph import UNICODE
 from studio_tui.board.span import TONES, Line, plain
 from studio_tui.keymap import bindings
+from studio_tui.painter import pen
 from studio_tui.view import View
 
 
@@ -31,10 +33,10 @@ class Board(Widget, can_focus=True):
 
         key: str
 
-    def __init__(self, ident: str | None = None) -> None:
+    def __init__(self, view: View, ident: str | None = None) -> None:
         super().__init__(id=ident)
         self.signs = UNICODE
-        self._view = View()
+        self._view = view
         self._key = ""
         self._lines: list[Line] = []
         self._styles: dict[str, Style] = {}
@@ -89,6 +91,11 @@ class Board(Widget, can_focus=True):
             found = self.get_component_rich_style(f"board--{tone}") if tone else self.rich_style
             self._styles[tone] = found
         return found
+
+    def pens(self, console: Console) -> dict[str, str]:
+        """The SGR parameters of each tone."""
+        found = {tone: pen(self._style(tone), console._color_system, console.no_color) for tone in ("", *TONES)}
+        return {tone: ";".join(filter(None, one[:3])) for tone, one in found.items()}
 
     # The cursor.
 

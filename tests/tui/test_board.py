@@ -95,11 +95,11 @@ def test_models_that_do_not_fit_are_counted_and_the_cursor_s_is_shown() -> None:
     ([0.1, 0], 2, [" ", "\u2840"]),
 ])
 def test_a_graph_has_two_values_to_a_cell_and_four_steps_to_a_row(values: list[float | None], rows: int, lines: list[str]) -> None:
-    assert glyph.graph(values, len(values) // 2, rows, 100.0) == lines
+    assert glyph.graph(tuple(values), len(values) // 2, rows, 100.0) == tuple(lines)
 
 
 def test_a_graph_in_ascii_has_one_value_to_a_cell_and_the_newest_at_the_right() -> None:
-    shown = glyph.graph([0, 50, 100], 5, 2, 100.0, ASCII)
+    shown = glyph.graph((0, 50, 100), 5, 2, 100.0, ASCII)
     assert all(line.isascii() and len(line) == 5 for line in shown)
     assert shown[0][-1] == "|" and shown[1][-2] == "|" and shown[0][-2] == " "
 

@@ -35,7 +35,7 @@ def app(stage: Stage, *before: str, columns: int = 80, rows: int = 24) -> Window
 @pytest.mark.parametrize("place", ["1", "3", "4"])
 def test_a_lost_terminal_ends_it_within_a_second(stage: Stage, place: str) -> None:
     with app(stage) as window:
-        window.until("4.1 / 24.0 GiB")
+        window.until("4.1/24.0 GiB")
         window.send(place)
         window.until({"1": "REQUESTS", "3": "following", "4": "to smollm2"}[place])
         window.hang_up()
@@ -44,14 +44,14 @@ def test_a_lost_terminal_ends_it_within_a_second(stage: Stage, place: str) -> No
 
 def test_a_lost_terminal_ends_it_also_where_hang_ups_are_ignored(stage: Stage) -> None:
     with app(stage, "sh", "-c", 'trap "" HUP; exec "$@"', "sh") as window:
-        window.until("4.1 / 24.0 GiB")
+        window.until("4.1/24.0 GiB")
         window.hang_up()
         window.ended(GONE_S)
 
 
 def test_a_term_signal_leaves_and_gives_the_terminal_back(stage: Stage) -> None:
     with app(stage) as window:
-        window.until("4.1 / 24.0 GiB")
+        window.until("4.1/24.0 GiB")
         window.process.send_signal(signal.SIGTERM)
         assert window.ended(GONE_S) == 0
         assert b"\x1b[?1049l" in window.output
