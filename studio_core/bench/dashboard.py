@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import itertools
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import venv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,6 +36,9 @@ GB = 1024**3
 GPUS, PROCESSES = 8, 20
 SECONDS, SETTLE_S, ROUNDS, STARTS = 15.0, 8.0, 3, 5
 MB = 1e6
+# Seconds between samples for the hour, how many it has, and how long it may take.
+FAST_S, HOUR, PATIENCE_S = 0.02, 3600, 400.0
+AIM_RSS = 70.0
 AIM_CPU, AIM_BYTES, AIM_IDLE, AIM_FIRST, AIM_KEY = 1.0, 2000.0, 0.2, 0.6, 1.3
 # Textual asks for synchronised output when it takes over; before that only the first frame is there.
 TAKES_OVER = b"\x1b[?2026$p"
@@ -47,7 +52,30 @@ def measure() -> list[Row]:
         _model(home)
         steadies = [_round(home, pids) for _ in range(ROUNDS)]
         idle = _idle(home)
-        return [*_rows(steadies), *_idle_rows(idle), *_starts(home)]
+        rows = [*_rows(steadies), *_idle_rows(idle), *_starts(home)]
+    return [*rows, *hour()]
+
+
+def hour() -> Iterator[Row]:
+    """An hour of samples in a fraction of it, with all rooms visited again and again."""
+    os.environ["VLLM_STUDIO_SAMPLE_S"] = str(FAST_S)
+    try:
+        with machine(), premises() as home:
+            _model(home)
+            with Terminal(studio(), {**os.environ, **home.names}) as terminal:
+                is_up(terminal)
+                began, seen, rooms = time.monotonic(), _samples(home), itertools.cycle("23459" + "1" * 5)
+                while (count := _samples(home) - seen) < HOUR and time.monotonic() - began < PATIENCE_S:
+                    terminal.send(next(rooms))
+                    time.sleep(1.0)
+                rss = terminal.cost().rss / MB
+    finally:
+        del os.environ["VLLM_STUDIO_SAMPLE_S"]
+    yield Row("hour: memory", rss, "MB", AIM_RSS, f"{count} samples in {time.monotonic() - began:.0f} s, rooms in turn")
+
+
+def _samples(home: Premises) -> int:
+    return int(home.client.event_counts()["published"].get("gpu", 0))
 
 
 @contextlib.contextmanager
@@ -107,7 +135,7 @@ class Round:
 def _round(home: Premises, pids: Sequence[int]) -> Round:
     environment = {**os.environ, **home.names}
     with Terminal(studio(), environment) as terminal:
-        _is_up(terminal)
+        is_up(terminal)
         app = steady(terminal, SECONDS, SETTLE_S)
         _check(text(terminal), pids)
     other = nvitop()
@@ -118,9 +146,10 @@ def _round(home: Premises, pids: Sequence[int]) -> Round:
     )
 
 
-def _is_up(terminal: Terminal) -> None:
+def is_up(terminal: Terminal) -> None:
+    """Wait until the app itself shows the dashboard."""
     terminal.wait_for(TAKES_OVER, 60.0)
-    terminal.wait_for("GPU USE", 60.0, terminal.output.find(TAKES_OVER))
+    terminal.wait_for("REQUESTS", 60.0, terminal.output.find(TAKES_OVER))
 
 
 def _other(argv: Sequence[str], environment: dict[str, str], mark: str = "") -> Steady:
@@ -141,7 +170,7 @@ def _check(lines: Sequence[str], pids: Sequence[int]) -> None:
 def _idle(home: Premises) -> Steady:
     """The usage screen, with nothing happening; it is left on the dashboard, on which the next one opens."""
     with Terminal(studio(), {**os.environ, **home.names}) as terminal:
-        _is_up(terminal)
+        is_up(terminal)
         terminal.send("5")
         found = steady(terminal, SECONDS, SETTLE_S)
         start = terminal.received

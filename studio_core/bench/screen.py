@@ -68,6 +68,34 @@ def latencies(terminal: Terminal, presses: Iterable[tuple[str, str]], pause: flo
     return found
 
 
+def answers(terminal: Terminal, keys: Iterable[str], quiet: float = 0.3, timeout: float = 10.0) -> list[float]:
+    """Milliseconds from each key to the first byte of the frame that answers it, of a program that is quiet between keys.
+
+    Raises:
+        TimeoutError: a key had no answer.
+    """
+    found = []
+    for key in keys:
+        seen = _quiet(terminal, quiet)
+        began = time.monotonic()
+        terminal.send(key)
+        while terminal.received == seen:
+            if time.monotonic() - began > timeout:
+                raise TimeoutError(f"{key!r} was not answered")
+            time.sleep(0.0005)
+        found.append((time.monotonic() - began) * 1000)
+    return found
+
+
+def _quiet(terminal: Terminal, seconds: float) -> int:
+    """What the program has written when it has been quiet for so long."""
+    seen = -1
+    while seen != terminal.received:
+        seen = terminal.received
+        time.sleep(seconds)
+    return seen
+
+
 def p95(values: Iterable[float]) -> float:
     """The value that 95 in 100 do not exceed. Raises ValueError for none."""
     ranked = sorted(values)

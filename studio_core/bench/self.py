@@ -29,6 +29,7 @@ FIGURES = {
     "log": ("studio_core.bench.log", "a large log opened, a flood followed, a gigabyte searched"),
     "chat": ("studio_core.bench.chat", "an answer at 50 tokens/s, and ten thousand messages"),
     "dashboard": ("studio_core.bench.dashboard", "the dashboard beside nvitop, htop and a minimal Textual app"),
+    "recipes": ("studio_core.bench.recipes", "two thousand recipes: key to frame"),
     "proxy": ("studio_core.bench.proxy", "the gateway beside nginx: requests, chunks, streams, memory"),
     "flags": ("studio_core.bench.flags", "flags that a recipe expresses, checks and gives back, per engine"),
     "diagnosis": ("studio_core.bench.diagnosis", "provoked failures with the right cause and remedy"),

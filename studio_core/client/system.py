@@ -32,5 +32,9 @@ class SystemCalls(Connection):
     def config(self) -> dict[str, Any]:
         return self._get("/config", dict[str, Any])
 
+    def event_counts(self) -> dict[str, Any]:
+        """How many listeners the event stream has, and how many events of each kind it has told."""
+        return self._get("/events/stats", dict[str, Any])
+
     def usage(self) -> dict[str, Any]:
         return self._get("/usage", dict[str, Any])

@@ -84,7 +84,7 @@ def _tile(tile: Tile, samples: wire.Samples, cells: int, rows: int, signs: Glyph
         return [filled([Span(f"{tile.title.upper()}  ", "title"), Span("N/A")], cells), *(((Span(" " * cells),),) * rows)]
     top = tile.top or glyph.ceiling(values)
     name = f"{tile.title.upper()}  "
-    span = f"max {tile.text(max(known))} in {unit.age(samples.step_s * len(values))}"
+    span = f"max {tile.text(max(known))} in {unit.age(60 * round(samples.step_s * len(values) / 60))}"
     spare = cells - width(name) - width(tile.text(known[-1])) - width(span)
     heading = [Span(name, "title"), Span(tile.text(known[-1]))]
     if spare >= 2:

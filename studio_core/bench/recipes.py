@@ -1,0 +1,43 @@
+"""How soon the list of two thousand recipes answers a key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from studio_core.bench.dashboard import is_up, studio
+from studio_core.bench.figure import Row
+from studio_core.bench.premises import Premises, premises
+from studio_core.bench.screen import answers, p95, text
+from studio_core.bench.terminal import Terminal
+from studio_core.errors import StudioError
+
+COUNT, PRESSES, AIM_MS = 2000, 60, 100.0
+# Down and up, pages and ends: escape sequences of the keys.
+KEYS = ("\x1b[B", "\x1b[B", "\x1b[A", "\x1b[6~", "\x1b[5~", "G", "g")
+
+
+def measure() -> list[Row]:
+    """Milliseconds from a key to the frame that answers it, p95."""
+    with premises() as home:
+        for recipe in _recipes():
+            home.client.put_recipe(recipe)
+        taken = _pressed(home)
+    note = f"{len(taken)} keys, median {sorted(taken)[len(taken) // 2]:.0f} ms, {COUNT} recipes, 120 by 40"
+    return [Row("recipes: key to frame, p95", p95(taken), "ms", AIM_MS, note)]
+
+
+def _recipes() -> Iterator[dict[str, object]]:
+    for at in range(COUNT):
+        yield {"id": f"recipe-{at:04d}", "name": f"Recipe {at:04d}", "backend": "llamacpp", "model_path": f"/models/{at:04d}.gguf"}
+
+
+def _pressed(home: Premises) -> list[float]:
+    with Terminal(studio(), {**os.environ, **home.names}) as terminal:
+        is_up(terminal)
+        terminal.send("2")
+        terminal.wait_for("Recipe 0001", 60.0)
+        taken = answers(terminal, [KEYS[at % len(KEYS)] for at in range(PRESSES)])
+        if "Recipe 0000" not in "\n".join(text(terminal)):
+            raise StudioError("the list does not show its first recipe", "", "\n".join(text(terminal)))
+    return taken
