@@ -67,7 +67,7 @@ class Gateway:
         tally = Tally(self._routing, self._journal, self._open)
         engines = Engines(self._routing, self._journal, Cloakroom(places.root), tally)
         self._link.told = Flights(engines.running).told
-        passage = Passage(self._routing, self._journal, tally)
+        passage = Passage(self._routing, self._journal, tally, engines.running)
         local = LocalAnswer(self._routing, hello, self._journal, certificate)
         self._door = FrontDoor(writer, self._routing, engines, passage, Control(places.gateway_socket), local)
 

@@ -13,6 +13,7 @@ from typing import Any
 from studio_core.errors import BadInput, StudioError
 from studio_core.gateway.auth import Principal
 from studio_core.gateway.filter import filtered
+from studio_core.gateway.flight import Flying
 from studio_core.gateway.holding import Cloakroom
 from studio_core.gateway.journal import End, Journal, Start
 from studio_core.gateway.observation import Observation
@@ -52,7 +53,7 @@ class Engines:
         self.cloakroom = cloakroom
         self.pool = Pool()
         # Whoever is under way, by the request's id.
-        self.running: dict[str, Exchange] = {}
+        self.running: dict[str, Flying] = {}
 
     def serve(self, principal: Principal, request: Request, responder: Responder) -> Exchange:
         return Exchange(self, principal, request, responder)

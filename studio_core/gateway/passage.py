@@ -7,7 +7,8 @@ import time
 
 from studio_core.errors import NotFound, StudioError
 from studio_core.gateway.auth import Principal
-from studio_core.gateway.inference import Dying
+from studio_core.gateway.flight import Flying
+from studio_core.gateway.inference import NAME_LIMIT, Dying
 from studio_core.gateway.journal import End, Journal, Start
 from studio_core.gateway.observation import Observation
 from studio_core.gateway.reader import Reader
@@ -18,6 +19,7 @@ from studio_core.gateway.table import Route
 from studio_core.gateway.tally import Tally
 from studio_core.gateway.upstream import Broken, passed
 from studio_core.routes import REQUEST_ID_HEADER
+from studio_core.wire.flight import Flight
 
 PREFIX = "/upstream/"
 # The caller's key is Studio's, not the engine's; the rest is ours to say.
@@ -25,11 +27,35 @@ OURS = frozenset({b"host", b"content-length", b"expect", b"authorization", b"x-a
                   REQUEST_ID_HEADER.encode()})
 
 
+class Visit:
+    """One that is under way, as it is shown and ended (`flight.Flying`)."""
+
+    def __init__(self, request: Request, key: str | None, route: Route, seen: Observation) -> None:
+        self.key = key
+        self.ended: StudioError | None = None
+        self._request, self._route, self._seen = request, route, seen
+        self._task = asyncio.current_task()
+
+    def view(self) -> Flight:
+        route, seen = self._route, self._seen
+        return Flight(
+            id=self._request.id, age_s=time.monotonic() - seen.began, state="prefill" if seen.ttft is None else "answering",
+            model=route.recipe, path=self._request.path[:NAME_LIMIT], recipe=route.recipe, instance=route.instance, key=self.key,
+            peer=self._request.peer, ttft_s=seen.ttft,
+        )
+
+    def cut(self, error: StudioError) -> None:
+        self.ended = error
+        if self._task is not None:
+            self._task.cancel()
+
+
 class Passage:
     """To whatever has an upstream, ready or not: who looks at an engine often does so because it is not."""
 
-    def __init__(self, routing: Routing, journal: Journal, tally: Tally) -> None:
+    def __init__(self, routing: Routing, journal: Journal, tally: Tally, running: dict[str, Flying]) -> None:
         self._tally = tally
+        self._running = running
         self._routing = routing
         self._journal = journal
 
@@ -41,17 +67,23 @@ class Passage:
         self._journal.put(Start(request.id, time.time(), request.path, recipe, recipe, instance, key, False))
         assert instance is not None
         self._routing.enter(instance)
+        visit = self._running[request.id] = Visit(request, key, route, seen)
         try:
             status = await self._relay(route, target, request, responder, seen)
             outcome = "ok" if status < 400 else "rejected" if status < 500 else "failed"
         except asyncio.CancelledError:
             status, outcome = 499, "cancelled"
-            raise
+            if visit.ended is None:
+                raise
+            # Not the client has left: he is told.
+            seen.error = str(visit.ended)
+            raise visit.ended from None
         except StudioError as error:
             status, seen.error = error.status, str(error)
             raise
         finally:
             self._routing.release(instance)
+            self._running.pop(request.id, None)
             end = End(request.id, time.time(), status, outcome, seen.error, recipe, instance, *seen.figures())
             self._journal.put(end)
             self._tally.ended(end, seen.size, len(request.body))

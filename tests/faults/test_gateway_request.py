@@ -164,3 +164,19 @@ async def test_its_own_metrics_are_there_without_a_controller(house: Gateways) -
     head = await house.ask(get("/metrics", bearer(SCRAPER), "HEAD"))
     assert head.endswith(b"\r\n\r\n") and head.startswith(b"HTTP/1.1 200")
 
+
+async def test_an_engine_s_own_path_is_seen_and_ended_too(house: Gateways) -> None:
+    async def silent(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    house.engine.script = silent
+    asking = asyncio.create_task(house.ask(get("/upstream/tiny/slots", bearer(KEY))))
+    [one] = await flights(house, 1)
+    assert (one["path"], one["state"], one["key"]) == ("/upstream/tiny/slots", "prefill", "k1")
+    assert await cut(house, one["id"])
+    answer = await asking
+    assert answer.startswith(b"HTTP/1.1 499") and body_of(answer)["code"] == "request_cancelled"
+    [end] = await house.ended(1)
+    assert (end["status"], end["outcome"]) == (499, "cancelled") and "by k1" in end["error"]
+    await eventually(lambda: house.engine.gone == 1)
+    await eventually(lambda: house.link.inflight.total() == 0)
