@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
@@ -157,13 +157,14 @@ def of(answer: Mapping[str, Any], asked: bool = False) -> Catalog:
     return Catalog(engine, version, rows, f"{engine} {version}", asked, parsers)
 
 
-def limited(catalog: Catalog, groups: Iterable[frozenset[str]], label: str) -> Catalog:
-    """What a program's help names, with the types that the table knows of them."""
+def limited(catalog: Catalog, named: Iterable[Flag], label: str) -> Catalog:
+    """The flags that a program names, as the table knows them; what the program itself says is gone or outdated is that."""
     flags = []
-    for group in groups:
-        known = next((flag for spelling in sorted(group) if (flag := catalog.find(spelling)) is not None), None)
-        long = sorted(group, key=lambda name: (not name.startswith("--"), -len(name), name))
-        flags.append(known or Flag(long[0], aliases=tuple(long[1:])))
+    for flag in named:
+        known = next((found for spelling in sorted(flag.spellings) if (found := catalog.find(spelling)) is not None), flag)
+        if flag.deprecated:
+            known = replace(known, removed=flag.removed, deprecated=True, replacement=flag.replacement or known.replacement)
+        flags.append(known)
     return Catalog(catalog.engine, "", tuple(dict.fromkeys(flags)), label, asked=True)
 
 

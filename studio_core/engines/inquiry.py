@@ -10,7 +10,6 @@ import errno
 import hashlib
 import json
 import os
-import re
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -18,25 +17,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from studio_core.engines import catalog
-from studio_core.engines.catalog import Catalog
+from studio_core.engines import catalog, helptext
+from studio_core.engines.catalog import Catalog, Flag
 from studio_core.errors import BadRecipe
 from studio_core.paths import cache_dir
 
 HELP_S, PROBE_S = 20.0, 180.0
 NICE = 10
 PROBES = Path(__file__).parent / "probe"
-# A help line names its flags first: `-c,    --ctx-size N    size of the context`.
-_SPELLING = re.compile(r"--?[A-Za-z][\w.-]*")
-_SPELLINGS = re.compile(rf"\s*{_SPELLING.pattern}(?:,\s*{_SPELLING.pattern})*")
 # What a dynamic loader, an interpreter and a help text need, and no more.
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "CUDA_HOME")
-
-
-def spelled(text: str) -> tuple[frozenset[str], ...]:
-    """The flags that a help text names; each group means the same option."""
-    named = (_SPELLINGS.match(line) for line in text.splitlines())
-    return tuple(frozenset(_SPELLING.findall(match[0])) for match in named if match)
 
 
 # A binary.
@@ -53,7 +43,7 @@ def binary(path: Path, engine: str) -> Catalog:
 
 
 @lru_cache(maxsize=32)
-def _helped(path: str, mtime_ns: int, size: int) -> tuple[frozenset[str], ...]:
+def _helped(path: str, mtime_ns: int, size: int) -> tuple[Flag, ...]:
     hint = "check the file, or choose another binary"
     try:
         answer = _run([path, "--help"], HELP_S)
@@ -61,11 +51,11 @@ def _helped(path: str, mtime_ns: int, size: int) -> tuple[frozenset[str], ...]:
         raise _not_run(path, error, hint) from error
     except subprocess.TimeoutExpired as error:
         raise BadRecipe(f"{path} cannot be used", f"its --help takes longer than {HELP_S:.0f} s", hint) from error
-    groups = spelled(answer.stdout + "\n" + answer.stderr)
-    if not groups:
+    flags = helptext.flags(answer.stdout + "\n" + answer.stderr)
+    if not flags:
         first = next(iter(answer.stderr.strip().splitlines()), f"exit code {answer.returncode}")
         raise BadRecipe(f"{path} does not print its flags", first, "run it with --help to see what is wrong")
-    return groups
+    return flags
 
 
 def _not_run(path: str, error: OSError, hint: str) -> BadRecipe:

@@ -12,7 +12,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio_core.engines import adapter, catalog, container, inquiry, llamacpp_table, llamaserver, runtime, thinking, unheard
+from studio_core.engines import (
+    adapter,
+    catalog,
+    container,
+    helptext,
+    inquiry,
+    llamacpp_table,
+    llamaserver,
+    runtime,
+    thinking,
+    unheard,
+)
 from studio_core.engines.argument import Option, arguments, kept
 from studio_core.engines.catalog import Catalog
 from studio_core.engines.engine import Bench, Command, Probe, stand_in
@@ -139,7 +150,7 @@ def launcher(recipe: Recipe) -> Launcher:
     if importlib.util.find_spec("xllamacpp") is None:
         raise BadRecipe("no llama.cpp server found", "neither llama-server on PATH nor the package xllamacpp",
                         "install llama.cpp, or: pip install 'studio-tui[demo]'")
-    flags = catalog.limited(catalog.shipped("llamacpp"), map(frozenset, llamaserver.spellings()), RUNNER_LABEL)
+    flags = catalog.limited(catalog.shipped("llamacpp"), map(helptext.named, llamaserver.spellings()), RUNNER_LABEL)
     return Launcher((sys.executable, "-m", RUNNER), flags, RUNNER_LABEL, _import_path())
 
 

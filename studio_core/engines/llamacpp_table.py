@@ -1,7 +1,7 @@
 """What llama-server prints and publishes, as data.
 
 Milestones and signatures were seen in the output of xllamacpp 2026.10.11549 (llama.cpp b11549) with `--verbosity 4`,
-on 2026-11-24, or read in the source of b11434 (offload, multimodal, memory, architecture, template).
+on 2026-11-24 and 28 (tests/engines/recorded), or read in the source of b11434 (offload, multimodal, memory of GPUs).
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ FIXES = {
     "bad_value": remedy.bad_value,
     "gpu_memory": _SMALLER,
     "memory": _SMALLER,
+    "host_memory": _SMALLER,
     "bad_template": remedy.first(remedy.drop("--chat-template-file"), remedy.drop("--chat-template")),
 }
 # The first signature in this order that matches any line names the cause; so the specific come first.
@@ -48,7 +49,7 @@ SIGNATURES: tuple[Signature, ...] = tuple(
          r"couldn't bind HTTP server socket, hostname: (?P<host>\S+), port: (?P<port>\d+)"),
         ("bad_flag", False, "llama-server does not know {flag}", "remove it from extra_args, or update llama.cpp",
          r"error: invalid argument: (?P<flag>\S+)"),
-        ("bad_value", False, "llama-server refuses the value of a flag", "correct it in the recipe",
+        ("bad_value", False, "llama-server refuses the value of {flag}", "correct it in the recipe",
          r"error while handling argument \"(?P<flag>[^\"]+)\""),
         ("unknown_arch", False, "this llama.cpp does not know the architecture {arch}", "update llama.cpp",
          r"un(?:known|supported) model architecture: '(?P<arch>[^']+)'"),
@@ -60,13 +61,17 @@ SIGNATURES: tuple[Signature, ...] = tuple(
          r"failed to read key-value pairs|failed to read header|invalid magic|tensor '[^']+' not found"
          r"|data is not within the file bounds|wrong number of tensors; expected"
          r"|has invalid data|error loading model (?:hyperparameters|vocabulary)"),
+        # Before what any lack of memory also says.
+        ("host_memory", False, "there is too little memory for the model",
+         "lower max_model_len or max_num_seqs, or use a smaller quantization",
+         r"ggml_aligned_malloc: insufficient memory|failed to allocate CPU\S* buffer|std::bad_alloc|[Cc]annot allocate memory"),
         ("gpu_memory", False, "the GPU has too little free memory",
          "lower max_model_len, set n_gpu_layers lower, or cache_type_k and cache_type_v to q8_0",
          r"allocating [\d.]+ MiB on device \d+: cudaMalloc failed|failed to fit params to free device memory"
          r"|failed to allocate buffer for kv cache|failed to allocate compute (?:pp|tg) buffers"),
         ("memory", False, "there is too little memory for the model",
          "lower max_model_len or max_num_seqs, or use a smaller quantization",
-         r"failed to allocate (?:\S+ )?buffer|std::bad_alloc|[Cc]annot allocate memory"),
+         r"failed to allocate (?:\S+ )?buffer"),
         ("no_gpu", False, "this llama-server cannot use the GPU", "install a build for your GPU, or drop the device flags",
          r"no usable GPU found|ggml_cuda_init: failed to initialize CUDA|invalid device: \S+"),
         ("bad_template", False, "the chat template cannot be parsed", "correct chat_template or chat_template_file",

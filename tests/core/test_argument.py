@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from studio_core.engines import helptext
 from studio_core.engines.argument import arguments, expand, internal
 from studio_core.engines.catalog import Catalog, Flag, limited, shipped
 from studio_core.engines.problem import examine, insist, problem
@@ -171,10 +172,60 @@ def test_reading(line: str, values: dict[str, Any], words: list[str], unknown: l
 
 
 def test_a_program_that_tells_only_names_gets_types_from_the_table() -> None:
-    found = limited(shipped("llamacpp"), [frozenset({"-c", "--ctx-size"}), frozenset({"--brand-new", "-bn"})], "mine")
+    found = limited(shipped("llamacpp"), [helptext.named({"-c", "--ctx-size"}), helptext.named({"--brand-new", "-bn"})], "mine")
     assert [(flag.name, flag.kind) for flag in found.flags] == [("--ctx-size", "int"), ("--brand-new", "any")]
     assert found.asked and found.find("--port") is None
     assert [words for words in expand("brand_new", [1, 2], found)] == [("--brand-new", "1"), ("--brand-new", "2")]
+
+
+HELP = """\
+----- common params -----
+
+-c,    --ctx-size N                     size of the prompt context (default: 0)
+                                        (env: LLAMA_ARG_CTX_SIZE)
+--mmap, --no-mmap                       DEPRECATED in favor of `--load-mode`: whether to memory-map model. (if
+                                        mmap disabled, slower load but may reduce pageouts if not using mlock)
+-dio,  --direct-io, -ndio, --no-direct-io
+                                        DEPRECATED in favor of `--load-mode`: use DirectIO if available
+                                        (env: LLAMA_ARG_DIO)
+--lora-scaled FNAME:SCALE,...           path to LoRA adapter with user defined scaling
+--control-vector-layer-range START END
+                                        layer range to apply the control vector(s) to, start and end inclusive
+--draft, --draft-n, --draft-max N       the argument has been removed. use --spec-draft-n-max or
+                                        --spec-ngram-mod-n-max
+                                        (env: LLAMA_ARG_DRAFT_MAX)
+--spec-ngram-size-m N                   the argument has been removed. use the respective
+                                        --spec-ngram-*-size-m
+
+
+----- example-specific params -----
+
+--tags STRING                           set model tags, comma-separated (informational, not used for routing)
+"""
+
+
+def test_what_a_help_text_tells_of_flags() -> None:
+    """As llama-server b10434 prints it: a description that goes on with a flag's name names none."""
+    found = {flag.name: flag for flag in helptext.flags(HELP)}
+    assert list(found) == [
+        "--ctx-size", "--mmap", "--direct-io", "--lora-scaled", "--control-vector-layer-range", "--draft-max",
+        "--spec-ngram-size-m", "--tags",
+    ]
+    mmap, direct, draft, size = (found[name] for name in ("--mmap", "--direct-io", "--draft-max", "--spec-ngram-size-m"))
+    assert (mmap.kind, mmap.negations, mmap.deprecated, mmap.removed) == ("bool", ("--no-mmap",), True, False)
+    assert (direct.aliases, set(direct.negations), direct.replacement) == (("-dio",), {"-ndio", "--no-direct-io"}, "--load-mode")
+    assert found["--ctx-size"].aliases == ("-c",) and found["--control-vector-layer-range"].kind == "any"
+    assert set(draft.aliases) == {"--draft", "--draft-n"} and draft.removed
+    assert draft.replacement == "--spec-draft-n-max or --spec-ngram-mod-n-max"
+    assert size.replacement == "the respective --spec-ngram-*-size-m"
+
+
+def test_what_the_program_says_is_gone_is_refused_with_its_successor() -> None:
+    mine = limited(shipped("llamacpp"), helptext.flags(HELP), "mine")
+    [gone, old] = examine({"draft-max": 4, "no-mmap": True}, mine, {})
+    assert (gone.severe, gone.text, gone.hint) == (
+        True, "--draft-max is gone", "use --spec-draft-n-max or --spec-ngram-mod-n-max")
+    assert (old.severe, old.hint) == (False, "use --load-mode")
 
 
 @pytest.mark.parametrize("engine", [*ENGINES, "tabbyapi"])

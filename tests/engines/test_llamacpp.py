@@ -131,8 +131,8 @@ def test_a_model_cut_short(model: Path, tmp_path: Path, start: Start) -> None:
 
 @pytest.mark.parametrize(("arguments", "title"), [
     (("--nope",), "llama-server does not know --nope"),
-    (("--ctx-size", "many"), "llama-server refuses the value of a flag"),
-    (("--port",), "llama-server refuses the value of a flag"),
+    (("--ctx-size", "many"), "llama-server refuses the value of --ctx-size"),
+    (("--port",), "llama-server refuses the value of --port"),
 ])
 def test_a_flag_that_the_runner_refuses(
     model: Path, tmp_path: Path, start: Start, arguments: tuple[str, ...], title: str
