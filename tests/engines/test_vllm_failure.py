@@ -22,11 +22,11 @@ from tests.engines.vllm import hf_model as hf_model
 from tests.engines.vllm import vllm as vllm
 from tests.engines.vllm_case import Make, changed, half_weights, linked, no_weights, served
 from tests.engines.vllm_house import LOADING, NAME, begin, family, instance, over, shared, store, vllm_home
-from tests.engines.vllm_run import END_S
+from tests.engines.vllm_run import END_S, START_S, TEST_S
 from tests.house import House
 from tests.wait import wait_until
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(600), pytest.mark.usefixtures("hf_model")]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(TEST_S), pytest.mark.usefixtures("hf_model")]
 
 # What depends on the memory that is free.
 ANY: Any = mock.ANY
@@ -49,7 +49,7 @@ def take_the_port(home: House, model: Path, after: ExitStack) -> None:
 
 def kill_the_worker(home: House, model: Path, after: ExitStack) -> None:
     """As the kernel does when memory is short."""
-    wait_until(lambda: "VLLM::Worker" in family(instance(home)), 60.0, "a worker")
+    wait_until(lambda: "VLLM::Worker" in family(instance(home)), START_S, "a worker")
     os.kill(family(instance(home))["VLLM::Worker"][0], signal.SIGKILL)
 
 

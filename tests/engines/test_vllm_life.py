@@ -20,12 +20,13 @@ from studio_core.supervisor.shim_link import ShimLink
 from tests.engines.vllm import hf_model as hf_model
 from tests.engines.vllm import vllm as vllm
 from tests.engines.vllm_house import LOADING, NAME, answer, begin, family, instance, over, ready, store, traceless, vllm_home
+from tests.engines.vllm_run import END_S, START_S, TEST_S
 from tests.engines.vllm_traffic import CAPITAL, TOOL, WEATHER
 from tests.house import House
 from tests.instance import living
 from tests.wait import wait_until
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(600), pytest.mark.usefixtures("hf_model")]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(TEST_S), pytest.mark.usefixtures("hf_model")]
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,7 @@ def test_a_worker_that_is_killed_is_a_failure_although_vllm_exits_with_0(home: H
     one = ready(home)
     with traceless(home, one) as members:
         os.kill(members["VLLM::Worker"][0], signal.SIGKILL)
-        wait_until(lambda: instance(home).state == "failed", 30.0, "it has failed")
+        wait_until(lambda: instance(home).state == "failed", END_S, "it has failed")
     after = instance(home)
     assert after.exit == wire.Exit(code=0)
     assert after.failure is not None and "exit code 0" not in after.failure.title, after.failure
@@ -149,8 +150,8 @@ def test_a_start_outlives_the_controller_and_a_stop_ends_every_process(home: Hou
     launch = begin(home, LOADING)
     before = instance(home)
     killed = home.kill_controller()
-    wait_until(lambda: home.status().controller.pid != killed, what="the next controller")
-    one = wait_until(lambda: found if (found := instance(home)).state == "ready" else None, 120.0, "ready")
+    wait_until(lambda: home.status().controller.pid != killed, END_S, "the next controller")
+    one = wait_until(lambda: found if (found := instance(home)).state == "ready" else None, START_S, "ready")
     assert one is not None and one.launch_id == launch.id
     assert (one.engine_pid, one.shim_pid) == (before.engine_pid, before.shim_pid)
     with traceless(home, one):
@@ -176,4 +177,4 @@ def test_sigkill_of_the_engine_core_while_it_loads(home: House) -> None:
     members = family(instance(home))
     os.kill(members["VLLM::EngineCor"][0], signal.SIGKILL)
     assert over(home, launch).state == "failed"
-    wait_until(lambda: not living(list(members.values())), 30.0, "its processes end")
+    wait_until(lambda: not living(list(members.values())), END_S, "its processes end")

@@ -53,7 +53,7 @@ def store(home: House, model: Path | None = None, **fields: Any) -> None:
 def begin(home: House, until: str = "") -> wire.Launch:
     """Launch it; returns when there is an engine, or when that has said these words."""
     launch = home.client.launch(NAME)
-    wait_until(lambda: started(home, launch.id), 60.0, "an engine process")
+    wait_until(lambda: started(home, launch.id), END_S, "an engine process")
     if until:
         wait_until(lambda: started(home, launch.id) and until in output(home), START_S, until)
     return home.client.launch_state(launch.id)

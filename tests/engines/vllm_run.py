@@ -18,7 +18,11 @@ from tests.engines import vllm_environment
 from tests.wait import wait_until
 
 READY = "Application startup complete."
-START_S, END_S = 240.0, 40.0
+# A start takes 35 s on two idle cores, ten times that beside other work; waiting longer costs nothing where it comes.
+START_S, END_S = 900.0, 120.0
+TEST_S = 2 * (START_S + END_S)
+# What a signal has not ended by then, it does not end.
+SIGNAL_S = 40.0
 # No message home, nothing from a hub, and memory that a small machine has.
 ENVIRONMENT = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
 
@@ -68,13 +72,13 @@ class Run:
         wait_until(there, timeout, words)
 
     def end(self, number: int, group: bool = False) -> None:
-        """Send a signal and wait for the front process, END_S at most: a vLLM that loads may not end."""
+        """Send a signal and wait for the front process, SIGNAL_S at most: a vLLM that loads may not end."""
         if group:
             os.killpg(self.process.pid, number)
         else:
             self.process.send_signal(number)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(END_S)
+            self.process.wait(SIGNAL_S)
 
     def family(self) -> list[psutil.Process]:
         """Every living process of the session."""
