@@ -26,6 +26,23 @@ def test_the_real_one_does_what_is_recorded(tmp_path: Path) -> None:
     assert observed(record_tabby.command(), tmp_path) == {key: value for key, value in contract().items() if key not in HEAD}
 
 
+@pytest.mark.engines
+@pytest.mark.skipif(record_tabby.VARIABLE not in os.environ, reason=f"opt-in: {record_tabby.VARIABLE} names no checkout")
+def test_the_real_one_without_its_inference_packages_is_told_what_it_lacks(state_dir: Path) -> None:
+    """Through a whole Studio, which does not let it start without them."""
+    python, main = record_tabby.command()
+    model = state_dir / "models" / "tiny"
+    model.mkdir(parents=True)
+    (model / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
+    with house(state_dir) as home:
+        home.client.put_recipe({
+            "id": "tabby", "backend": "tabbyapi", "model_path": str(model), "binary": str(Path(main).parent), "python_path": python,
+        })
+        failure = home.client.launch("tabby", wait=True).failure
+    assert failure is not None and "torch or exllamav3 is missing" in failure.title, failure
+    assert "start.sh" in failure.hint and failure.evidence
+
+
 def test_the_stand_in_does_what_the_real_one_was_recorded_to_do(tmp_path: Path) -> None:
     """Of the paths it has some; of those it answers as the real one did."""
     real, ours = contract(), observed((sys.executable, str(STAND_IN)), tmp_path)
