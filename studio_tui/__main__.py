@@ -19,16 +19,17 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("--url", default="", help="address of a remote Studio")
     parser.add_argument("--data-dir", default="", help="state directory")
     parser.add_argument("--read-only", action="store_true", help="only look")
+    parser.add_argument("--file", default="", metavar="PATH", help="open the logs with this file")
     options = parser.parse_args(args)
     try:
         given = {name: value for name in ("url", "data_dir", "read_only") if (value := getattr(options, name))}
-        return run(settings.load(given), options.recipe)
+        return run(settings.load(given), options.recipe, options.file)
     except StudioError as error:
         print(f"error: {error.line()}", file=sys.stderr)
         return 1
 
 
-def run(found: settings.Settings, recipe: str = "") -> int:
+def run(found: settings.Settings, recipe: str = "", file: str = "") -> int:
     """The app on these settings.
 
     Raises:
@@ -42,12 +43,13 @@ def run(found: settings.Settings, recipe: str = "") -> int:
     gc.disable()
     from studio_tui import first
 
-    with first.painted(found, "recipes" if recipe else first.room(found)) as seen:
+    start = "logs" if file else "recipes" if recipe else ""
+    with first.painted(found, start or first.room(found)) as seen:
         from studio_tui import keymap, terminal
         from studio_tui.app import StudioApp
         from studio_tui.bridge import Bridge
 
-        app = StudioApp(Bridge(found), keymap.own(found.state_dir), "recipes" if recipe else "", recipe, seen)
+        app = StudioApp(Bridge(found), keymap.own(found.state_dir), start, recipe, seen, file)
         terminal.suit(app)
         terminal.watch()
         app.run(mouse=found.mouse)

@@ -59,7 +59,7 @@ class StudioApp(App[None]):
 
     def __init__(
         self, bridge: Bridge, own_keys: dict[str, str] | None = None, start: str = "", recipe: str = "",
-        seen: View | None = None,
+        seen: View | None = None, file: str = "",
     ) -> None:
         super().__init__(driver_class=terminal.taken_over() if seen is not None else None)
         self.bridge = bridge
@@ -67,7 +67,7 @@ class StudioApp(App[None]):
         self._era = 0
         self._keys = {**keymap.standard(), **(own_keys or {})}
         self._memory = memory.Memory(bridge.settings.state_dir / memory.NAME)
-        self._start, self._recipe = start or self._remembered_room, recipe
+        self._start, self._recipe, self._file = start or self._remembered_room, recipe, file
         self._filters_of_ours: list[LineFilter] = [glyph.Plain()] if glyph.is_ascii(bridge.settings.glyphs) else []
         self.notices: deque[notice.Notice] = deque(maxlen=NOTICES)
         self._view = seen or View()
@@ -173,6 +173,9 @@ class StudioApp(App[None]):
         self._changed = False
         self._view = replace(self._view, now=time.monotonic())
         place.view = self._view
+        if self._file and hasattr(place, "open_file"):
+            place.open_file(self._file)
+            self._file = ""
         if self._recipe and self._view.recipes is not None and hasattr(place, "select"):
             place.select(self._recipe)
             self._recipe = ""

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from textual.message import Message
 
 from studio_core import daemon, wire
@@ -17,6 +16,7 @@ from studio_core.errors import Daemonless, StudioError
 from studio_core.paths import Places
 from studio_core.settings import Settings
 from studio_core.text import line
+from studio_core.wire.parse import convert
 from studio_tui import message
 from studio_tui.boundary import safe
 from studio_tui.view import Link
@@ -70,13 +70,13 @@ class Listener:
 
     def _take(self, kind: str, data: Any) -> None:
         if kind == "status":
-            status = safe(msgspec.convert(data, wire.Status))
+            status = safe(convert(data, wire.Status))
             self._post(message.StatusCame(status))
             self._notice(status)
         elif kind == "gpu":
-            self._post(message.GpusCame(safe(msgspec.convert(data, wire.Gpus))))
+            self._post(message.GpusCame(safe(convert(data, wire.Gpus))))
         elif kind == "metrics":
-            self._post(message.MetricsCame(safe(msgspec.convert(data, wire.Metrics))))
+            self._post(message.MetricsCame(safe(convert(data, wire.Metrics))))
         elif kind == "recipe":
             self._recipes()
 

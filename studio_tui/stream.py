@@ -7,13 +7,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-import msgspec
-
 from studio_core import wire
 from studio_core.client import Client, Stream
 from studio_core.errors import StudioError
 from studio_core.logs.spool import Spool
 from studio_core.text import Sanitiser
+from studio_core.wire.parse import convert
 from studio_tui.boundary import safe, safe_error
 
 RETRY_S = 0.25
@@ -179,7 +178,7 @@ class Answer:
         elif event.event == "usage":
             self.usage = {name: value for name, value in data.items() if isinstance(value, int)}
         elif event.event == "done":
-            self.stored = safe(msgspec.convert(data, wire.ChatMessage))
+            self.stored = safe(convert(data, wire.ChatMessage))
         elif event.event == "error":
             title, detail, hint = (str(data.get(name, "")) for name in ("title", "detail", "hint"))
             self.problem = safe_error(StudioError(title, detail.removeprefix(title).removeprefix(": "), hint))

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from studio_core.bench.figure import Row
+from studio_core.bench.glass import Glass
 from studio_core.bench.launch import scripted
 from studio_core.bench.premises import Premises, premises
-from studio_core.bench.screen import latencies, p95, processor
+from studio_core.bench.screen import p95, processor
 from studio_core.bench.terminal import Terminal
 
 PACE_S, SECONDS = 1 / 50, 20.0
@@ -27,10 +28,11 @@ def measure() -> list[Row]:
         home.launch("scripted")
         _fill(home)
         with Terminal([sys.executable, "-m", "studio_core"], {**os.environ, **home.names}) as terminal:
-            terminal.wait_for("ready", 30)
+            glass = Glass(terminal)
+            glass.until("ready", 60)
             terminal.send("4")
-            terminal.wait_for("to scripted", 30)
-            return [*_streamed(terminal), *_long(terminal)]
+            glass.until("to scripted", 30)
+            return [*_streamed(terminal, glass), *_long(terminal, glass)]
 
 
 def _fill(home: Premises) -> None:
@@ -42,24 +44,24 @@ def _fill(home: Premises) -> None:
         store.executemany("INSERT INTO chat_messages (id, session_id, role, content, model) VALUES (?, ?, ?, ?, ?)", rows)
 
 
-def _streamed(terminal: Terminal) -> Iterator[Row]:
+def _streamed(terminal: Terminal, glass: Glass) -> Iterator[Row]:
     terminal.send("tell me\r")
-    terminal.wait_for("answering", 30)
+    glass.until("answering", 60)
     time.sleep(2)
     used, began = processor(terminal.pid), time.monotonic()
+    sent = terminal.received
     time.sleep(SECONDS)
-    cpu = (processor(terminal.pid) - used) / (time.monotonic() - began) * 100
-    yield Row("chat: processor at 50 tokens/s", cpu, "% of a core", 15.0)
-    start = terminal.received
+    lasted = time.monotonic() - began
+    cpu, rate = (processor(terminal.pid) - used) / lasted * 100, (terminal.received - sent) / lasted
+    yield Row("chat: processor at 50 tokens/s", cpu, "% of a core", 15.0, f"{rate / 1000:.1f} kB/s")
     terminal.send(ESCAPE)
-    terminal.wait_for("stopped", 30, start)
+    glass.until("stopped", 60)
 
 
-def _long(terminal: Terminal) -> Iterator[Row]:
+def _long(terminal: Terminal, glass: Glass) -> Iterator[Row]:
     terminal.send(ESCAPE)
-    time.sleep(0.5)
-    start = terminal.received
+    time.sleep(1)
     terminal.send("]")
-    terminal.wait_for("10 000 messages", 60, start)
-    found = latencies(terminal, [(PAGE_UP, "scrolled up"), (END, "9999")] * 30)
+    glass.until("10 000 messages", 60)
+    found = [glass.latency(*press) for press in [(PAGE_UP, "scrolled up"), (END, "10 000 messages \u2500\u256f")] * 30]
     yield Row(f"chat: key to frame in {MESSAGES} messages, p95", p95(found), "ms", 100.0)

@@ -1,20 +1,29 @@
-"""`studio logs NAME [-f] [--grep TEXT]`: the newest log of a recipe or instance, or of a daemon."""
+"""`studio logs NAME [-f] [--grep TEXT]`: the newest log of a recipe or instance, or of a daemon; `--file PATH`: any file."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import os
+import sys
 import time
+from itertools import islice
+from pathlib import Path
 
 from studio_core import daemon
 from studio_core.cli.table import as_json, size, table
 from studio_core.client import Client
 from studio_core.errors import BadInput, Daemonless, NotFound
+from studio_core.logs.chain import Chain
+from studio_core.logs.needle import Needle, Want
+from studio_core.logs.sieve import Sieve
 from studio_core.settings import Settings
 from studio_core.text import Sanitiser, clean
 
 # A controller that dies is brought back within seconds; one that was sent down stays away.
 AWAY_S, PAUSE_S = 10.0, 0.2
+# Beyond every place in a log.
+LAST = 1 << 62
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,9 +32,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grep", metavar="TEXT", help="only lines with this text")
     parser.add_argument("-n", "--lines", type=int, default=200, help="this many of the last lines")
     parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--file", metavar="PATH", help="open any file of this machine in the app; in a script its last lines")
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
+    if options.file is not None:
+        return _file(options, settings)
     client = daemon.ensure(settings)
     if options.name is None:
         found = client.logs()
@@ -43,6 +55,23 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             print(clean(line))
     if options.follow:
         follow(client, log_id, page.size, options.grep)
+    return 0
+
+
+def _file(options: argparse.Namespace, settings: Settings) -> int:
+    """Raises NotFound, or Unavailable without the app."""
+    path = Path(options.file).expanduser().absolute()
+    if not (path.is_file() and os.access(path, os.R_OK)):
+        raise NotFound(f"no file {path} that can be read", "", "give the path of a file on this machine")
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        from studio_core.cli.app import app
+
+        return app(settings, file=str(path))
+    chain = Chain([str(path)])
+    wanted = [Want(options.grep, exact=True)] if options.grep else []
+    places = (at for at in Sieve(chain, Needle(wanted)).back(LAST) if at is not None)
+    for place in reversed(list(islice(places, max(0, options.lines)))):
+        print(clean(chain.lines_after(place, 1)[0][1].decode("utf-8", "replace")))
     return 0
 
 

@@ -18,6 +18,7 @@ from studio_core import wire
 from studio_core.errors import BadSetting, Daemonless, Denied, StudioError, by_code
 from studio_core.paths import connect, peer_uid
 from studio_core.routes import READ_ONLY_HEADER
+from studio_core.wire.parse import decode
 
 T = TypeVar("T")
 TIMEOUT_S = 30.0
@@ -153,7 +154,7 @@ class Connection:
         finally:
             connection.close()
         try:
-            found: T = msgspec.json.decode(data, type=kind) if data else None  # type: ignore[assignment]
+            found: T = decode(data, kind) if data else None  # type: ignore[assignment]
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StudioError(f"the answer of {path} cannot be read", str(error), "is a Studio of this version there?") from error
         return found
@@ -186,6 +187,6 @@ def told(problem: wire.Problem) -> StudioError:
 
 def _error(status: int, data: bytes) -> StudioError:
     try:
-        return told(msgspec.json.decode(data, type=wire.Problem))
+        return told(decode(data, wire.Problem))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return StudioError(f"Studio answered {status}", data[:300].decode("utf-8", "replace"))

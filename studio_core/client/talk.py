@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import msgspec
-
 from studio_core import wire
 from studio_core.client.connection import Connection, Stream
+from studio_core.wire.parse import convert
 
 
 class TalkCalls(Connection):
@@ -35,7 +34,8 @@ class TalkCalls(Connection):
 
     def new_chat(self, model: str | None = None, title: str = "New Chat") -> wire.ChatSession:
         answer: dict[str, Any] = self._send("POST", "/chats", dict[str, Any], {"model": model, "title": title})
-        return msgspec.convert(answer.get("session", answer), wire.ChatSession)
+        session: wire.ChatSession = convert(answer.get("session", answer), wire.ChatSession)
+        return session
 
     def chat(self, chat_id: str) -> wire.Chat:
         return self._get(f"/chats/{quote(chat_id, safe='')}", wire.Chat)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
@@ -139,6 +140,18 @@ class Chat(Place):
 
     def action_write(self) -> None:
         self.set_focus(self._prompt)
+
+    # What is remembered: what was begun to be written, in each chat.
+
+    def extra(self) -> dict[str, Any]:
+        return {"drafts": {name: text for name, text in self._drafts.items() if text}, "thoughts": self._messages.thoughts}
+
+    def recalled(self, kept: dict[str, Any]) -> None:
+        drafts = kept.get("drafts")
+        if isinstance(drafts, dict):
+            found = {name: text for name, text in drafts.items() if isinstance(name, str) and isinstance(text, str)}
+            self._drafts = {**found, **self._drafts}
+        self._messages.thoughts = kept.get("thoughts") is True
 
     # One turn.
 

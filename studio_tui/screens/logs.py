@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ from textual.widgets import Input
 
 from studio_core import wire
 from studio_core.errors import NotFound
-from studio_core.logs.chain import Chain
+from studio_core.logs.chain import Chain, segments
 from studio_core.logs.needle import LEVELS, Want
 from studio_core.text import line
-from studio_tui import status, unit
+from studio_tui import start, unit
 from studio_tui.hunt import Hunt
 from studio_tui.keymap import bindings
 from studio_tui.message import Copy, Failed, LogsCame, Said, SeekCame, TailBegan
@@ -26,11 +27,9 @@ from studio_tui.stream import Tail
 from studio_tui.view import View
 from studio_tui.widgets.log_view import LogView
 from studio_tui.widgets.panel import Panel
-from studio_tui.widgets.table import Cell, Column, Row, Table
+from studio_tui.widgets.table import Column, Table
 
 COLUMNS = (Column("LOG", 12, flex=1), Column("SIZE", 8, right=True), Column("", 1))
-# Earlier starts of the same recipe that stand above the one that is open.
-STARTS = 8
 ASKS = {
     "find": "find", "filter": "only lines with this", "save": "write to this new file", "file": "open this file",
 }
@@ -47,7 +46,7 @@ class Logs(Place):
         self._input = Input(id="words", compact=True)
         self._input.cursor_blink = False
         self._files: tuple[wire.LogFile, ...] = ()
-        self._open_id, self._foreign = "", ""
+        self._open_id, self._foreign, self._wanted = "", "", ""
         self._starts: list[wire.LogFile] = []
         self._tail: Tail | None = None
         self._asks = ""
@@ -75,6 +74,31 @@ class Logs(Place):
             self._alive = alive
             self.bridge.logs(self)
 
+    # What is remembered: how lines are shown and which ones, and the log that was open.
+
+    def extra(self) -> dict[str, Any]:
+        wanted = self._hunt.filter
+        return {"looks": asdict(self._log.looks), "filter": wanted._asdict() if wanted else None, "open": self._open_id}
+
+    def recalled(self, kept: dict[str, Any]) -> None:
+        looks, wanted = kept.get("looks"), kept.get("filter")
+        if isinstance(looks, dict):
+            for name, value in asdict(self._log.looks).items():
+                if type(looks.get(name)) is type(value):
+                    setattr(self._log.looks, name, looks[name])
+            self._log.looks.level %= len(LEVELS)
+        if isinstance(wanted, dict) and isinstance(wanted.get("text"), str):
+            want = Want(wanted["text"], wanted.get("regex") is True, wanted.get("exact") is True)
+            self._hunt.filter = None if want.problem() else want
+        self._wanted = str(kept.get("open", ""))
+
+    def back(self) -> bool:
+        deeper = self._input.display or self._hunt.search or self._hunt.filter or self._log.looks.level
+        if deeper or (self.has_class("-opened") and not self.has_class("-wide")):
+            self.action_back()
+            return True
+        return False
+
     async def tick(self) -> None:
         if self._open_id or self._foreign:
             self._log.look()
@@ -94,9 +118,11 @@ class Logs(Place):
 
     def on_logs_came(self, news: LogsCame) -> None:
         self._files = news.logs
-        self._table.fill([row(one) for one in news.logs])
+        self._table.fill([start.row(one) for one in news.logs])
         if not self._open_id and not self._foreign and news.logs:
-            self.open(next((one.id for one in news.logs if one.recipe_id), news.logs[0].id))
+            ids = [one.id for one in news.logs]
+            first = next((one.id for one in news.logs if one.recipe_id), ids[0])
+            self.open(self._wanted if self._wanted in ids else first)
         elif self._open_id:
             self._restarted()
 
@@ -123,10 +149,10 @@ class Logs(Place):
         self._close()
         self._open_id, self._foreign = log_id, ""
         self._table.select(log_id)
-        self._starts = self._chain_of(log_id)
+        self._starts = start.chain(self._files, log_id)
         paths = [path for one in self._starts if (path := self.bridge.log_path(one.id))]
         if paths and self.bridge.log_path(log_id):
-            self._read(paths, [label(one) for one in self._starts])
+            self._read(paths, [start.label(one) for one in self._starts])
         else:
             self._log.load(Chain([]), "reading")
             self._tail = self.bridge.tail(self, log_id)
@@ -137,7 +163,7 @@ class Logs(Place):
     def open_file(self, path: str) -> None:
         """Any file of this machine."""
         found = Path(path).expanduser().absolute()
-        if not found.is_file() or not os.access(found, os.R_OK):
+        if not (found.is_file() or segments(str(found))) or not os.access(found, os.R_OK):
             self.post_message(Failed(NotFound(f"no file {found} that can be read", "", "give the path of a file on this machine")))
             return
         self._close()
@@ -147,26 +173,16 @@ class Logs(Place):
         self.add_class("-opened")
         self.set_focus(self._log)
 
-    def _chain_of(self, log_id: str) -> list[wire.LogFile]:
-        """Starts of one recipe up to this one, in the order of time."""
-        mine = next((one for one in self._files if one.id == log_id), wire.LogFile(id=log_id))
-        same = [one for one in self._files if one.recipe_id == mine.recipe_id and one.created_at < mine.created_at]
-        earlier = sorted(same, key=lambda one: one.created_at)[-STARTS:] if mine.recipe_id else []
-        return [*earlier, mine]
-
     def _read(self, paths: list[str], labels: list[str]) -> None:
         self._log.load(Chain(paths), "this log is empty", dict(enumerate(labels)))
         self._hunt.open(paths)
 
     def _restarted(self) -> None:
         """The newest start of a recipe is open, and there is a newer one: it goes on below."""
-        mine = self._starts[-1] if self._starts else None
-        if mine is None or not mine.recipe_id or self._tail is not None:
-            return
-        newer = [one for one in self._files if one.recipe_id == mine.recipe_id and one.created_at > mine.created_at]
-        if newer and mine.id == self._open_id and mine.created_at:
+        newer = start.newer(self._files, self._starts[-1]) if self._starts and self._tail is None else None
+        if newer is not None:
             following, top = self._log.follow, self._log.page[0] if self._log.page else None
-            self.open(max(newer, key=lambda one: one.created_at).id)
+            self.open(newer.id)
             if not following and top is not None:
                 self._log.go(top.place, top.number)
 
@@ -180,7 +196,7 @@ class Logs(Place):
         if news.tail is not self._tail:
             return
         mine = next((one for one in self._files if one.id == self._open_id), None)
-        self._read([str(news.tail.spool.path)], [label(mine)] if mine else [])
+        self._read([str(news.tail.spool.path)], [start.label(mine)] if mine else [])
         self._widen()
         self._titles()
 
@@ -219,10 +235,10 @@ class Logs(Place):
         part = f" ({100 - round(100 * hunt.left)} %)" if hunt.left else ""
         if hunt.search:
             here = f"{unit.count(hunt.number)} of " if hunt.number else ""
-            facts.append(f"{spelled(hunt.search)}: {here}{unit.count(hunt.found)}{part}" if hunt.found else
-                         f"{spelled(hunt.search)}: {'searching' + part if hunt.left or not hunt.searched else 'no match'}")
+            facts.append(f"{start.spelled(hunt.search)}: {here}{unit.count(hunt.found)}{part}" if hunt.found else
+                         f"{start.spelled(hunt.search)}: {'searching' + part if hunt.left or not hunt.searched else 'no match'}")
         if hunt.filter or looks.level:
-            wanted = [f"with {spelled(hunt.filter)}"] if hunt.filter else []
+            wanted = [f"with {start.spelled(hunt.filter)}"] if hunt.filter else []
             level = [f"{LEVELS[looks.level]}{' and worse' if looks.level < len(LEVELS) - 1 else 's'}"] if looks.level else []
             facts.append(f"only lines {' '.join((*wanted, *level))}: {unit.count(hunt.passed)}{part}")
         facts += [word for holds, word in ((looks.wrapped, "wrapped"), (not looks.times, "no times")) if holds]
@@ -376,25 +392,3 @@ class Logs(Place):
         if count:
             self.post_message(Copy(text, f"{count} line{'s' * (count > 1)}"))
 
-
-def row(one: wire.LogFile) -> Row:
-    return Row(one.id, (
-        Cell(one.name or one.id), Cell(unit.size(one.size), status.QUIET),
-        Cell("\u25cf" if one.live else "\u25cb", status.GOOD if one.live else status.QUIET),
-    ))
-
-
-def label(one: wire.LogFile) -> str:
-    """What stands above the lines of one start; nothing for a daemon."""
-    if not one.recipe_id:
-        return ""
-    try:
-        at = datetime.fromisoformat(one.created_at).astimezone().strftime("%d %b %Y %H:%M:%S")
-    except ValueError:
-        at = ""
-    return line(" \u00b7 ".join(part for part in (f"started {at}".strip(), one.backend or "", one.id) if part))
-
-
-def spelled(want: Want) -> str:
-    text = line(want.text)
-    return f"/{text}/" if want.regex else repr(text)

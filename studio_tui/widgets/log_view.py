@@ -24,6 +24,8 @@ FETCH = 64
 KEEP = 1_000
 # What is looked at per tick to count lines that nobody sees; beyond, they are estimated.
 COUNT_BYTES = 1 << 20
+# More than this between two looks is a flood.
+FLOOD_BYTES = 256 * 1024
 TONES = {"error": "bad", "warning": "busy", "debug": "note"}
 RULE = "\u2500"
 
@@ -69,6 +71,8 @@ class LogView(Reel):
         self._spans: Mapping[str, Sequence[tuple[int, int]]] = {}
         self._here = -1
         self._seen = 0
+        self._tones: dict[str, Style] = {}
+        self._flooded = self._rests = False
 
     # Data down.
 
@@ -86,13 +90,18 @@ class LogView(Reel):
         self._left = 0
         self._page = []
         self._ends = None
+        self._flooded = False
         self.look()
         self.refresh()
 
     def look(self) -> None:
-        """See what was written meanwhile."""
+        """See what was written meanwhile. What nobody could read is shown half as often."""
+        self._rests = not self._rests and self._flooded
+        if self._rests:
+            return
         runs = self.chain.runs()
         ends = [(run.begin, run.end) for run in runs]
+        self._flooded = bool(self.follow and self._ends and ends and ends[-1][1] - self._ends[-1][1] > FLOOD_BYTES)
         if ends == self._ends:
             return
         self._runs, self._ends = runs, ends
@@ -127,7 +136,7 @@ class LogView(Reel):
 
     def filtered(self, window: Window | None) -> None:
         """Only these lines, or all."""
-        self.window, self._ends = window, None
+        self.window, self._ends, self._flooded = window, None, False
         self.look()
 
     def search(self, want: Want | None) -> None:
@@ -246,7 +255,7 @@ class LogView(Reel):
         text = self._text(data)
         level = level_of(data[:200])
         tone = TONES.get(LEVELS[level], "") if level is not None else ""
-        strip = Strip(self._segments(text, place == self._here, self._tone(tone) if tone else self.rich_style))
+        strip = Strip(self._segments(text, place == self._here, self._tone(tone) if tone else self._style("")))
         if not self.looks.wrapped or strip.cell_length <= self.width:
             return [strip]
         cuts, total = [], 0
@@ -260,7 +269,7 @@ class LogView(Reel):
         spans = [] if want is None else self._spans.get(text, ()) if want.regex else want.spans(text)
         if not spans:
             return [Segment(text, style)]
-        match = self.get_component_rich_style("log-view--here" if here else "log-view--match")
+        match = self._tone("here" if here else "match")
         found, at = [], 0
         for start, end in spans:
             found += [Segment(text[at:start], style), Segment(text[start:end], match)]
@@ -268,12 +277,14 @@ class LogView(Reel):
         return [piece for piece in (*found, Segment(text[at:], style)) if piece.text]
 
     def _tone(self, name: str) -> Style:
-        return self.get_component_rich_style(f"log-view--{name}")
+        kept = self._tones.get(name)
+        if kept is None:
+            kept = self._tones[name] = self.get_component_rich_style(f"log-view--{name}")
+        return kept
 
-    def on_resize(self, _: object) -> None:
+    def resized(self) -> None:
         self._rows.clear()
-        self.rebuild()
-        self.refresh()
+        self._tones.clear()
 
     # Copying.
 

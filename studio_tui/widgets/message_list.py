@@ -140,14 +140,14 @@ class MessageList(Reel):
 
     @cached_property
     def _look(self) -> dict[str, Style]:
-        found = {"base": self.rich_style}
+        base = self.rich_style
+        found = {"base": base}
         for name in prose.STYLES:
             style = self.get_component_rich_style(f"message-list--{name}")
-            found[name] = style if name in ("block", "code") else style.without_color + Style(color=style.color)
+            found[name] = style if name in ("block", "code") else base + style.without_color + Style(color=style.color)
         return found
 
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
+    def resized(self) -> None:
         self.__dict__.pop("_look", None)
         self._kept.clear()
 

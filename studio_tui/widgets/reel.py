@@ -14,7 +14,7 @@ from typing import NamedTuple
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.selection import Selection
 from textual.strip import Strip
@@ -58,6 +58,9 @@ class Reel(Widget, can_focus=True):
         self._place, self._skip, self._left = 0, 0, 0
         self._page: list[Row] = []
         self._bar = -1
+        # Asking Textual for size and styles costs a millisecond, and every row would ask.
+        self._extent = Size(0, 0)
+        self._kept_styles: dict[str, Style] = {}
 
     # What subclasses give.
 
@@ -78,7 +81,7 @@ class Reel(Widget, can_focus=True):
     @property
     def width(self) -> int:
         """Cells for text: the last column is the bar."""
-        return max(1, self.size.width - 1)
+        return max(1, self._extent.width - 1)
 
     @property
     def page(self) -> Sequence[Row]:
@@ -96,18 +99,18 @@ class Reel(Widget, can_focus=True):
 
     def rebuild(self) -> None:
         """Find the page anew and repaint the rows that changed."""
-        height = self.size.height
+        height = self._extent.height
         if height < 1:
             return
         page = self._bottom(height) if self.follow else self._from_anchor(height)
         old, self._page = self._page, page
         for y in range(height):
             if old[y:y + 1] != page[y:y + 1] or not page:
-                self.refresh(Region(0, y, self.size.width, 1))
+                self.refresh(Region(0, y, self._extent.width, 1))
         bar = self._thumb(height)
         if bar != self._bar:
             self._bar = bar
-            self.refresh(Region(self.size.width - 1, 0, 1, height))
+            self.refresh(Region(self.width, 0, 1, height))
 
     def _from_anchor(self, height: int) -> list[Row]:
         page = list(islice(self._down(self._place, self._skip), height))
@@ -149,8 +152,8 @@ class Reel(Widget, can_focus=True):
                 return
             self.go(above[-1].place, above[-1].number)
         elif not self.follow:
-            below = list(islice(self._down(top.place, top.number), rows + self.size.height + 1))
-            if len(below) <= rows + self.size.height:
+            below = list(islice(self._down(top.place, top.number), rows + self._extent.height + 1))
+            if len(below) <= rows + self._extent.height:
                 self.to_end()
             else:
                 self.go(below[rows].place, below[rows].number)
@@ -163,7 +166,7 @@ class Reel(Widget, can_focus=True):
 
     def centre(self, place: int) -> None:
         """Show a block in the middle."""
-        above = list(islice(self._up(place, 0), self.size.height // 2))
+        above = list(islice(self._up(place, 0), self._extent.height // 2))
         top = above[-1] if above else Row(place, 0, Strip.blank(0))
         self.go(top.place, top.number)
 
@@ -183,8 +186,19 @@ class Reel(Widget, can_focus=True):
     # Drawing.
 
     def on_resize(self, _: events.Resize) -> None:
+        self._extent = self.size
+        self.resized()
         self.rebuild()
         self.refresh()
+
+    def resized(self) -> None:
+        """What was drawn for another width is of no use."""
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._kept_styles.clear()
+        self.resized()
+        self.rebuild()
 
     def _thumb(self, height: int) -> int:
         """The row of the bar's thumb."""
@@ -195,7 +209,7 @@ class Reel(Widget, can_focus=True):
         return round(min(1.0, self.share(self._page[0].place)) * (height - 1))
 
     def render_line(self, y: int) -> Strip:
-        base = self.rich_style
+        base = self._style("")
         if y < len(self._page):
             strip = self._page[y].strip.crop(self._left, self._left + self.width).adjust_cell_length(self.width, base)
         else:
@@ -203,12 +217,15 @@ class Reel(Widget, can_focus=True):
             strip = Strip([Segment(note, base + self._style("reel--note"))]).adjust_cell_length(self.width, base)
         strip = self._selected(strip, y).apply_offsets(self._left, y)
         bar = THUMB if self._page and y == self._bar else TRACK
-        return Strip([*strip, Segment(bar, base + self._style("reel--thumb"))], self.size.width)
+        return Strip([*strip, Segment(bar, base + self._style("reel--thumb"))], self._extent.width)
 
     def _style(self, name: str) -> Style:
-        """A component's colours without a background of its own, where it has none."""
-        style = self.get_component_rich_style(name)
-        return Style(color=style.color, bold=style.bold)
+        """A component's colour without its background; the widget's own style for an empty name."""
+        kept = self._kept_styles.get(name)
+        if kept is None:
+            style = self.get_component_rich_style(name) if name else self.rich_style
+            kept = self._kept_styles[name] = Style(color=style.color, bold=style.bold) if name else style
+        return kept
 
     # Selecting with the mouse.
 
@@ -245,10 +262,10 @@ class Reel(Widget, can_focus=True):
         self.move(1)
 
     def action_page_up(self) -> None:
-        self.move(1 - self.size.height)
+        self.move(1 - self._extent.height)
 
     def action_page_down(self) -> None:
-        self.move(self.size.height - 1)
+        self.move(self._extent.height - 1)
 
     def action_left(self) -> None:
         self._sideways(-STEP)

@@ -22,6 +22,7 @@ from studio_core.logs.needle import Needle, Want, level_of
 from studio_core.logs.segment import SegmentWriter
 from studio_core.logs.sieve import Sieve
 from studio_core.logs.spool import Spool
+from tests.command import Command
 
 WORDS = ("alpha", "beta", "ERROR gamma", "INFO delta", "x" * 300, "\u4e2d\u6587", "beta beta", "")
 
@@ -267,3 +268,12 @@ def test_a_spool_has_the_logs_own_offsets_and_leaves_nothing(tmp_path: Path) -> 
     assert [(run.begin, run.end) for run in chain.runs()] == [(990, 1015), (2000, 2005)]
     spool.close()
     assert not spool.path.exists()
+
+
+def test_the_command_line_shows_the_end_of_any_file(tmp_path: Path) -> None:
+    path = tmp_path / "other.log"
+    path.write_bytes(b"one\ntwo wanted\n\x1b]0;title\x07three\nfour wanted")
+    studio = Command(tmp_path)
+    assert studio.good("logs", "--file", str(path), "-n", "2") == "three\nfour wanted\n"
+    assert studio.good("logs", "--file", str(path), "--grep", "wanted") == "two wanted\nfour wanted\n"
+    assert "no file" in studio("logs", "--file", str(tmp_path / "none")).stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ import pytest
 from textual.events import Paste
 
 from studio_core import wire
+from tests.terminal import Window
 from tests.tui import scene
 from tests.tui.opened import Opened, opened, stage_in
 from tests.tui.stage import Stage
@@ -206,6 +208,37 @@ async def test_copy_takes_the_lines_on_the_screen_or_the_match(tmp_path: Path, m
         assert copied.read_text() == "ERROR 11-28 03:54:52 broke 20000"
 
 
+async def test_options_the_filter_and_the_log_are_there_again(tmp_path: Path) -> None:
+    stage = house(tmp_path)
+    async with opened(stage, (100, 24)) as shown:
+        await shown.press("3")
+        await shown.shows("idle 29999")
+        await shown.press("right_square_bracket", "right_square_bracket")
+        await shown.shows("one gateway line")
+        await shown.press("w", "t", "f")
+        await write(shown, "gate")
+        await shown.press("enter")
+        await shown.shows("'gate': 1")
+        await shown.press("ctrl+q")
+    async with opened(stage, (100, 24)) as shown:
+        await shown.shows("one gateway line", "'gate': 1", "wrapped", "no times")
+
+
+async def test_the_way_back_closes_one_thing_after_the_other(tmp_path: Path) -> None:
+    async with at_logs(tmp_path) as shown:
+        await shown.press("v", "slash")
+        await write(shown, "broke")
+        await shown.press("enter")
+        await shown.shows("4 of 4")
+        await shown.press("q")
+        await shown.hides("4 of 4")
+        await shown.press("q")
+        await shown.hides("only lines")
+        await shown.press("q")
+        await shown.shows("SIZE")
+        assert shown.app.is_running
+
+
 async def test_any_file_of_this_machine(tmp_path: Path) -> None:
     foreign = tmp_path / "other.log"
     foreign.write_text("somebody else's\nlast of it")
@@ -244,3 +277,19 @@ async def test_a_closed_screen_leaves_no_process(tmp_path: Path) -> None:
         await shown.hides("4 of 4")
         assert processes[0].wait(5) is not None
     assert not any(name.startswith(f"studio-log-{os.getpid()}") for name in os.listdir(tempfile.gettempdir()))
+
+
+def test_the_command_line_opens_any_file_in_the_app(state_dir: Path) -> None:
+    stage = stage_in(state_dir)
+    scene.busy(stage)
+    foreign = state_dir / "other.log"
+    foreign.write_text("somebody else's\nlast of it")
+    stage.start()
+    try:
+        with Window([sys.executable, "-m", "studio_core", "--state", str(state_dir), "logs", "--file", str(foreign)]) as window:
+            window.until("last of it", 20)
+            assert "somebody else's" in window.text and "other.log" in window.text
+            window.send("\x11")
+            assert window.ended() == 0
+    finally:
+        stage.stop()
