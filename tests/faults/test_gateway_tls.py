@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from studio_core import settings
+from studio_core.client import Client
 from studio_core.controller.gatekeeper import Gatekeeper
-from studio_core.errors import BadSetting
+from studio_core.errors import BadSetting, Daemonless, StudioError
 from studio_core.gateway import tls
 from studio_core.paths import Places
 from tests.faults.gateway_house import KEY, STREAM_HEAD, Asked, Gateways, body_of, chunk, event, gateways, get, unchunked
@@ -256,3 +257,15 @@ async def test_tls_is_switched_on_by_a_hand_over(state_dir: Path, free_port: int
         assert body_of(await house.ask(get("/health")))["tls"] == "on"
         go_on.set()
         assert unchunked(await stream).endswith(b"data: [DONE]\n\n")
+
+
+async def test_our_own_client_trusts_what_it_is_told_to(
+    house: Gateways, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client(url=f"https://localhost:{house.port}", key=KEY)
+    with pytest.raises(Daemonless, match="certificate"):
+        await asyncio.to_thread(client.requests)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+    # Only the controller's socket is missing here: the gateway was reached, and says so.
+    with pytest.raises(StudioError, match="the controller is away"):
+        await asyncio.to_thread(client.requests)
