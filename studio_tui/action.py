@@ -36,6 +36,9 @@ APP = (
     Action("app.logs", "Logs", "logs of engines and daemons", "app.show('logs')"),
     Action("app.chat", "Chat", "talk to a model", "app.show('chat')"),
     Action("app.usage", "Usage", "requests and tokens, summed", "app.show('usage')"),
+    Action("app.models", "Models", "the model files of this machine", "app.show('models')"),
+    Action("app.mcp", "MCP", "servers of tools", "app.show('mcp')"),
+    Action("app.bench", "Bench", "how fast models were", "app.show('bench')"),
     Action("app.system", "System", "daemons, settings, notices", "app.show('system')"),
     Action(
         "app.switch", "Switch", "another model serves next: a few letters, Enter", "app.switch_model", footer=True, changes=True
@@ -62,6 +65,11 @@ RECIPES = (
     Action("recipes.stop", "Stop", "stop its model or cancel its launch; asks", footer=True, changes=True),
     Action("recipes.fix", "Fix", "make the change that its failure calls for; shows it and asks", changes=True),
     Action("recipes.logs", "Log", "show the log of its newest start", footer=True),
+    Action("recipes.edit", "Edit", "change it in a form; checked as you write", footer=True, changes=True),
+    Action("recipes.text", "YAML", "change it as YAML in $EDITOR; shows the difference and asks", changes=True),
+    Action("recipes.new", "New", "make a recipe", changes=True),
+    Action("recipes.copy", "Copy", "make a recipe like this one", changes=True),
+    Action("recipes.more", "More", "what else it can do: sleep, wake, adapters, force, release", footer=True, changes=True),
     Action("recipes.filter", "Filter", "show only recipes with these words", footer=True),
     Action("recipes.sort", "Sort", "sort by the next column"),
     Action("recipes.reverse", "Reverse", "sort the other way round"),
@@ -146,6 +154,34 @@ PASTE = (
     Action("paste.close", "Leave", "leave without storing"),
 )
 
+MODELS = (
+    Action("models.new", "Recipe", "make a recipe of it", footer=True, changes=True),
+    Action("models.recipe", "Go to", "go to the recipe that uses it", footer=True),
+    Action("models.refresh", "Look again", "look for files again", footer=True),
+)
+
+BENCH = (
+    Action("bench.refresh", "Look again", "read the figures again", footer=True),
+)
+
+MENU = (
+    Action("menu.choose", "Do it", "do what is selected"),
+    Action("menu.close", "Leave", "do nothing"),
+)
+
+RECIPE = (
+    Action("recipe.edit", "Change", "change the field; a yes, a no or a choice goes to the next"),
+    Action("recipe.clear", "Default", "back to its default"),
+    Action("recipe.save", "Store", "store the recipe on the version that was read"),
+    Action("recipe.close", "Leave", "take the value, or leave; asks when something is not stored"),
+)
+
+UNSAVED = (
+    Action("unsaved.save", "Store", "store the changes"),
+    Action("unsaved.discard", "Discard", "throw the changes away"),
+    Action("unsaved.stay", "Stay", "go on with the form"),
+)
+
 COMMAND = (
     Action("command.close", "Close", "close this page"),
 )
@@ -199,6 +235,11 @@ TABLE: tuple[Action, ...] = (
     *VIEW,
     *HELP,
     *PASTE,
+    *MODELS,
+    *BENCH,
+    *MENU,
+    *RECIPE,
+    *UNSAVED,
     *COMMAND,
     *SWITCHER,
     *NOTICES,

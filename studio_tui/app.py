@@ -266,16 +266,6 @@ class StudioApp(App[None]):
     def on_failed(self, news: message.Failed) -> None:
         self.complain(news.error)
 
-    def on_displaces(self, news: message.Displaces) -> None:
-        from studio_tui.wish import lifecycle
-
-        lifecycle.displaces(self, news)
-
-    def on_command_came(self, news: message.CommandCame) -> None:
-        from studio_tui.screens.command import CommandPage
-
-        self.push_screen(CommandPage(news.name, news.found))
-
     def on_said(self, news: message.Said) -> None:
         self.say(news.text)
 

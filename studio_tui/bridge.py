@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from textual.message import Message
 
 from studio_core.errors import Conflict, StudioError
-from studio_tui import message
+from studio_tui import message, recipe_message
 from studio_tui.boundary import safe, safe_error
 
 if TYPE_CHECKING:
@@ -135,6 +135,29 @@ class Bridge:
 
         self.ask(target, job)
 
+    def check_recipe(self, target: Target, data: dict[str, Any]) -> None:
+        """What is wrong with fields that are not stored. They go back as they came."""
+        def job(client: Client) -> None:
+            target.post_message(recipe_message.RecipeChecked(data, safe(client.check_fields(data).problems)))
+
+        self.ask(target, job, quiet=True)
+
+    def store_recipe(self, target: Target, data: dict[str, Any], version: int | None) -> None:
+        def job(client: Client) -> Message:
+            from studio_tui import draft
+
+            try:
+                done = draft.store(client, data, version)
+            except StudioError:
+                target.post_message(recipe_message.RecipeStored(False))
+                raise
+            if isinstance(done, draft.Clash):
+                return recipe_message.RecipeStored(False, done.version, done.lines)
+            self._post(message.Said(f"{safe(done.id)} stored, version {done.version}"))
+            return recipe_message.RecipeStored(True)
+
+        self.ask(target, job)
+
     # Logs.
 
     def logs(self, target: Target) -> None:
@@ -192,6 +215,12 @@ class Bridge:
 
     def usage(self, target: Target) -> None:
         self.ask(target, lambda client: message.UsageCame(client.usage()))
+
+    def models(self, target: Target) -> None:
+        self.ask(target, lambda client: recipe_message.ModelsCame(client.models()))
+
+    def peaks(self, target: Target) -> None:
+        self.ask(target, lambda client: recipe_message.PeaksCame(tuple(client.peaks())))
 
     def config(self, target: Target) -> None:
         self.ask(target, lambda client: message.ConfigCame(client.config()))

@@ -27,6 +27,10 @@ class Wish(Message):
     changes: ClassVar[bool] = False
 
 
+class Step(Wish):
+    """What came back on the way to a wish: fulfilled in the same way."""
+
+
 class Newest(Message):
     """Of these only the newest matters: one that still waits is replaced."""
 
@@ -142,9 +146,10 @@ class PlansCame(Newest):
 
 
 @dataclass
-class Displaces(Message):
+class Displaces(Step):
     """Somebody has to leave for a launch that a person wants; nothing was done."""
 
+    home: ClassVar[str] = "lifecycle"
     name: str
     plan: wire.LaunchPlan
 
@@ -225,7 +230,8 @@ class ShowCommand(Wish):
 
 
 @dataclass
-class CommandCame(Message):
+class CommandCame(Step):
+    home: ClassVar[str] = "recipe"
     name: str
     found: wire.Check
 

@@ -20,5 +20,8 @@ ROOMS = {
     "logs": Room("Logs", "logs", "Logs"),
     "chat": Room("Chat", "chat", "Chat"),
     "usage": Room("Usage", "usage", "Usage"),
+    "models": Room("Models", "models", "Models"),
+    "mcp": Room("MCP", "mcp", "Mcp"),
+    "bench": Room("Bench", "bench", "Bench"),
     "system": Room("System", "system", "System"),
 }

@@ -21,6 +21,10 @@ class LaunchCalls(Connection):
     def status(self) -> wire.Status:
         return self._get("/status", wire.Status)
 
+    def release(self, instance_id: str) -> None:
+        """A person's word that a failed or stuck instance holds nothing any more."""
+        self._send("POST", f"/evict?{urlencode({'instance': instance_id, 'release': 'true'})}", wire.Evicted)
+
     def instances(self) -> list[wire.Instance]:
         return self.status().instances
 

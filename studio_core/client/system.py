@@ -12,6 +12,15 @@ from studio_core.client.connection import Connection
 class SystemCalls(Connection):
     """What is asked about the machine, its use and the settings."""
 
+    def models(self) -> wire.ModelFiles:
+        """The model files of the machine."""
+        return self._get("/v1/studio/models", wire.ModelFiles)
+
+    def peaks(self) -> list[dict[str, Any]]:
+        """The best figures of each model."""
+        found: Any = self._get("/peak-metrics", Any)
+        return list(found.get("metrics", [])) if isinstance(found, dict) else list(found)
+
     def gpus(self) -> wire.Gpus:
         return self._get("/gpus", wire.Gpus)
 

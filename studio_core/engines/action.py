@@ -112,6 +112,13 @@ def find(engine: str, name: str, argv: Collection[str], env: Collection[str]) ->
     return action
 
 
+def possible(engine: str, argv: Collection[str], env: Collection[str]) -> list[str]:
+    """The names of the actions that an engine so started has."""
+    given = {word.partition("=")[0] for word in argv}
+    table = TABLE.get(engine, {}).items()
+    return [name for name, one in table if given.issuperset(one.flags) and set(env).issuperset(one.variables)]
+
+
 async def perform(
     action: Action, address: tuple[str, int], key: str, values: Mapping[str, Any], progress: Callable[[Any], None] = lambda _: None
 ) -> Any:

@@ -10,12 +10,12 @@ import json
 import os
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from studio_core.models import gguf
+from studio_core.models import gguf, hub
 from studio_core.recipes.recipe import Recipe
 
 DEPTH = 2
@@ -54,14 +54,22 @@ class Root:
     recipe_ids: list[str]
 
 
-def studio_models(models_dir: str, recipes: Sequence[Recipe]) -> dict[str, Any]:
-    """The answer of `GET /v1/studio/models`. Reads the disk: call it in a thread."""
+def studio_models(models_dir: str, recipes: Sequence[Recipe], environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The answer of `GET /v1/studio/models`. Reads the disk: call it in a thread. `environ` says where the hub's cache is."""
     searched = roots(models_dir, recipes)
+    found = discover([Path(root.path) for root in searched], recipes)
     return {
-        "models": [asdict(model) for model in discover([Path(root.path) for root in searched], recipes)],
+        "models": [asdict(model) for model in [*found, *_of_hub(recipes, os.environ if environ is None else environ)]],
         "roots": [asdict(root) for root in searched],
         "configured_models_dir": models_dir,
     }
+
+
+def _of_hub(recipes: Sequence[Recipe], environ: Mapping[str, str]) -> Iterator[FoundModel]:
+    """What a recipe names by its id."""
+    for model, snapshot in hub.ids(environ):
+        users = sorted(one.id for one in recipes if one.model_path == model)
+        yield replace(_describe(snapshot, {}), name=model, path=model, recipe_ids=users, has_recipe=bool(users))
 
 
 def roots(models_dir: str, recipes: Sequence[Recipe]) -> list[Root]:

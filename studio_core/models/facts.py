@@ -65,14 +65,18 @@ def place(model: str, environ: Mapping[str, str]) -> str:
     path = os.path.expanduser(model)
     if not HUB_ID.match(model) or os.path.exists(path):
         return path
-    return str(_cached(model, environ) or path)
+    return str(cached(model, environ) or path)
 
 
-def _cached(model: str, environ: Mapping[str, str]) -> Path | None:
-    """The snapshot that the hub's cache has of an id: of the revision `main`, else the newest."""
+def hub(environ: Mapping[str, str]) -> Path:
+    """The folder of the hub's cache."""
     home = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME", "/nonexistent"), ".cache")
-    root = environ.get("HF_HUB_CACHE") or os.path.join(environ.get("HF_HOME") or os.path.join(home, "huggingface"), "hub")
-    folder = Path(root) / f"models--{model.replace('/', '--')}"
+    return Path(environ.get("HF_HUB_CACHE") or os.path.join(environ.get("HF_HOME") or os.path.join(home, "huggingface"), "hub"))
+
+
+def cached(model: str, environ: Mapping[str, str]) -> Path | None:
+    """The snapshot that the hub's cache has of an id: of the revision `main`, else the newest."""
+    folder = hub(environ) / f"models--{model.replace('/', '--')}"
     snapshots = folder / "snapshots"
     if not snapshots.is_dir():
         return None

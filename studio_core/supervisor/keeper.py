@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from studio_core import wire
-from studio_core.engines import ending
+from studio_core.engines import action, ending
 from studio_core.engines.diagnosis import diagnose, stalled
 from studio_core.engines.engine import Engine
 from studio_core.engines.forecast import Start, shape
@@ -388,6 +388,7 @@ class Keeper:
             recipe_changed=self.recipe_changed,
             pinned=bool(recipe.get("pin")),
             sleep_level=self.condition.asleep,
+            actions=action.possible(self.spec.engine, self.spec.argv, self.spec.env),
             memory_bytes=memory.usage(self.processes()).resident or None if record else None,
         )
 

@@ -20,13 +20,15 @@ from studio_core.wire.house import DoctorFinding, KeyView, KeyWish, NewKey, Sett
 from studio_core.wire.importing import Import, Imported, ShellLine
 from studio_core.wire.metric import Metrics, ModelMetrics, Samples
 from studio_core.wire.model import Model, to_builtins
+from studio_core.wire.model_file import ModelFile, ModelFiles, ModelRoot
 from studio_core.wire.plan import LaunchPlan, Leaving
 
 __all__ = [
     "Adapter", "Attach", "Chat", "ChatMessage", "ChatSession", "Check", "DoctorFinding", "Engines", "Finding", "Flight",
     "Flights", "Foreign", "ForeignStop", "Gpu", "GpuProcess", "GpuSlice", "Gpus", "Host", "Import", "Imported", "Installed",
-    "Job", "KeyView", "KeyWish", "LaunchPlan", "Leaving", "Metrics", "Model", "ModelMetrics", "NewKey", "NodeLine",
-    "Parser", "Samples", "SettingChange", "SettingView", "ShellLine", "Variable", "to_builtins",
+    "Job", "KeyView", "KeyWish", "LaunchPlan", "Leaving", "Metrics", "Model", "ModelFile", "ModelFiles", "ModelMetrics",
+    "ModelRoot", "NewKey", "NodeLine", "Parser", "Samples", "SettingChange", "SettingView", "ShellLine", "Variable",
+    "to_builtins",
 ]
 
 
@@ -112,6 +114,7 @@ class Instance(Model):
     pinned: bool = False
     sleep_level: int | None = None
     memory_bytes: int | None = None
+    actions: list[str] = []
 
 
 class Launch(Model):

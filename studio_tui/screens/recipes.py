@@ -11,7 +11,7 @@ from textual.widgets import Input
 from studio_core import wire
 from studio_core.recipes.patch import difference
 from studio_core.text import line
-from studio_tui import listing, message, status
+from studio_tui import listing, message, recipe_message, status
 from studio_tui.keymap import bindings
 from studio_tui.listing import COLUMNS, Line, Order, arrange, cells
 from studio_tui.screens.place import STYLES, Place
@@ -216,6 +216,28 @@ class Recipes(Place):
             self.post_message(message.Said(f"{recipe.name} is changed so already: {fix.title}"))
         else:
             self.post_message(message.Said(f"no change of {recipe.name} is known that would help"))
+
+    def action_more(self) -> None:
+        if recipe := self.chosen:
+            life = self.view.life(recipe.id)
+            self.post_message(recipe_message.OpenMenu(recipe.id, recipe.name, life.instance if life else None))
+        elif self.stranger:
+            self.action_launch()
+
+    def action_edit(self) -> None:
+        if recipe := self.chosen:
+            self.post_message(recipe_message.EditForm(recipe.id))
+
+    def action_text(self) -> None:
+        if recipe := self.chosen:
+            self.post_message(recipe_message.EditText(recipe.id))
+
+    def action_new(self) -> None:
+        self.post_message(recipe_message.NewRecipe())
+
+    def action_copy(self) -> None:
+        if recipe := self.chosen:
+            self.post_message(recipe_message.CopyRecipe(recipe.id))
 
     def action_pin(self) -> None:
         if self.group:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from studio_core.text import line
-from studio_tui import message
+from studio_tui import message, recipe_message
 
 if TYPE_CHECKING:
     from studio_core.client import Client
@@ -21,6 +21,14 @@ def pin(app: StudioApp, wish: message.Pin) -> None:
         return message.Said(f"{', '.join(wish.recipe_ids)} {'pinned' if wish.pin else 'no longer pinned'}")
 
     app.bridge.ask(app, job)
+
+
+async def open_recipe(app: StudioApp, wish: recipe_message.OpenRecipe) -> None:
+    from studio_tui.screens.recipes import Recipes
+
+    await app.action_show("recipes")
+    if isinstance(app.screen, Recipes):
+        app.screen.select(wish.recipe_id)
 
 
 def delete(app: StudioApp, wish: message.Delete) -> None:
@@ -40,4 +48,10 @@ def delete(app: StudioApp, wish: message.Delete) -> None:
 
 
 def show_command(app: StudioApp, wish: message.ShowCommand) -> None:
-    app.bridge.ask(app, lambda client: message.CommandCame(line(wish.name), client.check(wish.recipe_id)))
+    app.bridge.ask(app, lambda client: message.CommandCame(wish.name, client.check(wish.recipe_id)))
+
+
+def command_came(app: StudioApp, news: message.CommandCame) -> None:
+    from studio_tui.screens.command import CommandPage
+
+    app.push_screen(CommandPage(line(news.name), news.found))

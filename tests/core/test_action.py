@@ -33,6 +33,12 @@ def test_what_is_lacking_is_named(engine: str, name: str, argv: tuple[str, ...],
         action.find(engine, name, argv, env)
 
 
+def test_what_an_engine_can_is_told() -> None:
+    argv, env = ("vllm", "--enable-sleep-mode"), ("VLLM_SERVER_DEV_MODE",)
+    assert action.possible("vllm", argv, env) == ["sleep 1", "wake 1", "sleep 2", "wake 2", "is asleep"]
+    assert action.possible("vllm", ("vllm",), ()) == [] and action.possible("nobody", (), ()) == []
+
+
 def test_a_flag_counts_in_both_spellings() -> None:
     for argv in (("--slot-save-path", "/x"), ("--slot-save-path=/x",)):
         assert action.find("llamacpp", "save slot", argv, ()).steps

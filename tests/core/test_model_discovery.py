@@ -90,14 +90,20 @@ def test_recipes_add_roots_and_names(models: Path, tmp_path: Path) -> None:
         parse({"id": "b", "model_path": str(models / "lone-Q4.gguf")}),
         parse({"id": "hub", "model_path": "org/name"}),
     ]
-    answer = studio_models(str(tmp_path / "none"), recipes)
+    snapshot = tmp_path / "hub" / "models--org--name" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text('{"architectures": ["Qwen3ForCausalLM"]}')
+    (snapshot / "model.safetensors").write_bytes(b"12345")
+    answer = studio_models(str(tmp_path / "none"), recipes, {"HF_HUB_CACHE": str(tmp_path / "hub")})
     assert answer["configured_models_dir"] == str(tmp_path / "none")
     assert answer["roots"] == [
         {"path": str(tmp_path / "none"), "exists": False, "sources": ["config"], "recipe_ids": []},
         {"path": str(models), "exists": True, "sources": ["recipe"], "recipe_ids": ["a", "b"]},
     ]
     ids = {model["name"]: model["recipe_ids"] for model in answer["models"] if model["has_recipe"]}
-    assert ids == {"Llama-AWQ": ["a"], "lone-Q4.gguf": ["b"]}
+    assert ids == {"Llama-AWQ": ["a"], "lone-Q4.gguf": ["b"], "org/name": ["hub"]}
+    of_hub = answer["models"][-1]
+    assert (of_hub["path"], of_hub["size_bytes"], of_hub["architecture"]) == ("org/name", 5, "Qwen3ForCausalLM")
 
 
 def test_loops_and_crowds_end(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ class Stage:
         self.hold_turn = threading.Event()
         self.hold_turn.set()
         self.usage: dict[str, Any] = {}
+        self.models = wire.ModelFiles()
+        self.peaks: dict[str, Any] = {"metrics": []}
         self.config: dict[str, Any] = {"settings": []}
         self.settings_shown: list[wire.SettingView] = []
         self.keys_shown: list[wire.KeyView] = []
@@ -105,18 +107,27 @@ class Stage:
         if method == "POST" and path.startswith(("/launch", "/evict")):
             return self._order(path, query)
         if (method, path) == ("POST", "/recipes"):
-            self.recipes.append(wire.RecipeView(id=body["id"], name=body["name"] or body["id"], backend=body["backend"],
-                                                model_path=body["model_path"], version=1, status="stopped", recipe=body))
+            self.recipes.append(wire.RecipeView(
+                id=body["id"], name=body.get("name") or body["id"], backend=body.get("backend", "vllm"),
+                model_path=body["model_path"], version=1, status="stopped", recipe=body,
+            ))
             return wire.Stored(success=True, id=body["id"], version=1)
-        plain = {"/status": self.status, "/gpus": self.gpus, "/recipes": self.recipes, "/usage": self.usage,
-                 "/config": self.config, "/logs": wire.Logs(sessions=self.files), "/samples": self.samples,
-                 "/snapshot": wire.Snapshot(status=self.status, gpus=self.gpus, metrics=self.metrics, samples=self.samples)}
+        if path.startswith("/instances/"):
+            return self._asked_of(method, path)
+        plain = {
+            "/v1/studio/models": self.models, "/peak-metrics": self.peaks,
+            "/status": self.status, "/gpus": self.gpus, "/recipes": self.recipes, "/usage": self.usage,
+            "/config": self.config, "/logs": wire.Logs(sessions=self.files), "/samples": self.samples,
+            "/snapshot": wire.Snapshot(status=self.status, gpus=self.gpus, metrics=self.metrics, samples=self.samples),
+        }
         if path in plain:
             return plain[path]
         if path.startswith(("/settings", "/keys", "/doctor", "/restart")):
             return self._house(method, path, body)
         if path == "/plans":
             return [self._plan(one.id) for one in self.recipes]
+        if path == "/recipes/check":
+            return self.checks.get("") or wire.Check()
         if path == "/recipes/import":
             return self._import(body["text"])
         if path.startswith("/foreign/"):
@@ -136,6 +147,12 @@ class Stage:
             return wire.Launch(id="l", recipe_id="r", state="cancelled")
         return wire.Evicted() if path == "/evict" else wire.LaunchAnswer(success=True, launch_id="l")
 
+    def _asked_of(self, method: str, path: str) -> Answer:
+        """Sleep and wake answer with the instance, adapters with what there are."""
+        if "/adapters" in path:
+            return [wire.Adapter(name="mine", path="/a"), wire.Adapter(name="fixed", path="/b", origin="recipe")]
+        return next(one for one in self.status.instances if one.id == path.split("/")[2])
+
     def _attached(self, pid: int, body: Any) -> wire.Foreign:
         one = next(one for one in self.status.foreign if one.pid == pid)
         one.attached = body["name"]
@@ -146,7 +163,9 @@ class Stage:
 
     def _recipe(self, method: str, path: str, body: Any) -> Answer:
         recipe_id = path.split("/")[2]
-        one = next(one for one in self.recipes if one.id == recipe_id)
+        one = next((one for one in self.recipes if one.id == recipe_id), None)
+        if one is None:
+            raise Refused(404, {"title": f"no recipe {recipe_id}", "detail": "", "hint": "", "code": "not_found"})
         if path.endswith("/plan"):
             return self._plan(recipe_id)
         if path.endswith("/check"):
@@ -158,6 +177,8 @@ class Stage:
             return wire.Done()
         if method == "GET":
             return one
+        if body["version"] != one.version:
+            raise Refused(409, {"title": "changed meanwhile", "detail": "", "hint": "", "code": "recipe_changed"})
         one.recipe, one.version = {name: value for name, value in body.items() if name != "version"}, one.version + 1
         return wire.Stored(success=True, id=recipe_id, version=one.version)
 

@@ -22,6 +22,8 @@ HOLDERS = {
     "dashboard": "screens.dashboard:Dashboard", "recipes": "screens.recipes:Recipes", "logs": "screens.logs:Logs",
     "chat": "screens.chat:Chat", "usage": "screens.usage:Usage", "table": "widgets.table:Table", "view": "widgets.log_view:LogView",
     "paste": "screens.paste:Paste", "switcher": "screens.switcher:Switcher",
+    "recipe": "screens.recipe_form:RecipeForm", "unsaved": "screens.unsaved:Unsaved",
+    "menu": "screens.menu:Menu", "models": "screens.models:Models", "bench": "screens.bench:Bench",
     "command": "screens.command:CommandPage", "name": "screens.named:Named",
     "dialog": "screens.confirm:Confirm", "help": "screens.help:Help",
     "servers": "screens.servers:Servers",
