@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -48,6 +49,7 @@ class Recipes(Place):
 
     def on_mount(self) -> None:
         self._words.display = False
+        self._table.leads = True
         self.set_focus(self._table)
 
     # What is shown.
@@ -124,6 +126,16 @@ class Recipes(Place):
         self.action_launch()
 
     # The list: filter, order, marks.
+
+    def extra(self) -> dict[str, Any]:
+        return {"words": self._words.value, "by": self._order.name, "down": self._order.down}
+
+    def recalled(self, kept: dict[str, Any]) -> None:
+        words, by = kept.get("words"), kept.get("by")
+        if isinstance(words, str) and words:
+            self._words.value, self._words.display = words, True
+        if by in listing.KINDS:
+            self._order = Order(by, kept.get("down") is True)
 
     def action_filter(self) -> None:
         self._words.display = True

@@ -25,6 +25,7 @@ def stored(stage: Stage, method: str = "PUT") -> list[Any]:
 
 
 async def go_to(shown: Opened, field: str) -> None:
+    await shown.shows("F2: store")
     for _ in range(45):
         if any(row.lstrip("\u2502 ").startswith("\u25b8") and field in row for row in shown.text.splitlines()):
             return

@@ -9,6 +9,7 @@ import pytest
 
 from studio_core import wire
 from studio_tui.listing import NAMES, Order, ago, arrange
+from studio_tui.screens.recipes import Recipes
 from studio_tui.view import View
 from tests.tui import scene
 from tests.tui.opened import Opened, opened, stage_in
@@ -216,3 +217,19 @@ def test_fates_are_the_lives_of_all(tmp_path: Path) -> None:
     view = View(status=stage.status, recipes=tuple(stage.recipes))
     fates = view.fates()
     assert {one.id: fates.get(one.id) for one in stage.recipes} == {one.id: view.life(one.id) for one in stage.recipes}
+
+
+async def test_filter_and_order_come_back(tmp_path: Path) -> None:
+    stage = filled(tmp_path)
+    async with opened(stage, (100, 30)) as shown:
+        await shown.press("2", "slash", *"vllm", "enter", "o", "o")
+        await shown.shows("TOK/S" if "TOK/S" in shown.text else "1 of 6")
+        place = shown.app.screen
+        assert isinstance(place, Recipes)
+        kept = place.keep()
+        assert (kept["words"], kept["by"], kept["down"]) == ("vllm", "speed", True)
+        await shown.press("escape", "o")
+        place.recalled(kept)
+        place.show(place.view)
+        await shown.shows("1 of 6 with 'vllm'", "by tok/s \u25be")
+        place.recalled({"words": 7, "by": "nothing", "down": 1})
