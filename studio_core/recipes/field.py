@@ -53,6 +53,7 @@ TABLE: tuple[Field, ...] = (
     Field("reasoning_parser", TEXT, "what reads thoughts; without one it is found by the model's family"),
     Field("enable_auto_tool_choice", FLAG, "let the model decide when to call a tool", False),
     Field("vision", FLAG, "whether it takes pictures; without a word the model says it"),
+    Field("filters", TREE, "what the gateway changes in requests for it: strip, default, set, clamp"),
     Field("lora_adapters", TREE, "adapters as a list of name and path", []),
     Field("max_thinking_tokens", WHOLE, "tokens that it may think"),
     Field("thinking_mode", TEXT, "how much it thinks, for clients of vLLM Studio", "conservative"),
