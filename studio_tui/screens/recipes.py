@@ -134,7 +134,7 @@ class Recipes(Place):
         words, by = kept.get("words"), kept.get("by")
         if isinstance(words, str) and words:
             self._words.value, self._words.display = words, True
-        if by in listing.KINDS:
+        if isinstance(by, str) and by in listing.KINDS:
             self._order = Order(by, kept.get("down") is True)
 
     def action_filter(self) -> None:
