@@ -40,6 +40,12 @@ class Hunt:
                 seek.close()
         self._sieve = self._seek = None
 
+    def rest(self, rests: bool) -> None:
+        """Nobody looks, or somebody looks again."""
+        for seek in (self._sieve, self._seek):
+            if seek is not None:
+                seek.say(rest=rests)
+
     def open(self, paths: Sequence[str]) -> None:
         """Another log, or the same with another start: what is looked for stays."""
         self.close()

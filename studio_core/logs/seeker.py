@@ -8,6 +8,7 @@ First line: {"paths": [...], "wants": [{"text", "regex", "exact"}], "level": 0}.
   {"near": id, "place": P, "back": N, "forth": N}: the places of lines around P, answered with
       {"near": id, "back": [...], "forth": [...], "before": how many come before P, "ends": [no more, no more]}
   {"spans": id, "texts": [...]}: where the last want is in shown texts, answered with {"spans": id, "found": [[[a, b], ...], ...]}
+  {"rest": true or false}: nobody looks: count nothing until somebody does again
   {"save": path}: all lines that pass, as they are, answered with {"saved": path, "lines": N}, and "problem" where it failed
 By itself it tells {"found": N, "left": part that was not looked at yet}, ten times a second at most.
 """
@@ -31,7 +32,7 @@ from studio_core.logs.needle import Needle, Want
 from studio_core.logs.sieve import Sieve
 
 TELL_S = 0.1
-LOOK_S = 0.1
+LOOK_S = 0.2
 # How much of what was written meanwhile is counted before somebody else has a turn, in blocks.
 GROW = 64
 
@@ -45,13 +46,15 @@ class Seeker:
         self._told_at = 0.0
         self._near: tuple[int, Iterator[None]] | None = None
         self._input = b""
+        self._rests = False
 
     def run(self) -> None:
         """Until the input ends. A question goes before counting, the newest one before older ones."""
         while True:
-            busy = self._turn()
-            self._tell()
-            ready, _, _ = select.select([0], [], [], 0 if busy else LOOK_S)
+            busy = not self._rests and self._turn()
+            if not self._rests:
+                self._tell()
+            ready, _, _ = select.select([0], [], [], None if self._rests else 0 if busy else LOOK_S)
             if ready and not self._listen():
                 return
 
@@ -80,6 +83,8 @@ class Seeker:
                 self._near = asked["near"], self._look(**asked)
             elif "spans" in asked:
                 _say(spans=asked["spans"], found=[self._wants[-1].spans(text) for text in asked["texts"]])
+            elif "rest" in asked:
+                self._rests = asked["rest"]
             elif "save" in asked:
                 self._save(asked["save"])
 

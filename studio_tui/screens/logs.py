@@ -62,7 +62,11 @@ class Logs(Place):
         self.set_focus(self._table)
 
     def on_screen_resume(self) -> None:
+        self._hunt.rest(False)
         self.bridge.logs(self)
+
+    def on_screen_suspend(self) -> None:
+        self._hunt.rest(True)
 
     def on_unmount(self) -> None:
         self._close()

@@ -231,8 +231,10 @@ def test_the_process_counts_finds_saves_and_ends(tmp_path: Path, log: Path) -> N
     assert [data for at in near["back"] for _, data in Chain([str(log)]).lines_after(at, 1)] == [b"line 4998", b"line 4999"]
     assert near["ends"] == [False, True]
     assert talk.until("found", 111)["left"] == 0
+    talk.say(rest=True)
     with log.open("ab") as out:
         out.write(b"line 49 again\n")
+    talk.say(rest=False)
     assert talk.until("found", 112)
     talk.say(spans=3, texts=["a line 49 b", "none"])
     assert talk.until("spans", 3)["found"] == [[[2, 9]], []]
