@@ -58,11 +58,15 @@ class FrontDoor:
         if request.method == "OPTIONS" and self._origin(request) is not None:
             return self._permit
         table = self._routing.table
+        if request.admitted is not None and request.admitted[0] is table:
+            return request.admitted[1]
         if self._callers[0] is not table:
             self._callers = table, ring(table.keys)
         principal, row = authorise(request, self._callers[1], table.policy)
         if row.answers == ENGINE:
-            return partial((self._passage if request.path.startswith(PREFIX) else self._engines).serve, principal)
+            serve = partial((self._passage if request.path.startswith(PREFIX) else self._engines).serve, principal)
+            request.admitted = table, serve
+            return serve
         if row.answers != CONTROLLER:
             return self._local.serve
         if row.path == METRICS_PATH:

@@ -28,8 +28,6 @@ from studio_core.wire.flight import Flight
 
 SSE_HEADERS: Headers = [(b"content-type", EVENT_STREAM), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 SSE_OURS = frozenset({b"content-length", *(name for name, _ in SSE_HEADERS)})
-# What of a request an engine gets to see.
-TO_ENGINE = frozenset({b"accept", b"content-type", b"user-agent", b"anthropic-version", b"anthropic-beta"})
 # Where the usage of a stream has to be asked for, and where [DONE] ends it.
 OPENAI_STREAMS = frozenset({"/v1/chat/completions", "/v1/completions"})
 PING = b": ping\n\n"
@@ -201,14 +199,12 @@ class Exchange:
         request, target = self._request, route.upstream
         assert target is not None
         body = self._told(target.name(self.model), route.filters)
-        head = [
-            b"POST %b HTTP/1.1\r\n%bx-request-id: %b\r\ncontent-length: %d\r\n"
-            % (request.target, target.lines, request.id.encode(), len(body)),
-            *[b"%b: %b\r\n" % pair for pair in request.headers if pair[0] in TO_ENGINE], b"\r\n",
-        ]
+        head = b"POST %b HTTP/1.1\r\n%b%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
+            request.target, target.lines, request.shown, request.id.encode(), len(body),
+        )
         self._upstream = upstream
         try:
-            upstream.ask(self, b"".join(head), body)
+            upstream.ask(self, head, body)
         except Broken as error:
             self.broken(error)
         else:

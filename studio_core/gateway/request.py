@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from studio_core.gateway.table import Policy
 
 Headers = list[tuple[bytes, bytes]]
+# What of a request's head an engine gets to see.
+TO_ENGINE = frozenset({b"accept", b"content-type", b"user-agent", b"anthropic-version", b"anthropic-beta"})
 
 
 class Work(Protocol):
@@ -38,7 +40,10 @@ Serve = Callable[["Request", "Responder"], Work | Coroutine[Any, Any, None]]
 class Request:
     """Header names are lower case. `serve` answers it; `body` is whole by then."""
 
-    __slots__ = ("_fields", "_path", "body", "headers", "id", "keep_alive", "method", "peer", "serve", "target", "version")
+    __slots__ = (
+        "_fields", "_path", "_shown", "admitted", "body", "headers", "id", "keep_alive", "method", "peer", "serve", "target",
+        "version",
+    )
 
     def __init__(
         self, method: str, target: bytes, headers: Headers, peer: str, *, body: bytes = b"", serve: Serve | None = None
@@ -54,6 +59,18 @@ class Request:
         self.id = ""
         self._path: str | None = None
         self._fields: dict[bytes, bytes] | None = None
+        self._shown: bytes | None = None
+        # What the door decided on its head, and by which table.
+        self.admitted: tuple[object, Serve] | None = None
+
+    def again(self, headers: Headers | None = None) -> Request:
+        """Another one with this head, or with these of its headers. What was found out about the head is true of that one too."""
+        found = Request(self.method, self.target, self.headers if headers is None else headers, self.peer)
+        found.version, found.keep_alive, found.admitted = self.version, self.keep_alive, self.admitted
+        found._path, found._shown = self.path, self.shown
+        if headers is None:
+            found._fields = self.fields
+        return found
 
     @property
     def path(self) -> str:
@@ -73,6 +90,14 @@ class Request:
         if fields is None:
             fields = self._fields = dict(reversed(self.headers))
         return fields
+
+    @property
+    def shown(self) -> bytes:
+        """The lines of its head that an engine gets to see."""
+        shown = self._shown
+        if shown is None:
+            shown = self._shown = b"".join([b"%b: %b\r\n" % pair for pair in self.headers if pair[0] in TO_ENGINE])
+        return shown
 
     def header(self, name: bytes) -> str | None:
         value = self.fields.get(name)

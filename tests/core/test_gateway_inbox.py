@@ -86,6 +86,52 @@ def test_any_split_gives_the_same_requests(parts: list[bytes], data: st.DataObje
     assert all(request.header(b"key") is None for request in inbox.ready), "a trailer is not a header"
 
 
+AGAIN = b"POST /v1/x?a=b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b"
+
+
+@given(st.lists(st.sampled_from([GET, POST, CHUNKED, JAVA, AGAIN % (3, b"abc"), AGAIN % (0, b"")]), min_size=2, max_size=12))
+def test_a_head_that_comes_again_makes_the_same_request(parts: list[bytes]) -> None:
+    """One read each, as clients do that wait for their answers: some of these are not parsed any more."""
+    parsed, inbox = read(b"".join(parts)), read(*parts)
+    seen, wanted = ([(one.method, one.target, one.version, one.keep_alive, one.body, one.shown) for one in box.ready]
+                    for box in (inbox, parsed))
+    assert seen == wanted
+    assert len(seen) == len(parts)
+
+
+@pytest.mark.parametrize("odd", [
+    AGAIN % (9, b"abc"), AGAIN % (2, b"abc") + GET[:5], AGAIN.replace(b"%d", b"+%d") % (3, b"abc"),
+    AGAIN.replace(b"%d", b"%d ") % (3, b"abc"), AGAIN.replace(b"Host: x", b"Host: y") % (3, b"abc"),
+    AGAIN.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n") % (3, b"abc"), AGAIN % (LIMIT + 1, b""),
+    AGAIN.replace(b"%d", b"%d\r\nContent-Length: 3") % (3, b"abc"),
+])
+async def test_what_only_looks_like_the_last_head_is_parsed(odd: bytes) -> None:
+    """It is what it would be on a fresh connection."""
+    porter, other = Porter(), Porter()
+    fresh, used = read(odd, porter=porter), read(*[AGAIN % (3, b"abc")] * 4, odd, porter=other)
+    assert [one.body for one in used.ready][:4] == [b"abc"] * 4
+    assert [(one.target, one.body, one.keep_alive) for one in list(used.ready)[4:]] == [
+        (one.target, one.body, one.keep_alive) for one in fresh.ready
+    ]
+    assert used.dead == fresh.dead
+    if fresh.ready:
+        assert await refusal(used, other) == await refusal(fresh, porter) if fresh.dead else True
+
+
+def test_a_body_is_never_taken_for_a_head() -> None:
+    trick = AGAIN % (3, b"abc")
+    inbox = read(POST, AGAIN % (len(trick), b""), trick, AGAIN % (3, b"xyz"), trick)
+    assert [one.body for one in inbox.ready] == [b"hello", trick, b"xyz", b"abc"]
+
+
+def test_a_known_head_is_admitted_anew() -> None:
+    porter = Porter()
+    inbox = read(*[AGAIN % (3, b"abc")] * 4, porter=porter)
+    porter.strict = True
+    inbox.feed(AGAIN % (3, b"abc"))
+    assert inbox.dead, "it has no key, and a key is needed by now"
+
+
 HEAD = b"POST /a HTTP/1.1\r\nHost: x\r\n"
 SMUGGLED = {
     "length and encoding": HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
