@@ -10,7 +10,7 @@ from studio_core.errors import Denied, NoKey, NotFound, StudioError, WrongMethod
 from studio_core.gateway.auth import ANONYMOUS, authorise, identify, ring
 from studio_core.gateway.request import Headers, Request
 from studio_core.gateway.table import Key, Policy
-from studio_core.routes import ADMIN, DEFINE, INFERENCE, METRICS, READ, TABLE, Route, find
+from studio_core.routes import ADMIN, DEFINE, INFERENCE, METRICS, OWN, READ, TABLE, Route, find
 
 SCOPES = (ADMIN, INFERENCE, READ, METRICS)
 KEYS = ring(Key(id=scope, sha256=hashlib.sha256(f"sk-{scope}".encode()).hexdigest(), scopes=[scope]) for scope in SCOPES)
@@ -39,7 +39,8 @@ def test_every_path_with_every_scope(row: Route, scope: str, remote_admin: bool)
     path = row.path.replace("{", "").replace("}", "").replace(":path", "")
     key = {} if scope == "anonymous" else {"authorization": f"Bearer sk-{scope}"}
     scopes = {INFERENCE, READ} if scope == "anonymous" else {scope}
-    allowed = remote_admin and ADMIN in scopes if row.scope == DEFINE else bool({row.scope, ADMIN} & scopes)
+    takes = {INFERENCE, READ} if row.scope == OWN else {row.scope}
+    allowed = remote_admin and ADMIN in scopes if row.scope == DEFINE else bool((takes | {ADMIN}) & scopes)
     assert may(ask(row.method, path, **key), Policy(remote_admin=remote_admin)) == allowed
 
 
