@@ -58,6 +58,9 @@ class Memory:
         _mapping(block, "rooms")
         return block
 
+    def forget(self) -> None:
+        self._data = _nothing()
+
     def save(self) -> None:
         """Write it if it has changed: whole or not at all. Where it cannot be written the app goes on."""
         text = json.dumps(self._data, ensure_ascii=False, indent=1)

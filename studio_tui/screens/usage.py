@@ -18,8 +18,8 @@ from studio_tui.widgets.table import Cell, Column, Row, Table
 
 SUMS = (Column("", 15, flex=1), Column("REQUESTS", 8, right=True), Column("TOKENS", 11, right=True),
         Column("IN", 11, right=True, needs=84), Column("OUT", 11, right=True, needs=84), Column("FAILED", 6, right=True))
-SPEEDS = (Column("", 13, flex=1), Column("HALF IN", 8, right=True), Column("95 % IN", 8, right=True),
-          Column("99 % IN", 8, right=True))
+SPEEDS = (Column("", 13, flex=1), Column("HALF IN", 7, right=True), Column("95 % IN", 7, right=True),
+          Column("99 % IN", 7, right=True))
 MODELS = (Column("MODEL", 14, flex=1), Column("REQUESTS", 8, right=True), Column("TOKENS IN", 10, right=True),
           Column("TOKENS OUT", 10, right=True), Column("FIRST TOKEN", 11, right=True, needs=70),
           Column("TOKENS/S", 8, right=True, needs=82), Column("OK", 5, right=True, needs=94))
