@@ -45,13 +45,17 @@ _lines = msgspec.json.Decoder(FromGateway)
 
 @dataclass(eq=False)
 class Peer:
-    """One gateway process, as long as it is alive by its identity; `writer` is None while it is not connected."""
+    """One gateway process, as long as it is alive by its identity; `writer` is None while it is not connected.
+
+    One that retired, or was told to, does not accept any more.
+    """
 
     hello: Hello
     writer: asyncio.StreamWriter | None
     counts: Counts = field(default_factory=lambda: Counts(inflight={}, waiting={}))
     drained: dict[str, tuple[str, int]] = field(default_factory=dict)
     taken: tuple[str, int] = ("", 0)
+    accepts: bool = True
 
     @property
     def alive(self) -> bool:
@@ -191,7 +195,7 @@ class GatewayLink:
     @property
     def gateway(self) -> wire.Gateway:
         """The gateway that accepts, as the status shows it."""
-        peers = self._connected()
+        peers = [peer for peer in self._connected() if peer.accepts]
         host, port = self._gatekeeper.address
         tls = self._gatekeeper.tls
         if not peers:
@@ -223,7 +227,7 @@ class GatewayLink:
         self._peers = {name: one for name, one in self._peers.items() if one.alive}
         self._peers[hello.gateway] = peer
         try:
-            serves = self._gatekeeper.welcome(hello, listener)
+            serves = peer.accepts = self._gatekeeper.welcome(hello, listener)
             # Before the first publication nothing is known, which is not the same as no models.
             if self._table.version[1]:
                 _send(peer, Push(table=self._table))

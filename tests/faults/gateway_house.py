@@ -170,12 +170,12 @@ class Gateways:
         name = "localhost" if self.tls else None
         return await asyncio.open_connection("127.0.0.1", self.port, ssl=self.tls, server_hostname=name)
 
-    async def ask(self, data: bytes) -> bytes:
+    async def ask(self, data: bytes, patience_s: float = 60.0) -> bytes:
         """All that comes back until the gateway closes."""
         reader, writer = await self.connect()
         try:
             writer.write(data)
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(patience_s):
                 return await reader.read()
         finally:
             writer.close()

@@ -111,7 +111,7 @@ async def test_many_streams_are_whole_written_down_and_scraped(house: Gateways, 
             await asyncio.sleep(0.1)
 
     scraping = asyncio.create_task(scrape())
-    answers = [asyncio.create_task(house.ask(patient)) for patient in [post({"model": "tiny", "stream": True})] * count]
+    answers = [asyncio.create_task(house.ask(post({"model": "tiny", "stream": True}), 220.0)) for _ in range(count)]
     done = await asyncio.gather(*answers)
     scraping.cancel()
     await asyncio.gather(scraping, return_exceptions=True)
