@@ -84,7 +84,8 @@ class Flag:
 class Catalog:
     """All flags of one version. `asked`: the engine said so itself, so what is not here does not exist.
 
-    `label` names it for a person, `parsers` are its tool_parsers and reasoning_parsers where it told them.
+    `label` names it for a person, `parsers` are its tool_parsers and reasoning_parsers, `variables` the names of those of
+    its environment, where it told them.
     """
 
     engine: str
@@ -93,6 +94,7 @@ class Catalog:
     label: str = ""
     asked: bool = False
     parsers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    variables: frozenset[str] = frozenset()
 
     @cached_property
     def _by_spelling(self) -> dict[str, Flag]:
@@ -154,7 +156,7 @@ def of(answer: Mapping[str, Any], asked: bool = False) -> Catalog:
     parsers = {name: tuple(answer[name]) for name in ("tool_parsers", "reasoning_parsers") if answer.get(name)}
     rows = tuple(_flag(row) for row in answer["flags"])
     engine, version = str(answer["engine"]), str(answer.get("version", ""))
-    return Catalog(engine, version, rows, f"{engine} {version}", asked, parsers)
+    return Catalog(engine, version, rows, f"{engine} {version}", asked, parsers, frozenset(answer.get("variables", ())))
 
 
 def limited(catalog: Catalog, named: Iterable[Flag], label: str) -> Catalog:

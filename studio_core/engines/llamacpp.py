@@ -23,6 +23,7 @@ from studio_core.engines import (
     runtime,
     thinking,
     unheard,
+    variable,
 )
 from studio_core.engines.argument import Option, arguments, kept
 from studio_core.engines.catalog import Catalog
@@ -86,6 +87,7 @@ class LlamaCpp:
         own = known(served(recipe, stand_in(settings)), start)
         yield from thinking.untold(recipe, start.flags)
         yield from unheard.problems(recipe, self.name, "llama.cpp")
+        yield from variable.problems(recipe)
         yield from examine_own(kept(own, recipe.extra_args, start.flags), start.flags, BESIDE)
 
     def nodes(self, recipe: Recipe) -> Sequence[Line]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio_core.engines import catalog, folder, inquiry, machine, parser, registration, runtime, thinking, unheard
+from studio_core.engines import catalog, folder, inquiry, machine, parser, registration, runtime, thinking, unheard, variable
 from studio_core.engines.argument import Option, kept
 from studio_core.engines.catalog import Catalog
 from studio_core.engines.field import Field, named
@@ -93,6 +93,7 @@ class Package:
             yield from machine.problems(recipe)
         yield from thinking.problems(recipe, taken)
         yield from unheard.problems(recipe, self.engine, self.title)
+        yield from variable.problems(recipe, taken)
         yield from examine(recipe.extra_args, taken, self.owned)
         choices = self.parsers(recipe, found, taken)
         yield from parser.wishes(choices)

@@ -68,7 +68,7 @@ class Sglang:
 
     def nodes(self, recipe: Recipe) -> Sequence[node.Line]:
         """The same command with another rank; only the head serves HTTP."""
-        words = arguments(options(recipe, FIELDS), thinking.extra(recipe), catalog.shipped(self.name))
+        words = arguments([*options(recipe, FIELDS), *everywhere(recipe)], thinking.extra(recipe), catalog.shipped(self.name))
         return [
             node.Line(host, ("sglang", "serve", "--model-path", recipe.model_path, *words, *chain(*_ranked(recipe, rank))))
             for rank, host in enumerate(recipe.nodes) if rank
@@ -82,12 +82,17 @@ def own(recipe: Recipe, bench: Bench, parsers: Choices) -> list[Option]:
     chosen = (("--tool-call-parser", parsers.tool), ("--reasoning-parser", parsers.reasoning))
     words += [(flag, one.name) for flag, one in chosen if one.name]
     words.append(("--enable-metrics",))
-    words += adapter.named(recipe, "--lora-paths")
+    return [*words, *everywhere(recipe), *(_ranked(recipe, 0) if len(recipe.nodes) > 1 else ())]
+
+
+def everywhere(recipe: Recipe) -> list[Option]:
+    """What each machine of the recipe is told beside the fields."""
+    words = adapter.named(recipe, "--lora-paths")
     if recipe.sleep_level is not None:
         words.append(("--enable-memory-saver",))
     if recipe.sleep_level == 1:
         words.append(("--enable-weights-cpu-backup",))
-    return [*words, *(_ranked(recipe, 0) if len(recipe.nodes) > 1 else ())]
+    return words
 
 
 def _ranked(recipe: Recipe, rank: int) -> list[Option]:

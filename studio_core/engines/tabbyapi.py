@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from studio_core.engines import adapter, catalog, container, machine, node, parser, runtime, tabby_table, unheard
+from studio_core.engines import adapter, catalog, container, machine, node, parser, runtime, tabby_table, unheard, variable
 from studio_core.engines.argument import internal
 from studio_core.engines.catalog import Flag
 from studio_core.engines.engine import Bench, Command, stand_in
@@ -64,6 +64,7 @@ class TabbyApi:
         yield from _own_problems(recipe, settings)
         yield from _lora_problems(recipe)
         yield from unheard.problems(recipe, self.name, "TabbyAPI")
+        yield from variable.problems(recipe)
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
         files = {

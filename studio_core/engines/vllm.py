@@ -73,7 +73,7 @@ class Vllm:
         """What a person runs on the other machines: Ray's workers, or vLLM itself without its HTTP server."""
         if recipe.extra_args.get("distributed_executor_backend") == "ray":
             return node.ray(recipe.nodes)
-        words = arguments(options(recipe, FIELDS), thinking.extra(recipe), catalog.shipped(self.name))
+        words = arguments([*options(recipe, FIELDS), *everywhere(recipe)], thinking.extra(recipe), catalog.shipped(self.name))
         return [
             node.Line(host, ("vllm", "serve", recipe.model_path, *words, *chain(*_ranked(recipe, rank)), "--headless"))
             for rank, host in enumerate(recipe.nodes) if rank
@@ -84,14 +84,20 @@ def own(recipe: Recipe, bench: Bench, parsers: Choices) -> list[Option]:
     """Everything that the recipe's own fields mean."""
     words: list[Option] = [("--host", bench.host), ("--port", str(bench.port)), ("--served-model-name", recipe.public_names[0])]
     words += options(recipe, FIELDS)
-    words += _parsers(parsers)
+    words += [*_parsers(parsers), *everywhere(recipe)]
+    if len(recipe.nodes) > 1 and recipe.extra_args.get("distributed_executor_backend") != "ray":
+        words += _ranked(recipe, 0)
+    return words
+
+
+def everywhere(recipe: Recipe) -> list[Option]:
+    """What each machine of the recipe is told beside the fields: the processes of one engine must agree on it."""
+    words: list[Option] = []
     if recipe.tensor_parallel_size > 1 and _EXPERTS.search(recipe.model_path):
         words.append(("--enable-expert-parallel",))
     words += adapter.named(recipe, "--lora-modules")
     if recipe.sleep_level is not None:
         words.append(("--enable-sleep-mode",))
-    if len(recipe.nodes) > 1 and recipe.extra_args.get("distributed_executor_backend") != "ray":
-        words += _ranked(recipe, 0)
     return words
 
 

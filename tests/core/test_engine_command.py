@@ -325,6 +325,14 @@ def test_lines_for_the_other_machines(venv: Path) -> None:
     assert line.shell.endswith("--nnodes 2 --node-rank 1 --dist-init-addr one:5000")
 
 
+def test_every_machine_is_told_what_the_processes_must_agree_on(venv: Path) -> None:
+    fields: dict[str, Any] = {"tp": 2, "nodes": ["one", "two"], "sleep_level": 1, "lora_adapters": {"a": "/x"}}
+    [line] = find("vllm").nodes(made("vllm", venv, model_path="MiniMaxAI/MiniMax-M2", **fields))
+    assert "--enable-expert-parallel --enable-lora --lora-modules a=/x --enable-sleep-mode" in line.shell
+    [line] = find("sglang").nodes(made("sglang", venv, **fields))
+    assert "--enable-lora --lora-paths a=/x --enable-memory-saver --enable-weights-cpu-backup" in line.shell
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_engine_is_whole(engine: str) -> None:
     found = find(engine)

@@ -216,3 +216,28 @@ def test_what_belongs_beside_the_parsers_is_shown_until_the_recipe_says_it(tmp_p
     assert not found.severe
     said = recipe(installed, model_path="deepseek-ai/DeepSeek-V3.2", extra_args={"tokenizer-mode": "auto"})
     assert problems(said) == []
+
+
+# The environment.
+
+
+@pytest.mark.parametrize(("name", "value", "said", "severe"), [
+    ("A=B", "x", "no program can be given", True), ("A", "x\0y", "no program can be given", True),
+    ("VLLM_API_KEY", "k", "Studio sets VLLM_API_KEY itself", False),
+    ("CUDA_VISIBLE_DEVICES", "0", "does not know which GPUs", False),
+    ("HF_HOME", "~/hub", "~/hub is not there", False), ("LD_LIBRARY_PATH", "/:/nowhere", "/nowhere is not there", False),
+    ("VLLM_LOGGIN_LEVEL", "DEBUG", "vllm 9.0 reads no variable VLLM_LOGGIN_LEVEL", False),
+    ("HF_HUB_OFFLINE", "1", "org/model is not in the cache", False),
+])
+def test_the_environment_is_checked(tmp_path: Path, name: str, value: str, said: str, severe: bool) -> None:
+    installed = install(tmp_path / "venv", "vllm", lambda table: table.update(variables=["VLLM_LOGGING_LEVEL", "VLLM_PLUGINS"]))
+    [found] = problems(recipe(installed, env_vars={name: value}))
+    assert said in found.text and found.field == f"env_vars.{name}" and found.severe is severe
+    if "LOGGIN" in name:
+        assert found.hint == "did you mean VLLM_LOGGING_LEVEL?"
+
+
+def test_a_good_environment_is_not_complained_of(tmp_path: Path) -> None:
+    installed = install(tmp_path / "venv", "vllm", lambda table: table.update(variables=["VLLM_PLUGINS"]))
+    env = {"VLLM_PLUGINS": "", "OMP_NUM_THREADS": "4", "HF_HOME": str(tmp_path), "MY_VLLM_THING": "1", "HF_HUB_OFFLINE": "0"}
+    assert problems(recipe(installed, env_vars=env)) == []

@@ -1,6 +1,7 @@
 """Asks an installed vLLM for its flags, types, choices and parsers: `ENGINE/bin/python vllm_parser.py`, JSON on stdout.
 
-    {"engine": "vllm", "version": "0.32.0", "tool_parsers": [...], "reasoning_parsers": [...], "flags": [FLAG...]}
+    {"engine": "vllm", "version": "0.32.0", "tool_parsers": [...], "reasoning_parsers": [...], "variables": [...],
+     "flags": [FLAG...]}
 
 A FLAG is described in form.py. The parser is the one of `vllm serve` itself. Seen with 0.32.0, where it takes 8 s.
 """
@@ -27,6 +28,7 @@ if __name__ == "__main__":
 # Module and attribute, by version: the newest first.
 PARSER_CLASS = (("vllm.utils.argparse_utils", "FlexibleArgumentParser"), ("vllm.utils", "FlexibleArgumentParser"))
 TOOL_PARSERS = (("vllm.tool_parsers", "ToolParserManager"), ("vllm.entrypoints.openai.tool_parsers", "ToolParserManager"))
+VARIABLES = (("vllm.envs", "environment_variables"),)
 REASONING_PARSERS = (("vllm.reasoning", "ReasoningParserManager"),)
 
 
@@ -36,6 +38,7 @@ def answered() -> dict[str, Any]:
         "version": importlib.import_module("vllm").__version__,
         "tool_parsers": registered(TOOL_PARSERS),
         "reasoning_parsers": registered(REASONING_PARSERS),
+        "variables": sorted(form.first(VARIABLES) or ()),
         "flags": form.rows(parser()),
     }
 
