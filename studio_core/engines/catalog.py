@@ -36,6 +36,31 @@ SUCCESSORS: Mapping[str, Mapping[str, str]] = {
         "--enable-lora-bias": "remove it: it was dropped with its feature",
         "--lora-extra-vocab-size": "remove it: it was dropped with its feature",
     },
+    "sglang": {
+        "--enable-ep-moe": "use ep_size",
+        "--enable-deepep-moe": "use moe_a2a_backend: deepep",
+        "--enable-flashinfer-cutlass-moe": "use moe_runner_backend: flashinfer_cutlass",
+        "--enable-flashinfer-trtllm-moe": "use moe_runner_backend: flashinfer_trtllm",
+        "--enable-triton-kernel-moe": "use moe_runner_backend: triton_kernel",
+        "--enable-flashinfer-mla": "use attention_backend: flashinfer",
+        "--enable-flashmla": "use attention_backend: flashmla",
+        "--disable-flashinfer": "use attention_backend: triton",
+        "--disable-flashinfer-sampling": "use sampling_backend: pytorch",
+        "--schedule-heuristic": "use schedule_policy",
+        "--enable-overlap-schedule": "remove it: it is on unless disable_overlap_schedule is given",
+        "--disable-jump-forward": "remove it: it was dropped with its feature",
+    },
+    "llamacpp": {
+        "--mlock": "use load_mode: mlock",
+        "--mmap": "use load_mode: mmap",
+        "--no-mmap": "use load_mode: none",
+        "--direct-io": "use load_mode: dio",
+        "--draft-max": "use spec_draft_n_max",
+        "--draft-min": "use spec_draft_n_min",
+        "--spec-ngram-size-n": "use spec_ngram_simple_size_n, or that of the kind in spec_type",
+        "--spec-ngram-size-m": "use spec_ngram_simple_size_m, or that of the kind in spec_type",
+        "--spec-ngram-min-hits": "use spec_ngram_simple_min_hits, or that of the kind in spec_type",
+    },
 }
 
 

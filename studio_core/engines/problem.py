@@ -64,7 +64,8 @@ def examine(extra: Mapping[str, Any], catalog: Catalog, owned: Mapping[str, str]
         elif flag is None:
             yield _unknown(field, spelling, catalog)
         elif flag.removed or flag.deprecated:
-            hint = f"use {flag.replacement}" if flag.replacement else flag.help or "remove it"
+            known = catalog.successor(flag.name)
+            hint = f"use {flag.replacement}" if flag.replacement else known or flag.help or "remove it"
             yield Problem(field, f"{flag.name} is {'gone' if flag.removed else 'deprecated'}", hint, severe=flag.removed)
         if flag is not None and own is None and not catalog.inside(spelling):
             yield from valued(field, flag, value, catalog)

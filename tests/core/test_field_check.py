@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import pytest
 
 from studio_core.engines import inquiry, machine, sglang, thinking, unheard, vllm
-from studio_core.engines.catalog import Catalog, shipped
-from studio_core.engines.problem import Problem
+from studio_core.engines.catalog import SUCCESSORS, Catalog, shipped
+from studio_core.engines.problem import Problem, examine, problem
 from studio_core.engines.registry import find
 from studio_core.errors import BadRecipe
 from studio_core.recipes.recipe import Recipe, parse
@@ -241,3 +242,33 @@ def test_a_good_environment_is_not_complained_of(tmp_path: Path) -> None:
     installed = install(tmp_path / "venv", "vllm", lambda table: table.update(variables=["VLLM_PLUGINS"]))
     env = {"VLLM_PLUGINS": "", "OMP_NUM_THREADS": "4", "HF_HOME": str(tmp_path), "MY_VLLM_THING": "1", "HF_HUB_OFFLINE": "0"}
     assert problems(recipe(installed, env_vars=env)) == []
+
+
+# What is gone, and what to write instead.
+
+
+def successors() -> list[tuple[str, str, str]]:
+    """Engine, flag that is gone, and the key and value that its successor says."""
+    return [(engine, gone, told.removeprefix("use ").partition(", or")[0]) for engine, rows in SUCCESSORS.items()
+            for gone, told in rows.items() if re.match(r"use [a-z_]+(: \w+)?(, or .*)?$", told)]
+
+
+@pytest.mark.parametrize(("engine", "gone", "told"), successors())
+def test_a_successor_is_what_the_engine_takes(engine: str, gone: str, told: str) -> None:
+    key, _, value = told.partition(": ")
+    found = shipped(engine).find(f"--{key}")
+    assert found is not None and not found.removed, f"{engine} has no {key}"
+    assert not value or problem(found, value) == ""
+    old = shipped(engine).find(gone)
+    assert old is None or old.removed or old.deprecated
+
+
+def test_a_flag_that_is_gone_is_said_with_its_successor() -> None:
+    extra = {"mlock": True, "no_mmap": True, "draft_max": 8, "draft": 8}
+    found = {one.field: one.hint for one in examine(extra, shipped("llamacpp"), {})}
+    assert found == {
+        "extra_args.mlock": "use load_mode: mlock", "extra_args.no_mmap": "use load_mode: none",
+        "extra_args.draft_max": "use spec_draft_n_max", "extra_args.draft": "use spec_draft_n_max",
+    }
+    [found_one] = examine({"enable_deepep_moe": True}, shipped("sglang"), {})
+    assert found_one.hint == "use moe_a2a_backend: deepep"
