@@ -196,11 +196,12 @@ def limited(catalog: Catalog, named: Iterable[Flag], label: str) -> Catalog:
 
 
 def _flag(row: Mapping[str, Any]) -> Flag:
-    nargs, off = row.get("nargs"), row.get("negation") or ()
+    nargs, off, item = row.get("nargs"), row.get("negation") or (), str(row.get("item_type", "str"))
     return Flag(
         name=row["flag"], kind=row["type"], aliases=tuple(row.get("aliases", ())),
         negations=(off,) if isinstance(off, str) else tuple(off),
-        item=row.get("item_type", "str"), style=row.get("list_style", "words"), choices=tuple(row.get("choices", ())),
+        item="json" if item.startswith("object") else item, style=row.get("list_style", "words"),
+        choices=tuple(row.get("choices", ())),
         known=tuple(row.get("known_values", ())), nullable=row.get("nullable", False), human=row.get("human_readable", False),
         dotted=row.get("dotted_keys", False), optional=row.get("value_optional", False) or nargs == "?",
         positional=row.get("positional", False), removed=row.get("removed", False), deprecated=row.get("deprecated", False),

@@ -24,6 +24,8 @@ from studio_core.paths import cache_dir
 
 HELP_S, PROBE_S = 20.0, 180.0
 NICE = 10
+# The file of a TabbyAPI that says its options.
+CHECKOUT = Path("common/config_models.py")
 PROBES = Path(__file__).parent / "probe"
 # What a dynamic loader, an interpreter and a help text need, and no more.
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "CUDA_HOME")
@@ -74,23 +76,26 @@ _CHILDREN: set[subprocess.Popen[str]] = set()
 _abandoned = [0]
 
 
-def kept(python: Path, engine: str) -> Catalog | None:
-    """What that interpreter's engine answered when it was last asked; None when it never was, or has changed since."""
-    file = _file(python, engine)
+def kept(python: Path, engine: str, home: Path | None = None) -> Catalog | None:
+    """What that interpreter's engine answered when it was last asked; None when it never was, or has changed since.
+
+    `home`: the checkout of an engine that is no package.
+    """
+    file = _file(python, engine, home)
     try:
         return catalog.of(json.loads(file.read_text(encoding="utf-8")), asked=True) if file else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def learn(python: Path, engine: str, patience: float = PROBE_S) -> bool:
+def learn(python: Path, engine: str, patience: float = PROBE_S, home: Path | None = None) -> bool:
     """Ask once per version so that `kept` knows the answer; False where that is not to be had now, or was refused before."""
-    file = _file(python, engine)
+    file = _file(python, engine, home)
     if file is None or str(file) in _SILENT:
         return False
     before = _abandoned[0]
     try:
-        package(python, engine, patience)
+        package(python, engine, patience, home)
     except (BadRecipe, OSError):
         if _abandoned[0] == before:
             _SILENT.add(str(file))
@@ -105,13 +110,13 @@ def abandon() -> None:
         child.kill()
 
 
-def unasked(python: Path, engine: str) -> bool:
+def unasked(python: Path, engine: str, home: Path | None = None) -> bool:
     """Whether an engine is there that could be asked and never was."""
-    file = _file(python, engine)
+    file = _file(python, engine, home)
     return file is not None and str(file) not in _SILENT and not file.exists()
 
 
-def package(python: Path, engine: str, patience: float = PROBE_S) -> Catalog:
+def package(python: Path, engine: str, patience: float = PROBE_S, home: Path | None = None) -> Catalog:
     """The flags of an engine in an interpreter's environment; seconds the first time. Who asks for the same waits for that answer.
 
     Raises:
@@ -120,17 +125,17 @@ def package(python: Path, engine: str, patience: float = PROBE_S) -> Catalog:
     if not _ASKING.acquire(timeout=patience):
         raise BadRecipe(f"{engine} cannot be asked for its flags", "another engine is being asked", "try again")
     try:
-        return _package(python, engine, patience)
+        return _package(python, engine, patience, home)
     finally:
         _ASKING.release()
 
 
-def _package(python: Path, engine: str, patience: float) -> Catalog:
-    found = kept(python, engine)
+def _package(python: Path, engine: str, patience: float, home: Path | None) -> Catalog:
+    found = kept(python, engine, home)
     if found is not None:
         return found
-    answer = _answer(python, engine, patience)
-    file = _file(python, engine)
+    answer = _answer(python, engine, patience, home)
+    file = _file(python, engine, home)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         fresh = file.with_suffix(f".{os.getpid()}")
@@ -139,10 +144,11 @@ def _package(python: Path, engine: str, patience: float) -> Catalog:
     return catalog.of(answer, asked=True)
 
 
-def _answer(python: Path, engine: str, patience: float) -> Mapping[str, Any]:
+def _answer(python: Path, engine: str, patience: float, home: Path | None) -> Mapping[str, Any]:
     title, hint = f"{engine} cannot be asked for its flags", f"see what it says: {python} -c 'import {engine}'"
+    argv = [str(python), str(PROBES / f"{engine}_parser.py"), *([str(home)] if home else [])]
     try:
-        done = _run([str(python), str(PROBES / f"{engine}_parser.py")], patience, _CHILDREN)
+        done = _run(argv, patience, _CHILDREN)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BadRecipe(title, str(error), hint) from error
     try:
@@ -153,14 +159,16 @@ def _answer(python: Path, engine: str, patience: float) -> Mapping[str, Any]:
         raise BadRecipe(title, last, hint) from None
 
 
-def _file(python: Path, engine: str) -> Path | None:
+def _file(python: Path, engine: str, home: Path | None = None) -> Path | None:
     """Where its answer is kept, by what is installed and by the probe that asked; None where that cannot be told."""
     folders = sorted(python.parent.parent.glob(f"lib*/python3*/site-packages/{engine}-*.dist-info"))
+    if home is not None:
+        folders = [one for one in (home / CHECKOUT,) if one.is_file()]
     probe = PROBES / f"{engine}_parser.py"
     if not folders or not probe.is_file():
         return None
     programs = [(PROBES / name).read_text(encoding="utf-8") for name in (probe.name, "form.py")]
-    told = [str(python), *programs, *(f"{one.name} {one.stat().st_mtime_ns}" for one in folders)]
+    told = [str(python), str(home or ""), *programs, *(f"{one.name} {one.stat().st_mtime_ns}" for one in folders)]
     digest = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
     return cache_dir() / "flags" / f"{engine}-{digest}.json"
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from studio_core.engines import adapter, catalog, container, machine, node, parser, runtime, tabby_table, unheard, variable
+from studio_core.engines import adapter, catalog, container, inquiry, machine, node, parser, runtime, tabby_table, unheard, variable
 from studio_core.engines.argument import internal
-from studio_core.engines.catalog import Flag
+from studio_core.engines.catalog import Catalog, Flag
 from studio_core.engines.engine import Bench, Command, stand_in
 from studio_core.engines.problem import Problem, examine, insist, valued
 from studio_core.errors import BadRecipe
@@ -27,6 +27,8 @@ CACHE_MODES = {"fp16": "FP16", "q8": "Q8", "q6": "Q6", "q4": "Q4"}
 # Option of the configuration → the recipe's field that it comes from.
 FIELDS = {"max_seq_len": "max_model_len", "cache_mode": "kv_cache_dtype", "tensor_parallel": "tensor_parallel_size",
           "tool_format": "tool_call_parser", "vision": "vision", "reasoning": "reasoning_parser"}
+# How long a launch waits for the checkout's word where only the shipped table speaks against the recipe.
+DOUBT_S = 20.0
 # A cache is made of pages of this many tokens.
 PAGE = 256
 # Wide enough that its console does not wrap a line of log.
@@ -43,7 +45,11 @@ class TabbyApi:
     probes = tabby_table.PROBES
 
     def check(self, recipe: Recipe, settings: Settings) -> None:
-        insist(self.problems(recipe, settings))
+        found = list(self.problems(recipe, settings))
+        place = None if runtime.contained(recipe) or not any(one.doubtful for one in found) else checkout(recipe, settings)
+        if place is not None and inquiry.learn(place[0], self.name, DOUBT_S, place[1]):
+            found = list(self.problems(recipe, settings))
+        insist(found)
 
     def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
         if runtime.contained(recipe):
@@ -60,15 +66,16 @@ class TabbyApi:
         if len(recipe.nodes) > 1:
             yield Problem("nodes", "TabbyAPI runs on one machine", "remove nodes, or choose another engine")
         yield from machine.problems(recipe)
-        yield from examine(recipe.extra_args, catalog.shipped(self.name), tabby_table.OWNED)
-        yield from _own_problems(recipe, settings)
+        taken = options(recipe, settings, ask)
+        yield from examine(recipe.extra_args, taken, tabby_table.OWNED)
+        yield from _own_problems(recipe, settings, taken)
         yield from _lora_problems(recipe)
         yield from unheard.problems(recipe, self.name, "TabbyAPI")
         yield from variable.problems(recipe)
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
         files = {
-            "config.yml": yaml.safe_dump(configuration(recipe, bench), sort_keys=False),
+            "config.yml": yaml.safe_dump(configuration(recipe, bench, options(recipe, bench.settings)), sort_keys=False),
             "api_tokens.yml": yaml.safe_dump({"api_key": bench.api_key, "admin_key": bench.api_key}),
         }
         return Command(program(recipe, bench.settings), {"COLUMNS": COLUMNS}, str(bench.folder), files)
@@ -77,18 +84,37 @@ class TabbyApi:
         return ()
 
 
-def _own_problems(recipe: Recipe, settings: Settings) -> Iterator[Problem]:
+def checkout(recipe: Recipe, settings: Settings) -> tuple[Path, Path] | None:
+    """Interpreter and folder of the one that would run; None where there is none."""
+    try:
+        python, main = program(recipe, settings)
+    except BadRecipe:
+        return None
+    return Path(python), Path(main).parent
+
+
+def options(recipe: Recipe, settings: Settings, ask: bool = False) -> Catalog:
+    """What the checkout's own configuration has, as it was asked; else the shipped table of a known version."""
+    place = None if runtime.contained(recipe) else checkout(recipe, settings)
+    if place is not None:
+        if ask:
+            inquiry.learn(place[0], TabbyApi.name, home=place[1])
+        if (known := inquiry.kept(place[0], TabbyApi.name, place[1])) is not None:
+            return known
+    return catalog.shipped(TabbyApi.name)
+
+
+def _own_problems(recipe: Recipe, settings: Settings, taken: Catalog) -> Iterator[Problem]:
     """The options that come from the recipe's fields."""
     bare = recipe.model_copy(update={"extra_args": {}})
-    taken = catalog.shipped(TabbyApi.name)
-    said = {(option.section, option.key) for key in recipe.extra_args if (option := _option(key)) is not None}
+    said = {(option.section, option.key) for key in recipe.extra_args if (option := _option(key, taken)) is not None}
     for section, values in configuration(bare, stand_in(settings)).items():
         for key, value in values.items():
-            if key in FIELDS and (section, key) not in said and (flag := _option(f"{section}.{key}")) is not None:
+            if key in FIELDS and (section, key) not in said and (flag := _option(f"{section}.{key}", taken)) is not None:
                 yield from valued(FIELDS[key], flag, value, taken)
 
 
-def configuration(recipe: Recipe, bench: Bench) -> dict[str, dict[str, Any]]:
+def configuration(recipe: Recipe, bench: Bench, taken: Catalog | None = None) -> dict[str, dict[str, Any]]:
     """The sections of config.yml; `extra_args` win, by an option's name or by `section.name`; null is Tabby's default."""
     path = Path(recipe.model_path).expanduser().absolute()
     found: dict[str, dict[str, Any]] = {
@@ -109,7 +135,7 @@ def configuration(recipe: Recipe, bench: Bench) -> dict[str, dict[str, Any]]:
         found["lora"] = {"lora_dir": str(Path(adapter.place(recipe.lora_adapters[0].path)).parent),
                          "loras": [_lora(one) for one in recipe.lora_adapters]}
     for key, value in recipe.extra_args.items():
-        option = _option(key)
+        option = _option(key, taken or catalog.shipped(TabbyApi.name))
         if option is not None and value is not None:
             found.setdefault(option.section, {})[option.key] = value
         elif option is not None:
@@ -141,12 +167,12 @@ def _parsers(recipe: Recipe) -> dict[str, Any]:
     return found
 
 
-def _option(key: str) -> Flag | None:
+def _option(key: str, taken: Catalog) -> Flag | None:
     """An option of the configuration by `name` or `section.name`."""
     section, dot, name = key.partition(".")
     if internal(key):
         return None
-    found = catalog.shipped("tabbyapi").find(catalog.canonical(f"--{(name if dot else section).lstrip('-')}"))
+    found = taken.find(catalog.canonical(f"--{(name if dot else section).lstrip('-')}"))
     return found if found is not None and (not dot or found.section == section) else None
 
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
-from studio_core.engines import inquiry, runtime
+from studio_core.engines import inquiry, runtime, tabbyapi
 from studio_core.engines.verdict import PACKAGES
 from studio_core.errors import StudioError
 from studio_core.recipes.recipe import Recipe
@@ -19,6 +19,8 @@ from studio_core.settings import Settings
 # After the last change: who stores recipes stores several, and who starts Studio wants to launch something.
 REST_S = 2.0
 ENDING_S = 0.05
+# Interpreter, engine, and the folder of a checkout.
+Asked = tuple[Path, str, Path | None]
 
 
 class Inquirer:
@@ -63,31 +65,39 @@ class Inquirer:
             while not self._ended and not self._busy() and (found := await self._next()) is not None:
                 await self._ask(*found)
 
-    async def _next(self) -> tuple[Path, str] | None:
+    async def _next(self) -> Asked | None:
         recipes = await self._recipes()
         return await asyncio.to_thread(lambda: next(unasked(recipes, self._settings), None))
 
-    async def _ask(self, python: Path, engine: str) -> None:
+    async def _ask(self, python: Path, engine: str, home: Path | None) -> None:
         self._asking = True
         try:
-            await asyncio.to_thread(inquiry.learn, python, engine)
+            await asyncio.to_thread(inquiry.learn, python, engine, home=home)
         finally:
             self._asking = False
 
 
-def unasked(recipes: Sequence[Recipe], settings: Settings) -> Iterator[tuple[Path, str]]:
-    """The interpreters and engines of these recipes that could be asked and never were. Stats files: call it in a thread."""
-    seen = set[tuple[Path, str]]()
+def unasked(recipes: Sequence[Recipe], settings: Settings) -> Iterator[Asked]:
+    """What of the recipes' engines could be asked and never was. Stats files: call it in a thread."""
+    seen = set[Asked]()
     for recipe in recipes:
-        place = PACKAGES.get(recipe.backend)
-        if place is None or runtime.contained(recipe):
-            continue
-        package, setting = place
-        try:
-            python = package.program(recipe, str(getattr(settings, setting)) if setting else "").python
-        except StudioError:
-            continue
-        if python is not None and (python, package.engine) not in seen:
-            seen.add((python, package.engine))
-            if inquiry.unasked(python, package.engine):
-                yield python, package.engine
+        found = None if runtime.contained(recipe) else _place(recipe, settings)
+        if found is not None and found not in seen:
+            seen.add(found)
+            if inquiry.unasked(*found):
+                yield found
+
+
+def _place(recipe: Recipe, settings: Settings) -> Asked | None:
+    if recipe.backend == tabbyapi.TabbyApi.name:
+        place = tabbyapi.checkout(recipe, settings)
+        return (place[0], recipe.backend, place[1]) if place is not None else None
+    known = PACKAGES.get(recipe.backend)
+    if known is None:
+        return None
+    package, setting = known
+    try:
+        python = package.program(recipe, str(getattr(settings, setting)) if setting else "").python
+    except StudioError:
+        return None
+    return (python, package.engine, None) if python is not None else None

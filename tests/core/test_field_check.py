@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from studio_core.engines import inquiry, machine, sglang, thinking, unheard, vllm
+from studio_core.engines import inquiry, machine, sglang, tabbyapi, thinking, unheard, vllm
 from studio_core.engines.catalog import SUCCESSORS, Catalog, shipped
+from studio_core.engines.engine import stand_in
 from studio_core.engines.problem import Problem, examine, problem
 from studio_core.engines.registry import find
 from studio_core.errors import BadRecipe
@@ -154,6 +157,66 @@ def test_tabby_values_are_said_with_their_field(tmp_path: Path, monkeypatch: pyt
     assert found.field == "kv_cache_dtype" and "Q9" in found.text and not found.severe
     pair = one.model_copy(update={"kv_cache_dtype": "6,5"})
     assert list(find("tabbyapi").problems(pair, settings(tabby_api_dir=str(tmp_path)))) == []
+
+
+CHECKOUT = """from pydantic import BaseModel, Field
+from typing import Annotated, List, Literal, Optional, Union
+class Lora(BaseModel):
+    name: Optional[str] = None
+class Network(BaseModel):
+    host: Optional[str] = Field("127.0.0.1", description="address")
+class Model(BaseModel):
+    max_seq_len: Optional[int] = None
+    cache_mode: Optional[Union[Literal["FP16", "Q9"], Annotated[str, Field(pattern="x")]]] = "FP16"
+    brand_new: bool = False
+    pace: Literal["slow", "fast"] = "slow"
+    split: List[float] = Field(default_factory=list)
+    loras: Optional[List[Lora]] = None
+class TabbyConfigModel(BaseModel):
+    network: Optional[Network] = Field(default_factory=Network)
+    model: Optional[Model] = Field(default_factory=Model)
+print("said while it is imported")
+"""
+
+
+@pytest.fixture
+def tabby(tmp_path: Path) -> tuple[Recipe, Settings]:
+    """A checkout whose configuration is of another version than the shipped table, run by this interpreter."""
+    home, model = tmp_path / "tabby", tmp_path / "model"
+    (home / "common").mkdir(parents=True)
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    (home / "main.py").write_text("")
+    (home / "common" / "config_models.py").write_text(CHECKOUT)
+    one = parse({"id": "m", "backend": "tabbyapi", "model_path": str(model), "python_path": sys.executable})
+    return one, settings(tabby_api_dir=str(home))
+
+
+def test_tabby_is_asked_for_its_own_options(tabby: tuple[Recipe, Settings]) -> None:
+    one, chosen = tabby
+    taken = tabbyapi.options(one, chosen, ask=True)
+    assert taken.asked and {flag.name: (flag.kind, flag.item) for flag in taken.flags if flag.section == "model"} == {
+        "--max-seq-len": ("int", "str"), "--cache-mode": ("str", "str"), "--brand-new": ("bool", "str"),
+        "--pace": ("choice", "str"), "--split": ("list", "float"), "--loras": ("list", "json"),
+    }
+    assert taken.find("--cache-mode").known == ("FP16", "Q9")  # type: ignore[union-attr]
+    extra = {"brand_new": True, "pace": "warp", "chunk_size": 1, "loras": [{"name": "x"}]}
+    found = list(find("tabbyapi").problems(one.model_copy(update={"extra_args": extra}), chosen))
+    assert [(each.field, each.severe) for each in found] == [("extra_args.pace", True), ("extra_args.chunk_size", True)]
+
+
+def test_a_newer_tabby_is_asked_when_only_the_shipped_table_refuses(tabby: tuple[Recipe, Settings]) -> None:
+    one, chosen = tabby
+    newer = one.model_copy(update={"extra_args": {"brand_new": True}})
+    find("tabbyapi").check(newer, chosen)
+    written = yaml.safe_load(find("tabbyapi").command(newer, stand_in(chosen)).files["config.yml"])
+    assert written["model"]["brand_new"] is True
+    with pytest.raises(BadRecipe, match="no flag --chunk-size"):
+        find("tabbyapi").check(one.model_copy(update={"extra_args": {"chunk_size": 1}}), chosen)
+
+
+def test_adapters_among_tabby_s_own_arguments_are_no_crash() -> None:
+    assert list(examine({"loras": [{"name": "x", "scaling": 0.5}]}, shipped("tabbyapi"), {})) == []
 
 
 def test_a_server_without_a_flag_is_told_of_by_the_field(tmp_path: Path) -> None:
