@@ -44,6 +44,10 @@ def recipe_of(program: Program, one: Invocation, files: Files) -> Found:
     _names(engine, values, found)
     _dropped(engine, values, found)
     _fields(engine, values, found)
+    if engine == "llamacpp" and one.cwd:
+        # Files of its own; what vLLM is given may be a hub id.
+        for each in found.data.get("lora_adapters", ()):
+            each["path"] = within(one.cwd, each["path"])
     _environment(env, found)
     found.data["extra_args"] = values
     exact(engine, found, frozenset(given.values))

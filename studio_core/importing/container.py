@@ -192,15 +192,21 @@ def _beyond(run: Run) -> Iterator[str]:
 
 
 def _placed(found: Found, run: Run, cwd: str) -> None:
-    """The model's place on this machine, where a volume tells it."""
+    """The places of model and adapters on this machine, where a volume tells them."""
     model = found.data["model_path"]
-    for mount in _mounts(run):
-        source, target = mount
-        if model == target or model.startswith(target.rstrip("/") + "/"):
-            here = within(cwd, source).rstrip("/") + model[len(target.rstrip("/")):]
-            found.data["model_path"] = here
-            found.note(f"the model is {here} on this machine, {model} in the container")
-            return
+    if here := _outside(model, run, cwd):
+        found.data["model_path"] = here
+        found.note(f"the model is {here} on this machine, {model} in the container")
+    for one in found.data.get("lora_adapters", ()):
+        one["path"] = _outside(one["path"], run, cwd) or one["path"]
+
+
+def _outside(path: str, run: Run, cwd: str) -> str:
+    """Where what the container has at `path` is on this machine; empty where no volume says so."""
+    for source, target in _mounts(run):
+        if path == target or path.startswith(target.rstrip("/") + "/"):
+            return within(cwd, source).rstrip("/") + path[len(target.rstrip("/")):]
+    return ""
 
 
 def _mounts(run: Run) -> Iterator[tuple[str, str]]:

@@ -97,3 +97,15 @@ def test_the_runner_takes_them_as_llama_server_does() -> None:
     assert found.lora_init_without_apply is True
     with pytest.raises(Refused, match="FNAME:SCALE"):
         assignments(["--lora-scaled", "/z"], {})
+
+
+@pytest.mark.parametrize(("line", "paths"), [
+    ("cd /srv && llama-server -m m.gguf --lora a.gguf,/b/c.gguf", ["/srv/a.gguf", "/b/c.gguf"]),
+    ("docker run -v /data:/models ghcr.io/ggml-org/llama.cpp:server -m /models/m.gguf --lora-scaled /models/lora/a.gguf:0.5",
+     ["/data/lora/a.gguf"]),
+    ("docker run -v /data:/models vllm/vllm-openai /models/m --enable-lora --lora-modules a=/models/a b=org/b",
+     ["/data/a", "org/b"]),
+])
+def test_adapters_are_where_this_machine_has_them(line: str, paths: list[str]) -> None:
+    [found] = harvest(line, nothing).recipes
+    assert [each.path for each in found.recipe().lora_adapters] == paths
