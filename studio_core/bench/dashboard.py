@@ -71,7 +71,8 @@ def hour() -> Iterator[Row]:
                 rss = terminal.cost().rss / MB
     finally:
         del os.environ["VLLM_STUDIO_SAMPLE_S"]
-    yield Row("hour: memory", rss, "MB", AIM_RSS, f"{count} samples in {time.monotonic() - began:.0f} s, rooms in turn")
+    note = f"{count} of an hour's {HOUR} samples in {time.monotonic() - began:.0f} s, a room every second"
+    yield Row("dashboard: memory after long use", rss, "MB", AIM_RSS, note)
 
 
 def _samples(home: Premises) -> int:

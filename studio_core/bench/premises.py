@@ -48,12 +48,13 @@ class Premises:
 
 
 @contextlib.contextmanager
-def premises() -> Iterator[Premises]:
-    """Started before, ended after, engines too."""
+def premises(prepare: Callable[[settings.Settings], None] = lambda _: None) -> Iterator[Premises]:
+    """Started before, ended after, engines too. `prepare` may fill the state directory before."""
     root = Path(tempfile.mkdtemp(prefix="studio-bench-"))
     first = port.pick(FIRST_PORT)
     overrides = {"data_dir": str(root), "port": first, "inference_port": port.pick(first + 1)}
     chosen = settings.load(overrides)
+    prepare(chosen)
     client = daemon.ensure(chosen)
     try:
         until(lambda: client.status().gateway.connected, "the gateway is linked")

@@ -9,6 +9,7 @@ from functools import lru_cache
 from studio_tui.board.span import Line, Span, filled, fit
 
 GAP = 2
+EMPTY = Span("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +72,33 @@ def head(columns: Sequence[Column], found: Widths, cells: int) -> Line:
 
 
 def row(columns: Sequence[Column], found: Widths, values: Cells, cells: int) -> Line:
-    """One line; a value of several spans is already as wide as its column."""
+    """One line; a value of several spans is already as wide as its column.
+
+    Neighbours of one tone become one span: what comes after works span by span.
+    """
     spans: list[Span] = []
+    used = 0
     for column in columns:
-        if column.name not in found:
+        cells_here = found.get(column.name)
+        if cells_here is None:
             continue
-        if spans:
-            spans.append(Span(" " * column.gap))
-        value = values.get(column.name, Span(""))
+        gap = " " * column.gap if used else ""
+        used += len(gap) + cells_here
+        value = values.get(column.name, EMPTY)
         if isinstance(value, Span):
-            spans.append(Span(fit(value.text, found[column.name], column.right), value.tone))
+            _append(spans, gap + fit(value.text, cells_here, column.right), value.tone)
         else:
-            spans += value
-    return filled(spans, cells)
+            _append(spans, gap, "")
+            for text, tone in value:
+                _append(spans, text, tone)
+    if used > cells:
+        return filled(spans, cells)
+    _append(spans, " " * (cells - used), "")
+    return tuple(spans)
+
+
+def _append(spans: list[Span], text: str, tone: str) -> None:
+    if spans and spans[-1].tone == tone:
+        spans[-1] = Span(spans[-1].text + text, tone)
+    elif text:
+        spans.append(Span(text, tone))
