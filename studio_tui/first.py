@@ -24,6 +24,7 @@ from studio_core import wire
 from studio_core.errors import StudioError
 from studio_core.paths import Places, connect, peer_uid
 from studio_core.settings import Settings
+from studio_core.wire.parse import decode
 from studio_tui import memory
 from studio_tui.board import history, layout
 from studio_tui.board.span import Line
@@ -84,7 +85,7 @@ def snapshot(path: Path) -> View | None:
             head, _, body = _answer(link).partition(b"\r\n\r\n")
         if b" 200 " not in head.partition(b"\r\n")[0]:
             return None
-        found = safe(msgspec.json.decode(body, type=wire.Snapshot))
+        found = safe(decode(body, wire.Snapshot))
     except (OSError, StudioError, msgspec.DecodeError):
         return None
     now = time.monotonic()

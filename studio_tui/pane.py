@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
@@ -20,6 +21,7 @@ from studio_core.client import Client
 from studio_core.errors import BadInput, StudioError
 from studio_core.settings import Settings
 from studio_core.text import line as one_line
+from studio_core.wire.parse import convert
 from studio_tui.board import brief, layout
 from studio_tui.board.glyph import ASCII, UNICODE
 from studio_tui.board.span import Line, width
@@ -33,7 +35,7 @@ WHOLE = 9
 # The terminal's own colours: a pane stands among others.
 PENS = {"title": "1", "quiet": "2", "bar": "34", "busy": "33", "full": "31", "rest": "2", "good": "32", "bad": "31", "accent": "33",
         "graph": "34", "cursor": "1"}
-KINDS = {"status": wire.Status, "gpu": wire.Gpus, "metrics": wire.Metrics}
+KINDS: dict[str, Any] = {"status": wire.Status, "gpu": wire.Gpus, "metrics": wire.Metrics}
 NAMES = {"status": "status", "gpu": "gpus", "metrics": "metrics"}
 
 
@@ -52,7 +54,7 @@ class Ear:
                     self._know(link=Link("live", self.view.link.place))
                     for event in stream:
                         if event.event in KINDS:
-                            value = safe(msgspec.convert(event.data, KINDS[event.event]))
+                            value = safe(convert(event.data, KINDS[event.event]))
                             self._know(**{NAMES[event.event]: value})
                             if event.event == "status":
                                 self._know(status_at=time.monotonic())

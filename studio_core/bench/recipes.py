@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Iterator
 
 from studio_core.bench.dashboard import is_up, studio
@@ -17,8 +18,8 @@ from studio_core.settings import Settings
 from studio_core.store.recipe import RecipeTable
 from studio_core.store.store import Store
 
-COUNT, PRESSES, AIM_MS = 2000, 60, 100.0
-# Down and up, pages and ends: escape sequences of the keys.
+COUNT, PRESSES, AIM_MS = 2000, 56, 100.0
+# Down and up, pages and ends, the first row last: escape sequences of the keys.
 KEYS = ("\x1b[B", "\x1b[B", "\x1b[A", "\x1b[6~", "\x1b[5~", "G", "g")
 
 
@@ -50,6 +51,7 @@ def _pressed(home: Premises) -> list[float]:
         terminal.send("2")
         terminal.wait_for("Recipe 0001", 60.0)
         taken = answers(terminal, [KEYS[at % len(KEYS)] for at in range(PRESSES)])
+        time.sleep(1.0)
         if "Recipe 0000" not in "\n".join(text(terminal)):
             raise StudioError("the list does not show its first recipe", "", "\n".join(text(terminal)))
     return taken
