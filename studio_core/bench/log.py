@@ -86,7 +86,8 @@ def _search(folder: Path) -> Iterator[Row]:
 def _grep(path: Path, want: Want) -> float:
     flags = ["-E" if want.regex else "-F", "-c", *(() if want.exact else ("-i",))]
     began = time.monotonic()
-    subprocess.run(["grep", *flags, "--", want.text, str(path)], stdout=subprocess.DEVNULL, check=True)
+    # Into a pipe: what it writes to /dev/null it does not even look for.
+    subprocess.run(["grep", *flags, "--", want.text, str(path)], stdout=subprocess.PIPE, check=True)
     return time.monotonic() - began
 
 
@@ -149,7 +150,11 @@ def _fluid(terminal: Terminal, glass: Glass) -> Row:
     """Keys while ten gigabytes are searched."""
     terminal.send("/")
     glass.until("find: a text", 30)
-    terminal.send(f"{NEEDLE}\r")
+    time.sleep(0.5)
+    terminal.send(NEEDLE)
+    glass.until(NEEDLE, 30)
+    time.sleep(0.5)
+    terminal.send("\r")
     glass.until("paused", 30)
     terminal.send(DOWN_TO_END)
     found = _keys(glass, 20)
