@@ -36,6 +36,7 @@ async def go_to(shown: Opened, field: str) -> None:
 async def test_a_field_is_changed_and_stored_on_the_version_that_was_read(tmp_path: Path) -> None:
     stage = filled(tmp_path)
     async with opened(stage, (100, 40), recipe="mistral") as shown:
+        await shown.shows("\u25b8 Mistral Small")
         await shown.press("e")
         await shown.shows("Recipe Mistral Small", "max_model_len", "8192", "nothing is wrong")
         await go_to(shown, "max_model_len")
@@ -55,7 +56,8 @@ async def test_what_is_wrong_stands_beside_its_field(tmp_path: Path) -> None:
     stage = filled(tmp_path)
     stage.checks[""] = wire.Check(problems=[wire.Finding(field="tp", text="3 GPUs are not there", hint="there is 1"),
                                             wire.Finding(field="extra_args.foo", text="no such flag", severe=False)])
-    async with opened(stage, (120, 40), recipe="mistral") as shown:
+    async with opened(stage, (100, 40), recipe="mistral") as shown:
+        await shown.shows("\u25b8 Mistral Small")
         await shown.press("e")
         await go_to(shown, "tensor_parallel_size")
         await shown.shows("3 GPUs are not there (there is 1)", "extra_args.foo: no such flag", "2 remarks in all")
@@ -64,6 +66,7 @@ async def test_what_is_wrong_stands_beside_its_field(tmp_path: Path) -> None:
 async def test_choices_flags_and_defaults(tmp_path: Path) -> None:
     stage = filled(tmp_path)
     async with opened(stage, (100, 40), recipe="mistral") as shown:
+        await shown.shows("\u25b8 Mistral Small")
         await shown.press("e")
         await go_to(shown, "backend")
         await shown.press("enter")
@@ -81,6 +84,7 @@ async def test_choices_flags_and_defaults(tmp_path: Path) -> None:
 async def test_other_arguments_are_yaml(tmp_path: Path) -> None:
     stage = filled(tmp_path)
     async with opened(stage, (100, 40), recipe="mistral") as shown:
+        await shown.shows("\u25b8 Mistral Small")
         await shown.press("e")
         await go_to(shown, "extra_args")
         await shown.press("enter", *"seed: [1", "escape")
@@ -95,6 +99,7 @@ async def test_other_arguments_are_yaml(tmp_path: Path) -> None:
 async def test_leaving_with_changes_asks(tmp_path: Path) -> None:
     stage = filled(tmp_path)
     async with opened(stage, (100, 40), recipe="mistral") as shown:
+        await shown.shows("\u25b8 Mistral Small")
         for key, gone in (("escape", False), ("d", True)):
             await shown.press("e")
             await shown.shows("Recipe Mistral Small")
@@ -117,6 +122,7 @@ async def test_leaving_with_changes_asks(tmp_path: Path) -> None:
 async def test_a_change_of_somebody_else_is_shown_and_lost_by_nobody(tmp_path: Path) -> None:
     stage = filled(tmp_path)
     async with opened(stage, (100, 40), recipe="mistral") as shown:
+        await shown.shows("\u25b8 Mistral Small")
         await shown.press("e")
         await shown.shows("Recipe Mistral Small")
         await go_to(shown, "pin ")
@@ -135,6 +141,7 @@ async def test_a_change_of_somebody_else_is_shown_and_lost_by_nobody(tmp_path: P
 async def test_a_copy_is_a_form_with_another_id(tmp_path: Path) -> None:
     stage = filled(tmp_path)
     async with opened(stage, (100, 40), recipe="mistral") as shown:
+        await shown.shows("\u25b8 Mistral Small")
         await shown.press("c")
         await shown.shows("\u2022 Recipe Mistral Small copy", "mistral-copy")
         await shown.press("f2")
