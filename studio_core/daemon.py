@@ -20,7 +20,7 @@ from studio_core.settings import BY_NAME, Settings
 from studio_core.supervisor import identity
 
 # How long a start may take, after which silence who holds the lock is named, and what one answer may take meanwhile.
-READY_S, SILENT_S, ANSWER_S = 15.0, 10.0, 2.0
+READY_S, SILENT_S, ANSWER_S = 30.0, 10.0, 2.0
 PAUSE_S = 0.03
 # The exit code of a controller that found the lock held.
 LOCKED = 75

@@ -108,6 +108,8 @@ CHAT = (
     Action("chat.copy", "Copy", "copy the newest answer on the screen", footer=True),
     Action("chat.copy_code", "Copy code", "copy its last block of code; again, the one before"),
     Action("chat.thoughts", "Thoughts", "show or fold what a model said to itself"),
+    Action("chat.page_up", "Page up", "one page of messages up, also while one writes", always=True),
+    Action("chat.page_down", "Page down", "one page of messages down, also while one writes", always=True),
     Action("chat.previous", "Previous chat", "open the chat above"),
     Action("chat.next", "Next chat", "open the chat below"),
 )

@@ -116,6 +116,17 @@ class Chat(Place):
         event.stop()
         self._title()
 
+    def action_page_up(self) -> None:
+        self._paged.action_page_up()
+
+    def action_page_down(self) -> None:
+        self._paged.action_page_down()
+
+    @property
+    def _paged(self) -> Table | MessageList:
+        """The prompt has no pages of its own: from there one reads back."""
+        return self._table if self._table.has_focus else self._messages
+
     def action_next(self) -> None:
         self._go(1)
 

@@ -47,7 +47,8 @@ class Models(Place):
         places = ", ".join(one.path for one in found.roots if one.exists)
         empty = f"no model files below {places}" if places else f"the models folder {found.configured_models_dir} is not there"
         self._table.fill([row(one) for one in self._found], f"{empty} \u00b7 set models_dir in the settings")
-        self._panel.note(f"{len(self._found)} models \u00b7 {unit.size(sum(one.size_bytes for one in self._found))}")
+        count = len(self._found)
+        self._panel.note(f"{count} model{'s' if count != 1 else ''} \u00b7 {unit.size(sum(one.size_bytes for one in self._found))}")
 
     @property
     def chosen(self) -> wire.ModelFile | None:

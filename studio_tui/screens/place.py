@@ -10,13 +10,13 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.reactive import var
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from studio_core.paths import shipped
 from studio_tui import action
 from studio_tui.bridge import Bridge
 from studio_tui.view import View
 from studio_tui.widgets.alert import Alert
+from studio_tui.widgets.footer import Footer
 from studio_tui.widgets.top_bar import TopBar
 
 STYLES = shipped("styles")
@@ -50,7 +50,7 @@ class Place(Screen[None]):
         yield self._bar
         yield self._alert
         yield from self.content()
-        yield Footer(show_command_palette=False)
+        yield Footer()
 
     def content(self) -> ComposeResult:
         yield from ()

@@ -139,3 +139,24 @@ async def test_another_server_is_driven_and_back(tmp_path: Path) -> None:
         await shown.shows("Mistral Small")
         await shown.hides("Only there")
     far.stop()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_help_and_the_way_out_are_in_the_last_line_of_every_room(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with opened(filled(tmp_path), size) as shown:
+        for digit in "12356789":  # In the chat one writes: there letters are no keys.
+            await shown.press(digit)
+            await eventually(lambda: "? Help" in last(shown) and "q Quit" in last(shown), 5.0, f"room {digit}")
+
+
+async def test_a_wider_terminal_shows_more_keys(tmp_path: Path) -> None:
+    async with opened(filled(tmp_path), (60, 20)) as shown:
+        await shown.press("3")
+        await eventually(lambda: "q Quit" in last(shown), 5.0)
+        assert "^p Palette" not in last(shown)
+        await shown.pilot.resize_terminal(200, 60)
+        await eventually(lambda: "^p Palette" in last(shown), 5.0)
+
+
+def last(shown: Opened) -> str:
+    return shown.text.rstrip().splitlines()[-1]
