@@ -56,7 +56,9 @@ def stranger() -> Iterator[Stranger]:
     """The interpreter and everything it imports from are mounted where a second uid can get at them, and unmounted again."""
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("a second uid needs root and setpriv")
-    folders = [ROOT, *(Path(one) for one in sys.path if one and Path(one).is_dir() and not _inside(one, sys.base_prefix, ROOT))]
+    # An environment that lies in our folder is one of them: who gets it mounted there does not have it on its path.
+    others = (Path(one) for one in sys.path if one and Path(one).is_dir() and not _inside(one, sys.base_prefix))
+    folders = [ROOT, *(one for one in others if one != ROOT)]
     reach = Path(tempfile.mkdtemp(prefix="reach-"))
     reach.chmod(0o755)
     mounted: list[Path] = []
@@ -81,5 +83,5 @@ def stranger() -> Iterator[Stranger]:
             target.rmdir()
 
 
-def _inside(path: str, *roots: str | Path) -> bool:
-    return any(Path(path) == Path(root) or Path(root) in Path(path).parents for root in roots)
+def _inside(path: str, root: str) -> bool:
+    return Path(path) == Path(root) or Path(root) in Path(path).parents

@@ -1,4 +1,4 @@
-"""The keys that work now, as many as fit: the way to the help, which names them all, and the way out never fall off the edge."""
+"""The keys that work now, as many as fit: help, which names them all, the switcher and the way out never fall off the edge."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textual import widgets as textual
 from textual.app import ComposeResult
 from textual.widgets._footer import FooterKey
 
-STAY = frozenset({"app.help", "app.leave"})
+STAY = frozenset({"app.switch_model", "app.help", "app.leave"})
 # Around a key and after its word.
 BLANKS = 3
 
