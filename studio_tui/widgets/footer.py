@@ -24,6 +24,10 @@ class Footer(textual.Footer):
         self._width = self.app.size.width
         yield from fitting([one for one in super().compose() if isinstance(one, FooterKey)], self._width)
 
+    def on_mount(self) -> None:
+        # On a busy machine the screen tells of its keys before this one listens.
+        self.bindings_changed(self.screen)
+
     def on_resize(self, event: events.Resize) -> None:
         if self._bindings_ready and self.app.size.width != self._width:
             self.call_after_refresh(self.recompose)
