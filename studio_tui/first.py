@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import sys
 import termios
@@ -130,6 +131,8 @@ def painted(settings: Settings, room: str) -> Iterator[View | None]:
     quiet = termios.tcgetattr(0)
     quiet[3] &= ~(termios.ECHO | termios.ICANON)
     termios.tcsetattr(0, termios.TCSANOW, quiet)
+    # Until the app listens for it, a request to end is a way out that gives the terminal back.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         yield view
     except BaseException:

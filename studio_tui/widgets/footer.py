@@ -21,7 +21,7 @@ class Footer(textual.Footer):
         self._width = 0
 
     def compose(self) -> ComposeResult:
-        self._width = self.app.size.width
+        self._width = self.screen.size.width
         yield from fitting([one for one in super().compose() if isinstance(one, FooterKey)], self._width)
 
     def on_mount(self) -> None:
@@ -29,7 +29,7 @@ class Footer(textual.Footer):
         self.bindings_changed(self.screen)
 
     def on_resize(self, event: events.Resize) -> None:
-        if self._bindings_ready and self.app.size.width != self._width:
+        if self._bindings_ready and self.screen.size.width != self._width:
             self.call_after_refresh(self.recompose)
 
 

@@ -90,4 +90,4 @@ async def test_no_body_makes_an_error_of_ours(house: Gateways, count: int, filte
     await asyncio.gather(watching, return_exceptions=True)
     assert seen.get(200) and seen.get(400), seen
     assert len(await house.ended(len(found))) == len(found)
-    assert sorted(late)[len(late) // 2] < 0.3
+    assert sorted(late)[len(late) // 2] < 2.0, "whoever else asks is answered meanwhile"

@@ -164,7 +164,7 @@ async def test_screens_that_are_not_shown_get_nothing(tmp_path: Path) -> None:
         await shown.shows("38 %")
         dashboard = shown.app.screen
         await shown.press("2")
-        await shown.shows("CONTEXT")
+        await shown.shows("LOADED IN")
         seen = vars(dashboard)["_reactive_view"]
         stage.sample(scene.host(99.0), "other")
         await eventually(lambda: shown.app._view.gpus is not None and shown.app._view.gpus.reason == "other")

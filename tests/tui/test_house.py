@@ -47,9 +47,12 @@ def test_launch_log_chat_leave_and_back(home: House) -> None:
     [session] = home.client.chats()
     chat = home.client.chat(session.id)
     assert [(one.role, one.state) for one in chat.messages] == [("user", "complete"), ("assistant", "complete")]
-    with app(home) as window:
-        window.until("\u25cf ready")
-        window.until(str(before.engine_pid))
+    with app(home) as window:  # It comes back where one was.
+        window.until("to one")
+        window.send("\x1b")
+        window.until("q Quit")
+        window.send("1")
+        window.until(str(before.port))
         window.send("4")
         window.until("to one")
         window.send("\x1b")
@@ -62,11 +65,15 @@ def test_a_killed_controller_is_told_and_comes_back(home: House) -> None:
     before = home.launch("one")
     with app(home) as window:
         window.until("\u25cf ready")
+        # The first frame is painted before the app listens: the list of recipes comes from who listens.
+        window.send("2")
+        window.until("\u2500 Recipes \u2500", 20)
+        window.until("\u25cf ready")
         home.kill_controller()
         window.until("reconnecting", 2.0)
         assert "\u25cf ready" in window.text
         wait_until(lambda: "reconnecting" not in window.text, 20, "it is back by itself")
-        window.until(str(before.engine_pid))
+        window.until(str(before.port))
     assert home.instance("one").engine_pid == before.engine_pid
 
 

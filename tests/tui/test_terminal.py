@@ -35,7 +35,7 @@ def app(stage: Stage, *before: str, columns: int = 80, rows: int = 24) -> Window
 @pytest.mark.parametrize("place", ["1", "3", "4"])
 def test_a_lost_terminal_ends_it_within_a_second(stage: Stage, place: str) -> None:
     with app(stage) as window:
-        window.until("4.1/24.0 GiB")
+        taken_over(window)
         window.send(place)
         window.until({"1": "REQUESTS", "3": "following", "4": "to smollm2"}[place])
         window.hang_up()
@@ -44,18 +44,33 @@ def test_a_lost_terminal_ends_it_within_a_second(stage: Stage, place: str) -> No
 
 def test_a_lost_terminal_ends_it_also_where_hang_ups_are_ignored(stage: Stage) -> None:
     with app(stage, "sh", "-c", 'trap "" HUP; exec "$@"', "sh") as window:
-        window.until("4.1/24.0 GiB")
+        taken_over(window)
         window.hang_up()
         window.ended(GONE_S)
 
 
 def test_a_term_signal_leaves_and_gives_the_terminal_back(stage: Stage) -> None:
     with app(stage) as window:
-        window.until("4.1/24.0 GiB")
+        taken_over(window)
         window.process.send_signal(signal.SIGTERM)
         assert window.ended(GONE_S) == 0
         assert b"\x1b[?1049l" in window.output
         assert "engines go on: SmolLM2 135M (ready)" in window.until("engines go on")
+
+
+def test_a_term_signal_in_the_first_frame_gives_the_terminal_back_too(stage: Stage) -> None:
+    with app(stage) as window:
+        window.until("4.1/24.0 GiB")
+        window.process.send_signal(signal.SIGTERM)
+        assert window.ended(10 * GONE_S) == 0
+        assert b"\x1b[?1049l" in window.output
+
+
+def taken_over(window: Window) -> None:
+    """The first frame is painted before the app is there: who answers a key is the app."""
+    window.until("4.1/24.0 GiB")
+    window.send("2")
+    window.until("\u2500 Recipes \u2500")
 
 
 def test_without_news_it_writes_nothing(stage: Stage) -> None:
@@ -91,9 +106,9 @@ def test_it_needs_a_terminal(stage: Stage) -> None:
     assert done.stderr == "error: the app needs a terminal (in scripts use verbs: studio status --json)\n"
 
 
-def test_a_broken_keymap_is_told_before_anything_is_drawn(stage: Stage) -> None:
+def test_a_broken_keymap_is_told_on_a_terminal_as_it_was(stage: Stage) -> None:
     (stage.places.root / "keymap.yaml").write_text("recipes.fly: x\n")
     with app(stage) as window:
         assert window.ended() == 1
         assert "unknown action recipes.fly" in window.text
-        assert b"\x1b[?1049h" not in window.output
+        assert window.output.rfind(b"\x1b[?1049l") >= window.output.rfind(b"\x1b[?1049h")

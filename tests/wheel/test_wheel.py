@@ -29,7 +29,7 @@ from tests.wheel.environment import Environment
 SCREENSHOT = Path(__file__).with_name("screenshot.py")
 OWN = {"studio_core", "studio_tui"}
 # Comes with an extra, and may be imported by its runner only.
-OPTIONAL = {"xllamacpp": "studio_core/engines/llamaserver/"}
+OPTIONAL = {"xllamacpp": ("demo", "studio_core/engines/llamaserver/"), "pyte": ("test", "studio_core/bench/")}
 EMPTY = "nothing runs"
 PATIENCE_S = 60
 WHERE = """
@@ -106,14 +106,15 @@ def _files(folder: Path) -> list[Path]:
 
 
 def test_what_the_sources_import_the_wheel_requires(fresh: Environment) -> None:
-    declared = {extra: environment.required(fresh.site, extra) for extra in ("", "demo")}
+    declared = {extra: environment.required(fresh.site, extra) for extra in ("", "demo", "test")}
     packages = metadata.packages_distributions()
     imported = {(module.split(".")[0], source.name(path)) for path in source.python(*OWN) for _, module in source.imports(path)}
     foreign = {(name, path) for name, path in imported if name not in OWN | sys.stdlib_module_names}
     assert {"textual", "msgspec", "xllamacpp"} <= {name for name, _ in foreign}, "what is imported was found"
     missing = []
     for name, path in sorted(foreign):
-        extra = "demo" if path.startswith(OPTIONAL.get(name, "-")) else ""
+        extra, place = OPTIONAL.get(name, ("", ""))
+        extra = extra if path.startswith(place) else ""
         if not declared[extra] & {canonicalize_name(package) for package in packages[name]}:
             missing.append(f"{path}: {name}")
     assert missing == []
@@ -159,12 +160,10 @@ def _lives(process: psutil.Process) -> bool:
 
 
 def _look(svg: str) -> None:
-    """The dashboard is there, and looks as its style sheets say: borders, a height and colours that only they give."""
+    """The dashboard is there, and looks as its style sheets say: colours that only they give."""
     lines = picture.lines(svg)
-    assert lines[0].startswith(" Studio   1 Dashboard  2 Recipes")
-    assert [line[:9] for line in lines[1:5]] == ["╭─ Host ─", "│ CPU    ", "│ Memory ", "╰────────"], svg
-    assert lines[5].startswith("╭─ GPUs ─") and any(line.startswith("╭─ Models ─") for line in lines)
+    assert lines[0].startswith(" Studio  1 Dashboard  2 Recipes")
+    assert lines[1].startswith(" MACHINE ") and any(line.startswith(" MODEL ") for line in lines), svg
     assert any(EMPTY in line for line in lines)
-    assert picture.fill(svg, "Host") == theme.DARK.secondary
-    assert picture.fill(svg, "MODEL") == theme.DARK.variables["quiet"]
-    assert picture.fill(svg, "╭") == theme.DARK.variables["border"]
+    assert picture.fill(svg, "MACHINE") == picture.fill(svg, "MODEL") == theme.DARK.secondary
+    assert picture.fill(svg, "USE") == theme.DARK.variables["quiet"]
