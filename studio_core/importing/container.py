@@ -34,6 +34,9 @@ _SILENT = (_BARE - {"--privileged"}) | frozenset((
     "--log-driver", "--log-opt", "--stop-timeout", "--stop-signal", "--runtime", "--gpus", "--device", "--env", "--env-file",
     "--entrypoint", "--workdir", "--ipc", "--shm-size", "--ulimit", "--volume",
 ))
+# Of these it says so: whoever pasted them may miss what they did.
+_OURS = ("--name", "--hostname", "--label", "--publish", "--network", "--restart", "--pull", "--log-driver", "--log-opt",
+         "--stop-timeout", "--stop-signal")
 # Image → the words that its entry point already has. First match counts; elsewhere the arguments are the whole command.
 ENTRY_POINTS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple((re.compile(pattern), words) for pattern, words in (
     (r"(?:.*/)?vllm/vllm-openai\b", ("vllm", "serve")),
@@ -87,6 +90,9 @@ def engine(program: Program, inside: Invocation, run: Run, cwd: str = "") -> Fou
     found.data["runtime"] = {"kind": "docker", "ref": run.image, **_wanted(run, cwd)}
     found.data.pop("binary", None)
     _gpus(found, run.options.get("--gpus", []) + run.options.get("--device", []))
+    ours = [f"{name} {value}" for name in _OURS for value in run.options.get(name, [])]
+    if ours:
+        found.note(f"{', '.join(ours)}: Studio names, publishes, stops and restarts its containers itself")
     return found
 
 

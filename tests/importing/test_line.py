@@ -198,6 +198,12 @@ def test_a_container(text: str, recipe: dict[str, Any]) -> None:
     assert shown(text) == parse({"id": "m", "model_path": "m", "extra_args": VLLM} | recipe).stored()
 
 
+def test_what_studio_does_itself_for_a_container_is_said() -> None:
+    [found] = harvest("docker run -p 9000:8000 --name x --restart always --network=host vllm/vllm-openai m", nothing).recipes
+    [said] = [note for note in found.notes if "itself" in note]
+    assert said.startswith("--name x, --publish 9000:8000, --network host, --restart always: ")
+
+
 def test_files_that_a_line_names_are_read_where_that_is_allowed(tmp_path: Path) -> None:
     (tmp_path / "env").write_text("A=1\n# no\nexport B='x y'\nHF_TOKEN=hidden\n")
     (tmp_path / "vllm.yaml").write_text("tensor-parallel-size: 4\nmax-model-len: 1024\nseed: 3\n")
