@@ -165,7 +165,7 @@ async def test_silence_before_the_first_token_is_filled(start: Start, ping_s: fl
         writer.close()
         # A hop that cuts after four times the pause would not have; the wheel turns four times a second.
         assert max(gaps) < 2 * ping_s + 1.0
-        assert got.count(b": ping\n\n") >= silent_s / ping_s / 2 and b"[DONE]" in got
+        assert got.count(b": ping\n\n") >= silent_s // (ping_s + 0.5) and b"[DONE]" in got
 
 
 # N18.
