@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from studio_core.engines import parser, registration, registry, sglang, vllm
+from studio_core.engines import parser, registration, registry, runtime, sglang, vllm
 from studio_core.engines.package import Package
 from studio_core.engines.parser import Choices, Known
 from studio_core.errors import StudioError
@@ -31,8 +31,8 @@ def _verdict(recipe: Recipe, settings: Settings, seen: dict[tuple[object, ...], 
     if engine not in PACKAGES:
         return None
     # All that a program is found by; many recipes share one.
-    key = (engine, recipe.runtime, recipe.binary, recipe.python_path, str(recipe.extra_args.get("venv_path")),
-           "docker_image" in recipe.extra_args)
+    ran = (recipe.runtime.kind, recipe.runtime.ref) if recipe.runtime is not None else None
+    key = (engine, ran, recipe.binary, recipe.python_path, str(recipe.extra_args.get("venv_path")), runtime.contained(recipe))
     if key not in seen:
         seen[key] = _known(engine, recipe, settings)
     return parser.of_recipe(recipe, engine, seen[key])

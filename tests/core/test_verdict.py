@@ -40,3 +40,11 @@ def test_where_no_engine_is_the_known_version_s_names_count(backend: str, tool: 
 @pytest.mark.parametrize("backend", ["llamacpp", "mlx", "nonsense"])
 def test_engines_that_need_no_parser_have_no_verdict(backend: str) -> None:
     assert verdict(backend=backend) is None
+
+
+@pytest.mark.parametrize("runtime", [
+    {"kind": "docker", "ref": "vllm/vllm-openai", "volumes": ["/a:/b"]}, {"kind": "managed_venv", "ref": "/v"}, {"kind": "docker"},
+])
+def test_a_recipe_that_names_its_runtime_has_one(runtime: dict[str, Any]) -> None:
+    found = verdict(runtime=runtime)
+    assert found is not None and found[0].startswith("glm47: ")
