@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ from inspect import isawaitable
 from typing import ClassVar
 
 from rich.console import RenderableType
-from textual import on
+from textual import events, on
 from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.binding import BindingType
@@ -23,7 +22,7 @@ from textual.screen import Screen
 from studio_core.errors import StudioError
 from studio_core.paths import shipped
 from studio_core.text import line
-from studio_tui import action, first, glyph, keymap, memory, message, notice, status, terminal, theme, wish
+from studio_tui import action, first, glyph, keymap, memory, message, notice, status, sweep, terminal, theme, wish
 from studio_tui.bridge import Bridge
 from studio_tui.painter import Painter
 from studio_tui.palette import Actions
@@ -73,13 +72,15 @@ class StudioApp(App[None]):
         self._view = seen or View()
         self._changed = False
         self._ticks = 0
+        self._pressed = time.monotonic()
         self._painter = Painter()
         self._has_mouse: bool = bridge.settings.mouse
         for each in theme.ALL:
             self.register_theme(each)
         self.theme = self._memory.theme if self._memory.theme in self.available_themes else theme.DARK.name
         self._furnish()
-        self.set_keymap(self._keys)
+        # The shipped keys stand in the bindings already, and each key walks through what stands here.
+        self.set_keymap({name: keys for name, keys in (own_keys or {}).items() if keys != keymap.standard()[name]})
 
     def _furnish(self) -> None:
         for name in ROOMS:
@@ -130,7 +131,7 @@ class StudioApp(App[None]):
         self.call_after_refresh(self._painted)
 
     def _painted(self) -> None:
-        gc.enable()
+        sweep.begin()
         self.bridge.start(self)
 
     def on_unmount(self) -> None:
@@ -168,6 +169,7 @@ class StudioApp(App[None]):
                 await place.tick()
         if self._ticks % KEEP == 0:
             self.remember()
+            sweep.sweep(time.monotonic() - self._pressed)
 
     def _hand_down(self, place: Place) -> None:
         self._changed = False
@@ -196,6 +198,11 @@ class StudioApp(App[None]):
             self.notify(news.text, timeout=6, markup=False, severity="error" if news.tone == status.BAD else "information")
             if self.bridge.settings.notify and not self.app_focus:
                 terminal.alarm(self, news.text)
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key):
+            self._pressed = time.monotonic()
+        await super().on_event(event)
 
     def on_app_focus(self) -> None:
         terminal.calm(self)

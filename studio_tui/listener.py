@@ -64,7 +64,8 @@ class Listener:
         """Returns when the stream has ended. Raises StudioError when there is none to be had."""
         with contextlib.closing(self._client.events()) as self._stream:
             self._say("live")
-            self._recipes()
+            # The recipes are asked for with the status that comes first.
+            self._lives = None
             for event in self._stream:
                 self._take(event.event, event.data)
 

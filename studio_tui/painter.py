@@ -5,7 +5,7 @@ Textual writes every cell of every changed region, each run with its whole style
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -77,7 +77,8 @@ class Painter:
     def __init__(self) -> None:
         self._size = (0, 0)
         self._text: list[list[str]] = []
-        self._style: list[list[Style | None]] = []
+        # Not styles: comparing those is a call of Python for each cell.
+        self._pens: list[list[Pen]] = []
 
     def forget(self) -> None:
         """Somebody else wrote to the terminal."""
@@ -87,61 +88,65 @@ class Painter:
         """What is to be written in place of a change; None where nothing is."""
         if isinstance(change, LayoutUpdate):
             change.strips = [list(line) for line in change.strips]
-            self._take(change, size)
+            self._take(change, console, size)
         elif isinstance(change, ChopsUpdate) and size == self._size:
             text = self._differences(change, console)
             return Written(text) if text else None
         return change
 
-    def _take(self, update: LayoutUpdate, size: tuple[int, int]) -> None:
+    def _take(self, update: LayoutUpdate, console: Console, size: tuple[int, int]) -> None:
         region = update.region
         whole = (region.x, region.y, region.width, region.height) == (0, 0, *size)
         if whole and size != self._size:
             self._size = size
             self._text = [[" "] * size[0] for _ in range(size[1])]
-            self._style = [[None] * size[0] for _ in range(size[1])]
+            self._pens = [[PLAIN] * size[0] for _ in range(size[1])]
         elif size != self._size:
             return
         for y, line in enumerate(update.strips, region.y):
             if y < size[1]:
-                self._put(y, region.x, line, None)
-
-    def _put(self, y: int, x: int, strips: Iterable[Strip], changed: set[int] | None) -> None:
-        """Note what a row holds now; cells that differ are added to `changed`."""
-        text, style, limit = self._text[y], self._style[y], self._size[0]
-        for strip in strips:
-            for segment in strip:
-                signs = _cells(segment.text)[: limit - x]
-                end = x + len(signs)
-                # Both comparisons are of whole slices, and most segments are what they were.
-                if text[x:end] != signs or style[x:end].count(segment.style) != len(signs):
-                    for at, sign in enumerate(signs, x):
-                        if text[at] != sign or style[at] != segment.style:
-                            text[at], style[at] = sign, segment.style
-                            if changed is not None:
-                                changed.add(at)
-                x = end
+                self._put(y, region.x, line, console, [])
 
     def _differences(self, update: ChopsUpdate, console: Console) -> str:
-        line = Pencil(console)
+        line = Pencil()
         for y in dict.fromkeys(span[0] for span in update.spans):
-            changed: set[int] = set()
+            changed: list[int] = []
             for x, strip in update.chops[y].items():
                 if strip is not None:
-                    self._put(y, x, (strip,), changed)
+                    self._put(y, x, (strip,), console, changed)
             if changed:
-                line.write(y, sorted(_whole(changed, self._text[y])), self._text[y], self._style[y])
+                line.write(y, changed, self._text[y], self._pens[y])
         return line.text
+
+    def _put(self, y: int, x: int, strips: Iterable[Strip], console: Console, changed: list[int]) -> None:
+        """Note what a row holds now; cells that differ are added to `changed`, in order."""
+        text, pens, limit = self._text[y], self._pens[y], self._size[0]
+        system, colourless = console._color_system, console.no_color
+        for strip in strips:
+            for segment in strip:
+                signs = _cells(segment.text)
+                end = x + len(signs)
+                if end > limit:
+                    signs, end = signs[:max(0, limit - x)], limit
+                held, wanted = pens[x:end], pen(segment.style, system, colourless)
+                # Both comparisons are of whole slices, and most segments are what they were.
+                if held.count(wanted) != len(signs):
+                    changed += [at for at, sign, old, was in zip(range(x, end), signs, text[x:end], held, strict=True)
+                                if sign != old or was != wanted]
+                    text[x:end], pens[x:end] = signs, [wanted] * len(signs)
+                elif text[x:end] != signs:
+                    changed += [at for at, sign, old in zip(range(x, end), signs, text[x:end], strict=True) if sign != old]
+                    text[x:end] = signs
+                x = end
 
 
 class Pencil:
     """Writes cells of rows one after the other, and keeps in mind where it is and how it writes."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self) -> None:
         self._out: list[str] = []
         self._at = (-1, -1)
         self._pen = PLAIN
-        self._system, self._colourless = console._color_system, console.no_color
 
     @property
     def text(self) -> str:
@@ -150,21 +155,39 @@ class Pencil:
             return ""
         return "".join(self._out) + change(self._pen, self._pen._replace(link="")) + RESET
 
-    def write(self, y: int, places: Sequence[int], text: Sequence[str], styles: Sequence[Style | None]) -> None:
-        for x in places:
-            self._go(x, y, text, styles)
-            wanted = pen(styles[x], self._system, self._colourless)
-            self._out += (change(self._pen, wanted), text[x])
-            self._pen, self._at = wanted, (x + max(1, cell_len(text[x])), y)
+    def write(self, y: int, changed: Sequence[int], text: Sequence[str], pens: Sequence[Pen]) -> None:
+        """The cells of a row at these places."""
+        for begin, end in runs(changed, text, pens):
+            here, row = self._at
+            self._out.append(f"\x1b[{begin - here}C" if row == y and begin > here else f"\x1b[{y + 1};{begin + 1}H")
+            while begin < end:
+                wanted, stop = pens[begin], begin + 1
+                while stop < end and pens[stop] == wanted:
+                    stop += 1
+                self._out += (change(self._pen, wanted), *text[begin:stop])
+                self._pen, begin = wanted, stop
+            self._at = end, y
 
-    def _go(self, x: int, y: int, text: Sequence[str], styles: Sequence[Style | None]) -> None:
-        here, row = self._at
-        if row != y or x < here:
-            self._out.append(f"\x1b[{y + 1};{x + 1}H")
-        elif x - here <= STRIDE and all(pen(styles[at], self._system, self._colourless) == self._pen for at in range(here, x)):
-            self._out.append("".join(text[here:x]))
+
+def runs(changed: Sequence[int], text: Sequence[str], pens: Sequence[Pen]) -> Iterator[tuple[int, int]]:
+    """The changed cells as (begin, end), each with all of a wide sign; a short gap that needs no other pen is none."""
+    begin = end = -1
+    for x in changed:
+        if x < end:
+            continue
+        first, last = x, x + 1
+        while first and text[first] == "":
+            first -= 1
+        while last < len(text) and text[last] == "":
+            last += 1
+        if begin >= 0 and first - end <= STRIDE and all(pens[at] == pens[end - 1] for at in range(end, first)):
+            end = last
         else:
-            self._out.append(f"\x1b[{x - here}C")
+            if begin >= 0:
+                yield begin, end
+            begin, end = first, last
+    if begin >= 0:
+        yield begin, end
 
 
 @lru_cache(maxsize=8192)
@@ -179,16 +202,6 @@ def _cells(text: str) -> list[str]:
             found[-1] += sign
         elif taken:
             found += [sign, *[""] * (taken - 1)]
-    return found
-
-
-def _whole(changed: set[int], text: list[str]) -> set[int]:
-    """A wide sign is written from its first cell."""
-    found = set()
-    for x in changed:
-        while x and text[x] == "":
-            x -= 1
-        found.add(x)
     return found
 
 

@@ -33,13 +33,15 @@ class Recipes(Place):
 
     def content(self) -> ComposeResult:
         self._table = Table(COLUMNS, "connecting to Studio", ident="recipes")
-        self._details = RecipeDetails(id="details")
+        self._details = RecipeDetails("details")
         self._panel = Panel("Details", self._details, ident="chosen")
         self._words = Input(id="words", compact=True, placeholder="words of name, engine, model, state or tag")
         self._words.cursor_blink = False
         self._list = Panel("Recipes", self._table, self._words, ident="list")
         self._lines: list[Line] = []
         self._strangers: list[wire.Foreign] = []
+        self._keys: tuple[str, ...] = ()
+        self._places: dict[str, int] = {}
         self._basis: tuple[object, ...] = ()
         self._order = Order()
         self._marked: frozenset[str] = frozenset()
@@ -59,21 +61,26 @@ class Recipes(Place):
         recipes = view.recipes
         empty = (EMPTY if not self._words.value else "no recipe has these words") if recipes is not None else (
             view.link.why or status.LINKS[view.link.state].word)
-        keys = (*(one.recipe.id for one in self._lines), *(f"{FOREIGN}{one.pid}" for one in self._strangers))
-        self._table.flow(keys, self._row, empty)
+        self._table.flow(self._keys, self._row, empty)
         self._detail()
 
     def _arrange(self, view: View) -> None:
-        """Sorting thousands of lines at each tick would be felt: only when something is another."""
-        basis = (view.recipes, view.status, self._words.value, self._order)
-        if all(one is other for one, other in zip(basis, self._basis, strict=False)) and self._basis:
+        """Sorting thousands of lines at each tick would be felt: only when what they say or their order is another."""
+        now, fates = view.status, view.fates()
+        foreign = now.foreign if now is not None else []
+        words = self._words.value
+        strangers = [one for one in foreign if all(word in told(one) for word in words.lower().split())]
+        states = {name: life.state for name, life in fates.items()}
+        basis = (view.recipes, words, self._order, states, now.holds if now else (), [one.pid for one in strangers])
+        self._strangers = strangers
+        if self._basis and self._basis[0] is view.recipes and basis[1:] == self._basis[1:]:
             return
         self._basis = basis
-        recipes, words = view.recipes or (), self._words.value
-        self._lines = arrange(recipes, view.fates(), view, words, self._order)
-        foreign = view.status.foreign if view.status is not None else []
-        self._strangers = [one for one in foreign if all(word in told(one) for word in words.lower().split())]
-        self._marked &= {one.recipe.id for one in self._lines}
+        recipes = view.recipes or ()
+        self._lines = arrange(recipes, fates, view, words, self._order)
+        self._keys = (*(one.recipe.id for one in self._lines), *(f"{FOREIGN}{one.pid}" for one in strangers))
+        self._places = {key: at for at, key in enumerate(self._keys)}
+        self._marked &= self._places.keys()
         self._table.mark(self._marked)
         self._table.order(listing.NAMES.index(self._order.name), self._order.down)
         self._list.note(self._note(len(recipes)))
@@ -99,7 +106,8 @@ class Recipes(Place):
     @property
     def chosen(self) -> wire.RecipeView | None:
         """The recipe under the cursor."""
-        return next((one.recipe for one in self._lines if one.recipe.id == self._table.key), None)
+        at = self._places.get(self._table.key or "", len(self._lines))
+        return self._lines[at].recipe if at < len(self._lines) else None
 
     @property
     def stranger(self) -> wire.Foreign | None:

@@ -2,76 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-from textual.containers import VerticalScroll
-from textual.content import Content
-from textual.widgets import Static
+from rich.segment import Segment
+from textual.strip import Strip
 
 from studio_core import wire
 from studio_core.text import line
 from studio_tui import status, unit
 from studio_tui.view import Life, View
+from studio_tui.widgets.reel import Block, Reel
 
-# Label, text, style.
+# Label, text, tone.
 Pair = tuple[str, str, str]
+# Pieces of (text, tone) beside each other.
+Pieces = tuple[tuple[str, str], ...]
 # Fields that have lines of their own.
 SHOWN = frozenset({"id", "name", "backend", "model_path", "max_model_len", "created_at", "updated_at", "version"})
 # Of these the lines say what will be used, and why.
 PARSERS = {"tool": "tool_call_parser", "reasoning": "reasoning_parser"}
-TONES = {status.GOOD: "$text-success", status.BUSY: "$text-warning", status.BAD: "$text-error", status.QUIET: "$quiet"}
 
 
-class RecipeDetails(VerticalScroll, can_focus=False):
-    def compose(self) -> Iterator[Static]:
-        self._text = Static("", markup=False)
-        self._shown: tuple[tuple[str, str], ...] = ()
+class RecipeDetails(Reel, can_focus=False):
+    """A `Static` would lay the whole screen out anew at each step through the list."""
+
+    COMPONENT_CLASSES = {f"recipe-details--{tone}" for tone in (status.GOOD, status.BUSY, status.BAD, status.QUIET, status.ACCENT)}
+
+    def __init__(self, ident: str | None = None) -> None:
+        super().__init__(ident)
+        self.follow = False
+        self._lines: list[Pieces] = []
+        self._strips: dict[int, Strip] = {}
         self._data: tuple[View, wire.RecipeView | wire.Foreign | None] = (View(), None)
-        yield self._text
 
     def fill(self, view: View, chosen: wire.RecipeView | wire.Foreign | None) -> None:
+        another = chosen is None or self._data[1] is None or chosen.name != self._data[1].name
         self._data = view, chosen
-        width = self.scrollable_content_region.width
-        parts = tuple(pieces(view, chosen, width)) if chosen else (("choose a recipe", "$quiet"),)
-        if parts != self._shown:
-            self._shown = parts
-            self._text.update(Content.assemble(*parts))
+        nothing: Pieces = (("choose a recipe", status.QUIET),)
+        found = list(lines(view, chosen, self.width)) if chosen else [nothing]
+        if found != self._lines:
+            self._lines = found
+            self._strips.clear()
+            if another:
+                self._place = self._skip = 0
+            self.rebuild()
 
-    def on_resize(self) -> None:
+    def resized(self) -> None:
+        self._lines = []
         self.fill(*self._data)
 
+    # Rows.
 
-def pieces(view: View, chosen: wire.RecipeView | wire.Foreign, width: int) -> Iterator[tuple[str, str]]:
-    """The text in pieces of (text, style), wrapped to the width with the values in a column of their own."""
+    def before(self, place: int) -> Iterator[Block]:
+        for at in range(min(place, len(self._lines)) - 1, -1, -1):
+            yield Block(at, (self._strip(at),))
+
+    def after(self, place: int) -> Iterator[Block]:
+        for at in range(max(0, place), len(self._lines)):
+            yield Block(at, (self._strip(at),))
+
+    def _strip(self, at: int) -> Strip:
+        found = self._strips.get(at)
+        if found is None:
+            names = ((text, f"recipe-details--{tone}" if tone else "") for text, tone in self._lines[at])
+            found = self._strips[at] = Strip([Segment(text, self._style(name)) for text, name in names])
+        return found
+
+    def share(self, place: int) -> float:
+        return place / max(1, len(self._lines) - self._extent.height)
+
+    def _thumb(self, height: int) -> int:
+        return super()._thumb(height) if len(self._lines) > height else -1
+
+
+def lines(view: View, chosen: wire.RecipeView | wire.Foreign, width: int) -> Iterator[Pieces]:
+    """Wrapped to the width, with the values in a column of their own and an empty line between blocks."""
     if isinstance(chosen, wire.Foreign):
         blocks: tuple[Iterator[Pair], ...] = (_stranger(view, chosen),)
     else:
         blocks = _now(view, chosen), _always(chosen), _fields(chosen)
-    for block in blocks:
-        rows = list(block)
-        label = max((len(name) for name, _, _ in rows), default=0) + 2
-        for name, text, style in rows:
-            yield (name.ljust(label), "$quiet")
-            yield (hanging(text, label, max(12, width - label)) + "\n", style)
-        yield ("\n" if rows else "", "")
+    told = [rows for block in blocks if (rows := list(block))]
+    for at, rows in enumerate(told):
+        if at:
+            yield ()
+        yield from _block(rows, width)
 
 
-def hanging(text: str, indent: int, width: int) -> str:
-    """Every line of the text wrapped, all but the first indented."""
-    lines = [piece for each in text.split("\n") for piece in (wrap(each, width) or [""])]
-    return f"\n{' ' * indent}".join(lines)
+def _block(rows: Sequence[Pair], width: int) -> Iterator[Pieces]:
+    label = max(len(name) for name, _, _ in rows) + 2
+    for name, text, tone in rows:
+        first, *more = wrapped(text, max(12, width - label))
+        yield ((name.ljust(label), status.QUIET), (first, tone))
+        yield from (((" " * label, ""), (piece, tone)) for piece in more)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Every line of the text in lines of that width."""
+    return [piece for each in text.split("\n") for piece in (wrap(each, width) or [""])]
 
 
 def _now(view: View, recipe: wire.RecipeView) -> Iterator[Pair]:
     mark, life = status.mark(view.state(recipe)), view.life(recipe.id)
-    yield "state", str(mark), TONES.get(mark.tone, "")
+    yield "state", str(mark), mark.tone
     if life is not None and life.failure is not None:
         yield from failure(life.failure)
     elif life is not None:
         yield from _life(view, life)
     for problem in recipe.problems:
-        yield "problem", problem, "$text-error"
+        yield "problem", problem, status.BAD
 
 
 def _life(view: View, life: Life) -> Iterator[Pair]:
@@ -84,16 +123,16 @@ def _life(view: View, life: Life) -> Iterator[Pair]:
         yield "engine pid", str(one.engine_pid or unit.NOTHING), ""
         yield "running", unit.age(view.age(one.age_s)), ""
         if one.recipe_changed:
-            yield "note", "the recipe was changed since this start", "$text-warning"
+            yield "note", "the recipe was changed since this start", status.BUSY
 
 
 def failure(why: wire.Failure) -> Iterator[Pair]:
     """Cause, remedy, last lines."""
-    yield "cause", "\n".join(part for part in (why.title, why.detail) if part), "$text-error"
+    yield "cause", "\n".join(part for part in (why.title, why.detail) if part), status.BAD
     if why.hint:
-        yield "remedy", why.hint, "$text-warning"
+        yield "remedy", why.hint, status.BUSY
     if why.fix:
-        yield "fix", f"{why.fix.title} (f makes it)", "$text-warning"
+        yield "fix", f"{why.fix.title} (f makes it)", status.BUSY
     if why.lines:
         yield "last lines", "\n".join(why.lines), ""
 
@@ -101,7 +140,7 @@ def failure(why: wire.Failure) -> Iterator[Pair]:
 def _stranger(view: View, one: wire.Foreign) -> Iterator[Pair]:
     mark = status.mark("attached" if one.attached else "foreign")
     serves = f"served as {one.attached}, Enter detaches it" if one.attached else "Enter serves it through Studio"
-    yield "state", f"{mark} \u00b7 {one.state} \u00b7 {serves}", TONES.get(mark.tone, "")
+    yield "state", f"{mark} \u00b7 {one.state} \u00b7 {serves}", mark.tone
     yield "engine", one.engine, ""
     yield "model", one.model or unit.NOTHING, ""
     yield "names", ", ".join(one.served_names) or unit.NOTHING, ""
@@ -111,7 +150,7 @@ def _stranger(view: View, one: wire.Foreign) -> Iterator[Pair]:
     yield "GPU memory", unit.size(one.memory_bytes), ""
     yield "running", unit.age(view.age(one.age_s)), ""
     if one.note:
-        yield "note", one.note, "$text-warning"
+        yield "note", one.note, status.BUSY
 
 
 def _always(recipe: wire.RecipeView) -> Iterator[Pair]:

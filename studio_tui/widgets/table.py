@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -51,6 +52,20 @@ class Row:
     cells: tuple[Cell, ...]
 
 
+@lru_cache(maxsize=64)
+def widths(columns: tuple[Column, ...], cells: int) -> tuple[int, ...]:
+    """The width of each column in a table of `cells`, 0 for one that is not shown."""
+    shown = [column.needs <= cells for column in columns]
+    fixed = sum(column.width + GAP for column, is_shown in zip(columns, shown, strict=True) if is_shown)
+    spare = max(0, cells - fixed)
+    shares = sum(column.flex for column, is_shown in zip(columns, shown, strict=True) if is_shown)
+    return tuple(
+        column.width + (spare * column.flex // shares if shares else 0) if is_shown else 0
+        for column, is_shown in zip(columns, shown, strict=True)
+    )
+
+
+@lru_cache(maxsize=4096)
 def fit(text: str, width: int, right: bool = False) -> str:
     """The text in exactly `width` cells, cut with an ellipsis."""
     if cell_len(text) > width:
@@ -102,6 +117,7 @@ class Table(ScrollView, can_focus=True):
         self._wanted: str | None = None
         self._order: tuple[int, bool] | None = None
         self._marked: frozenset[str] = frozenset()
+        self._styles: dict[tuple[str, str], Style] = {}
         # Its cursor is the one that counts although the keys go to an input beside it.
         self.leads = False
 
@@ -242,53 +258,58 @@ class Table(ScrollView, can_focus=True):
         self.refresh(Region(0, at + self._header - self.scroll_offset.y, self.size.width, 1))
 
     def _widths(self) -> tuple[int, ...]:
-        """The width of each column, 0 for one that is not shown."""
-        width = self.scrollable_content_region.width - GAP
-        shown = [column.needs <= width + GAP for column in self._columns]
-        fixed = sum(column.width + GAP for column, is_shown in zip(self._columns, shown, strict=True) if is_shown)
-        spare = max(0, width - fixed + GAP)
-        shares = sum(column.flex for column, is_shown in zip(self._columns, shown, strict=True) if is_shown)
-        return tuple(
-            column.width + (spare * column.flex // shares if shares else 0) if is_shown else 0
-            for column, is_shown in zip(self._columns, shown, strict=True)
-        )
+        return widths(self._columns, self.scrollable_content_region.width)
+
+    def notify_style_update(self) -> None:
+        self._styles.clear()
+        super().notify_style_update()
 
     def render_line(self, y: int) -> Strip:
-        base = self.rich_style
         if y < self._header:
             titles = tuple(Cell(self._title(at, column)) for at, column in enumerate(self._columns))
-            return self._line("  ", titles, base + self._tone("header"))
+            return self._line("  ", titles, "", "header")
         at = y - self._header + self.scroll_offset.y
         row = self._row(at)
         if row is None:
             self._drawn.pop(at, None)
-            return self._blank(y - self._header, base)
+            return self._blank(y - self._header)
         self._drawn[at] = row
         here = at == self._at
         lively = self.has_focus or self.leads
         lead = (CURSOR if here and lively else " ") + (MARK if row.key in self._marked else " ")
-        if here:
-            base = self.get_component_rich_style("table--cursor" if lively else "table--blurred")
-        return self._line(lead, row.cells, base)
+        return self._line(lead, row.cells, ("cursor" if lively else "blurred") if here else "")
 
     def _title(self, at: int, column: Column) -> str:
         if self._order is None or self._order[0] != at:
             return column.title
         return f"{column.title}{DOWNWARD if self._order[1] else UPWARD}"
 
-    def _tone(self, name: str) -> Style:
-        """The colour of a tone without its background, so that it goes on every row."""
-        style = self.get_component_rich_style(f"table--{name}")
-        return Style(color=style.color, bold=style.bold)
+    def _style(self, ground: str, tone: str) -> Style:
+        """The colour of a tone on a ground. Kept: Textual forgets what it worked out with each `refresh`."""
+        found = self._styles.get((ground, tone))
+        if found is None:
+            found = self.get_component_rich_style(f"table--{ground}") if ground else self.rich_style
+            if tone:
+                # Without its background, so that it goes on every row.
+                style = self.get_component_rich_style(f"table--{tone}")
+                found += Style(color=style.color, bold=style.bold)
+            self._styles[ground, tone] = found
+        return found
 
-    def _blank(self, y: int, base: Style) -> Strip:
+    def _blank(self, y: int) -> Strip:
         text = self._empty if not self._keys and y == 0 else ""
-        return Strip([Segment(fit("  " + text, self.size.width), base + self._tone("quiet"))])
+        return Strip([Segment(fit("  " + text, self.size.width), self._style("", "quiet"))])
 
-    def _line(self, lead: str, cells: Sequence[Cell], style: Style) -> Strip:
-        segments = [Segment(lead, style)]
+    def _line(self, lead: str, cells: Sequence[Cell], ground: str, tone: str = "") -> Strip:
+        """Neighbours of one tone are one segment: what comes after works segment by segment."""
+        segments: list[Segment] = []
+        text, held, taken = lead, tone, len(lead)
         for cell, column, width in zip(cells, self._columns, self._widths(), strict=True):
             if width:
-                tone = self._tone(cell.tone) if cell.tone else Style.null()
-                segments.append(Segment(fit(cell.text, width, column.right) + " " * GAP, style + tone))
-        return Strip(segments).adjust_cell_length(self.size.width, style).simplify()
+                if (cell.tone or tone) != held:
+                    segments.append(Segment(text, self._style(ground, held)))
+                    text, held = "", cell.tone or tone
+                text += fit(cell.text, width, column.right) + " " * GAP
+                taken += width + GAP
+        segments.append(Segment(text, self._style(ground, held)))
+        return Strip(segments, taken).adjust_cell_length(self.size.width, self._style(ground, tone))

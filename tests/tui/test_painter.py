@@ -16,7 +16,7 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from studio_tui.painter import PLAIN, Painter, Pen, change, pen
+from studio_tui.painter import PLAIN, Painter, Pen, change, pen, runs
 
 WIDTH, HEIGHT = 40, 6
 STYLES = [
@@ -122,3 +122,19 @@ def test_a_pen_changes_by_the_shortest_way() -> None:
     assert pen(Style.parse("bright_red on color(200)"), ColorSystem.EIGHT_BIT, False) == Pen("", "91", "48;5;200")
     linked = pen(Style(link="https://example.org"), ColorSystem.TRUECOLOR, False)
     assert change(PLAIN, linked) == "\x1b]8;;https://example.org\x1b\\" and change(linked, PLAIN) == "\x1b]8;;\x1b\\"
+
+
+@pytest.mark.parametrize(("changed", "found"), [
+    ([], []),
+    ([3], [(3, 4)]),
+    ([3, 4, 8], [(3, 9)]),
+    ([3, 9], [(3, 4), (9, 10)]),
+    ([12], [(11, 13)]),
+    ([0, 19], [(0, 1), (19, 20)]),
+    ([13, 15], [(13, 14), (15, 16)]),
+])
+def test_changed_cells_are_written_in_runs(changed: list[int], found: list[tuple[int, int]]) -> None:
+    """A sign of two cells begins at 11; from 14 on another pen writes."""
+    text = [*"0123456789a", "模", "", *"defghij"]
+    pens = [PLAIN] * 14 + [Pen("1")] * 6
+    assert list(runs(changed, text, pens)) == found

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual.screen import Screen
 
 from studio_core import wire
 from studio_tui.listing import NAMES, Order, ago, arrange
+from studio_tui.screens import recipes
 from studio_tui.screens.recipes import Recipes
 from studio_tui.view import View
+from studio_tui.widgets.recipe_details import lines
 from tests.tui import scene
 from tests.tui.opened import Opened, opened, stage_in
 from tests.tui.stage import Stage
@@ -203,6 +208,57 @@ async def test_two_thousand_recipes_are_walked_through(tmp_path: Path) -> None:
         await shown.shows("Model 1999" if "Model 1999" in shown.text else "Model 999")
         await shown.press("slash", *"r1234.", "enter")
         await shown.shows("1 of 2000", "/models/r1234.gguf")
+
+
+async def test_a_step_through_them_lays_nothing_out_and_a_status_arranges_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = stage_in(tmp_path)
+    stage.recipes = list(many(200))
+    done: list[str] = []
+
+    def noted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any, **more: Any) -> Any:
+            done.append(name)
+            return real(*given, **more)
+        return call
+
+    monkeypatch.setattr(Screen, "_refresh_layout", noted("layout", Screen._refresh_layout))
+    monkeypatch.setattr(recipes, "arrange", noted("arranged", arrange))
+    async with opened(stage, (100, 30)) as shown:
+        await shown.press("2")
+        await shown.shows("Model 0", "/models/r")
+        place, at = shown.app.screen, shown.app.known.status
+        assert isinstance(place, Recipes)
+        stage.publish("status")
+        await eventually(lambda: place.view.status is not at)
+        at = place.view.status
+        done.clear()
+        await shown.press("j", "j", "G", "g", "pagedown")
+        stage.publish("status")
+        await eventually(lambda: place.view.status is not at)
+        assert done == []
+
+
+async def test_they_are_asked_for_once_at_the_start(tmp_path: Path) -> None:
+    stage = stage_in(tmp_path)
+    stage.recipes = list(many(3))
+    async with opened(stage) as shown:
+        at = shown.app.known.status
+        stage.publish("status")
+        await eventually(lambda: shown.app.known.status is not at)
+        assert stage.wanted("GET", "/recipes") == ["/recipes"]
+
+
+@pytest.mark.parametrize("width", [40, 100])
+def test_details_are_wrapped_with_the_values_in_a_column(width: int) -> None:
+    one = scene.recipe("long", "Long", problems=["too long to stand in one line of forty cells"])
+    found = ["".join(text for text, _ in line).rstrip() for line in lines(View(), one, width)]
+    assert max(map(len, found)) <= width and "" in found
+    first = next(line for line in found if line.startswith("problem"))
+    below = found[found.index(first) + 1]
+    whole = first.endswith("forty cells")
+    assert whole == (width == 100) and below.startswith(" " * len("problem  ")) != whole
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(None, None), (5, "now"), (61, "1 m"), (7300, "2 h"), (90061, "1 d")])
