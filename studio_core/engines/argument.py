@@ -7,33 +7,32 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from studio_core.engines.catalog import Catalog, Flag, canonical
+from studio_core.recipes.inner import is_inner
 
-# Keys of `extra_args` that speak to Studio (or spoke to vLLM Studio), never to an engine.
-INTERNAL = frozenset({
-    "venv_path", "env_vars", "cuda_visible_devices", "visible_devices", "hip_visible_devices", "rocr_visible_devices",
-    "description", "tags", "status", "metadata", "llama_bin", "mlx_python", "launch_command", "custom_command",
-    "docker_container", "docker_image", "docker_entrypoint",
-})
 Option = tuple[str, ...]
 
 
 def arguments(base: Sequence[Option], extra: Mapping[str, Any], catalog: Catalog) -> list[str]:
     """The words of a recipe: its structured fields, then `extra_args`, which win over them; null takes a field's flag away."""
-    options = [option for key, value in extra.items() if internal(key) is False for option in expand(key, value, catalog)]
+    options = [option for key, value in extra.items() if not is_inner(key) for option in expand(key, value, catalog)]
     return [word for option in (*kept(base, extra, catalog), *options) for word in option]
 
 
 def kept(base: Sequence[Option], extra: Mapping[str, Any], catalog: Catalog) -> list[Option]:
     """What the structured fields say and `extra_args` do not say otherwise."""
-    options = [option for key, value in extra.items() if internal(key) is False for option in expand(key, value, catalog)]
+    options = [option for key, value in extra.items() if not is_inner(key) for option in expand(key, value, catalog)]
     nothing = {catalog.spell(key) for key, value in extra.items() if value is None}
     taken = {_name(spelling, catalog) for spelling in (*nothing, *(option[0] for option in options))}
     return [option for option in base if _name(option[0], catalog) not in taken]
 
 
-def internal(key: str) -> bool:
-    """Whether a key of `extra_args` is none of the engine's. Written as a flag, with dashes before it, it is."""
-    return not key.startswith("-") and key.replace("-", "_") in INTERNAL
+def key_of(extra: Mapping[str, Any], flag: str, catalog: Catalog) -> str | None:
+    """The key of `extra_args` that says a flag, or a key within its value, in whichever spelling."""
+    def name(spelling: str) -> str:
+        found = catalog.find(spelling)
+        return found.name if found is not None else canonical(spelling)
+
+    return next((key for key in extra if not is_inner(key) and name(catalog.spell(key)) == name(flag)), None)
 
 
 def _name(spelling: str, catalog: Catalog) -> str:

@@ -142,8 +142,8 @@ def launcher(recipe: Recipe) -> Launcher:
     """
     if runtime.contained(recipe):
         return Launcher(("llama-server",), catalog.shipped("llamacpp"), "llama-server of the image", {})
-    chosen = recipe.binary or recipe.extra_args.get("llama_bin")
-    found = shutil.which(str(chosen) if chosen else "llama-server")
+    chosen = runtime.binary(recipe) or recipe.extra_args.get("llama_bin")
+    found = shutil.which(str(Path(str(chosen)).expanduser()) if chosen else "llama-server")
     if found:
         path = Path(found).absolute()
         return Launcher((str(path),), inquiry.binary(path, "llamacpp"), str(path), {})
@@ -158,7 +158,7 @@ def launcher(recipe: Recipe) -> Launcher:
 
 def _unusable(binary: str) -> BadRecipe:
     """Why nothing can be started by that name."""
-    path = Path(binary)
+    path = Path(binary).expanduser()
     hint = "correct the recipe's field binary, or remove it to use llama-server on PATH"
     if path.is_dir():
         return BadRecipe(f"the binary {binary} is a folder", "", f"name the program in it; {hint}")

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from studio_core.engines.argument import Option, internal
+from studio_core.engines.argument import Option
 from studio_core.engines.catalog import Catalog, Flag
 from studio_core.errors import BadRecipe
+from studio_core.recipes.inner import is_inner
 
 # vLLM's own: 1k is 1000, 1K is 1024, with a fraction only before the decimal ones.
 _HUMAN = re.compile(r"\d+(\.\d+)?[kmgt]|\d+[KMGT]|\d+")
@@ -54,7 +55,7 @@ def insist(problems: Iterable[Problem]) -> None:
 def examine(extra: Mapping[str, Any], catalog: Catalog, owned: Mapping[str, str]) -> Iterator[Problem]:
     """What is wrong with `extra_args`. `owned`: flags that Studio sets itself, and what to use instead."""
     for key, value in extra.items():
-        if internal(key):
+        if is_inner(key):
             continue
         field, spelling = f"extra_args.{key}", catalog.spell(key)
         flag = catalog.find(spelling)

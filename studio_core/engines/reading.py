@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from studio_core.engines.argument import internal
 from studio_core.engines.catalog import Catalog, Flag, canonical
+from studio_core.recipes.inner import is_inner
 
 _SHORT = re.compile(r"-[A-Za-z]")
 _CONVERT: Mapping[str, Callable[[str], Any]] = {"int": int, "float": float, "json": json.loads}
@@ -101,4 +101,4 @@ def _key(name: str, flag: Flag) -> str:
         return name if flag.kind == "any" else name.lstrip("-").replace("-", "_")
     head, dot, tail = name.lstrip("-").partition(".")
     key = head.replace("-", "_") + dot + tail
-    return name if internal(key) else key
+    return name if is_inner(key) else key

@@ -10,13 +10,9 @@ from studio_core.engines.sglang import Sglang
 from studio_core.engines.tabbyapi import TabbyApi
 from studio_core.engines.vllm import Vllm
 from studio_core.errors import BadRecipe
+from studio_core.recipes.backend import named
 
 ENGINES: Mapping[str, Engine] = {one.name: one for one in (Vllm(), Sglang(), TabbyApi(), LlamaCpp())}
-# Other spellings of the same engine, as recipes of vLLM Studio and of people have them.
-SPELLINGS = {
-    "llama.cpp": "llamacpp", "llama-cpp": "llamacpp", "llama_cpp": "llamacpp", "llama-server": "llamacpp",
-    "tabby": "tabbyapi", "tabby-api": "tabbyapi", "exllamav3": "tabbyapi", "exllama": "tabbyapi",
-}
 # Backends that a recipe may name although nothing here can start them: such recipes are kept and shown.
 WITHOUT_BUILDER: Mapping[str, str] = {
     "transformers": "it serves no OpenAI API of its own; vLLM runs most of its models (model_impl: transformers)",
@@ -31,10 +27,10 @@ def find(backend: str) -> Engine:
     Raises:
         BadRecipe: it cannot be started here; the recipe itself is kept.
     """
-    name = backend.strip().lower()
-    engine = ENGINES.get(SPELLINGS.get(name, name))
+    engine = ENGINES.get(named(backend))
     if engine is not None:
         return engine
+    name = backend.strip().lower()
     if name in WITHOUT_BUILDER:
         raise BadRecipe(f"engine {name} cannot be started here", WITHOUT_BUILDER[name],
                         f"the recipe is kept; Studio starts: {', '.join(ENGINES)}")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from studio_core.engines.argument import key_of
 from studio_core.engines.catalog import Catalog, canonical
 from studio_core.errors import BadRecipe
 from studio_core.recipes.patch import difference, merged
@@ -149,12 +150,7 @@ def cpu_cache(case: Case) -> Change | None:
 
 def held(case: Case, flag: str) -> str | None:
     """The key of `extra_args` that stands for a flag."""
-    def name(spelling: str) -> str:
-        found = case.catalog.find(spelling)
-        return found.name if found is not None else canonical(spelling)
-
-    extra = case.recipe.get("extra_args") or {}
-    return next((key for key in extra if name(case.catalog.spell(key)) == name(flag)), None)
+    return key_of(case.recipe.get("extra_args") or {}, flag, case.catalog)
 
 
 def unknown_flags(case: Case) -> Change | None:

@@ -10,11 +10,11 @@ from typing import Any
 import yaml
 
 from studio_core.engines import adapter, catalog, container, inquiry, machine, node, parser, runtime, tabby_table, unheard, variable
-from studio_core.engines.argument import internal
 from studio_core.engines.catalog import Catalog, Flag
 from studio_core.engines.engine import Bench, Command, stand_in
 from studio_core.engines.problem import Problem, examine, insist, valued
 from studio_core.errors import BadRecipe
+from studio_core.recipes.inner import is_inner
 from studio_core.recipes.recipe import Adapter, Recipe
 from studio_core.settings import Settings
 
@@ -170,7 +170,7 @@ def _parsers(recipe: Recipe) -> dict[str, Any]:
 def _option(key: str, taken: Catalog) -> Flag | None:
     """An option of the configuration by `name` or `section.name`."""
     section, dot, name = key.partition(".")
-    if internal(key):
+    if is_inner(key):
         return None
     found = taken.find(catalog.canonical(f"--{(name if dot else section).lstrip('-')}"))
     return found if found is not None and (not dot or found.section == section) else None

@@ -34,9 +34,25 @@ UNHEARD: Mapping[str, Mapping[str, str]] = {
 }
 
 
+# Keys of vLLM Studio's recipes that it read and Studio does not act on.
+_NO_COMMAND = "Studio runs no command of a recipe's own: take it over with studio recipes import --command"
+UNDONE: Mapping[str, str] = {
+    "launch_command": _NO_COMMAND, "custom_command": _NO_COMMAND, "mlx_python": "MLX runs on Apple's machines only",
+    "docker_container": "Studio names its containers itself; write runtime: {kind: docker, ref: IMAGE}",
+    **dict.fromkeys(("cuda_visible_devices", "visible_devices", "hip_visible_devices", "rocr_visible_devices"),
+                    "list GPUs by number or UUID, in the field gpus"),
+}
+
+
 def problems(recipe: Recipe, engine: str, title: str) -> Iterator[Problem]:
     """A note for each that has another value than its default."""
     for name, hint in UNHEARD.get(engine, {}).items():
         value = getattr(recipe, name)
         if value and value != Recipe.model_fields[name].get_default(call_default_factory=True):
             yield Problem(name, f"{title} is not told it", hint, severe=False)
+    if engine == "llamacpp" and recipe.runtime is not None and recipe.runtime.kind in ("managed_venv", "system"):
+        hint = "name its program: {kind: binary, ref: llama-server}"
+        yield Problem("runtime", f"{title} is no Python package", hint, severe=False)
+    for name, hint in UNDONE.items():
+        if recipe.extra_args.get(name):
+            yield Problem(f"extra_args.{name}", "nothing is done with it", hint, severe=False)

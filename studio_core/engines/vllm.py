@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 from studio_core.engines import adapter, catalog, container, folder, node, runtime, thinking, vllm_table
-from studio_core.engines.argument import Option, arguments
+from studio_core.engines.argument import Option, arguments, key_of
 from studio_core.engines.engine import Bench, Command, stand_in
 from studio_core.engines.field import Field, options
 from studio_core.engines.package import Package
@@ -32,7 +32,7 @@ PACKAGE = Package(
     "install one: studio engines install vllm; or name an interpreter in python_path", vllm_table.OWNED, FIELDS,
 )
 # Mixtures of experts whose experts are spread over the tensor-parallel GPUs unless the recipe says otherwise.
-_EXPERTS = re.compile(r"minimax.?m2|qwen3\.5|qwen3-3\.5|qwen3[-_]235b|qwen.*262", re.IGNORECASE)
+_EXPERTS = re.compile(r"minimax.?m[-_]?2(?!\d)|qwen3\.5|qwen3-3\.5|qwen3[-_]235b|qwen.*262", re.IGNORECASE)
 
 
 class Vllm:
@@ -71,7 +71,7 @@ class Vllm:
 
     def nodes(self, recipe: Recipe) -> Sequence[node.Line]:
         """What a person runs on the other machines: Ray's workers, or vLLM itself without its HTTP server."""
-        if recipe.extra_args.get("distributed_executor_backend") == "ray":
+        if over_ray(recipe):
             return node.ray(recipe.nodes)
         words = arguments([*options(recipe, FIELDS), *everywhere(recipe)], thinking.extra(recipe), catalog.shipped(self.name))
         return [
@@ -85,9 +85,15 @@ def own(recipe: Recipe, bench: Bench, parsers: Choices) -> list[Option]:
     words: list[Option] = [("--host", bench.host), ("--port", str(bench.port)), ("--served-model-name", recipe.public_names[0])]
     words += options(recipe, FIELDS)
     words += [*_parsers(parsers), *everywhere(recipe)]
-    if len(recipe.nodes) > 1 and recipe.extra_args.get("distributed_executor_backend") != "ray":
+    if len(recipe.nodes) > 1 and not over_ray(recipe):
         words += _ranked(recipe, 0)
     return words
+
+
+def over_ray(recipe: Recipe) -> bool:
+    """Whether its machines are a Ray cluster, and not vLLM's own."""
+    key = key_of(recipe.extra_args, "--distributed-executor-backend", catalog.shipped("vllm"))
+    return key is not None and recipe.extra_args[key] == "ray"
 
 
 def everywhere(recipe: Recipe) -> list[Option]:

@@ -19,6 +19,8 @@ from pydantic import (
 )
 
 from studio_core.errors import BadRecipe
+from studio_core.recipes import inner
+from studio_core.recipes.backend import named
 from studio_core.recipes.filters import Filters
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
@@ -171,12 +173,18 @@ class Recipe(BaseModel):
         for short, long in (("tp", "tensor_parallel_size"), ("pp", "pipeline_parallel_size"), ("backend", "engine")):
             if short in kept:
                 kept.pop(long, None)
-        extra = dict(kept.get("extra_args") or {})
-        if "env_vars" in extra and isinstance(extra["env_vars"], Mapping):
-            nested = _environment(extra.pop("env_vars"))
-            kept["env_vars"] = {**nested, **(_environment(kept.get("env_vars")) or {})}
+        given = kept.get("extra_args") or {}
+        if not isinstance(given, Mapping):
+            return kept
         known = _known()
-        extra.update({key: kept.pop(key) for key in [key for key in kept if key not in known]})
+        extra = inner.spelled({**given, **{key: kept.pop(key) for key in [key for key in kept if key not in known]}})
+        told = inner.fields(extra)
+        spelling = next((name for name in ("env_vars", "env-vars", "envVars") if name in kept), "env_vars")
+        if "env_vars" in told and isinstance(own := kept.get(spelling) or {}, Mapping):
+            # The field's own go before those among the arguments.
+            kept[spelling] = {**_environment(told["env_vars"]), **_environment(own)}
+        if kept.get("gpus") is None and "gpus" in told:
+            kept["gpus"] = told["gpus"]
         return {**kept, "extra_args": extra}
 
     @field_validator("id")
@@ -185,6 +193,11 @@ class Recipe(BaseModel):
         if not ID_PATTERN.match(value):
             raise ValueError("use letters, digits, dot, dash and underscore, at most 100, beginning with a letter or digit")
         return value
+
+    @field_validator("backend")
+    @classmethod
+    def _backend(cls, value: str) -> str:
+        return named(value)
 
     @field_validator("model_path")
     @classmethod

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from studio_core.engines import helptext
-from studio_core.engines.argument import arguments, expand, internal
+from studio_core.engines.argument import arguments, expand
 from studio_core.engines.catalog import Catalog, Flag, limited, shipped
 from studio_core.engines.problem import examine, insist, problem
 from studio_core.engines.reading import read
 from studio_core.errors import BadRecipe
+from studio_core.recipes.inner import is_inner
 
 ENGINES = ("vllm", "sglang", "llamacpp")
 # Words that no shell and no parser takes for a flag or for several values.
@@ -44,7 +45,7 @@ def key_of(flag: Flag) -> str:
     """One that is called like a key of Studio's own is written with its dashes."""
     key = flag.name.lstrip("-").partition(".")
     plain = key[0].replace("-", "_") + key[1] + key[2]
-    return flag.name if internal(plain) else plain
+    return flag.name if is_inner(plain) else plain
 
 
 def value_of(flag: Flag) -> st.SearchStrategy[Any]:

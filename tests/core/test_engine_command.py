@@ -81,6 +81,7 @@ def test_without_the_script_the_module_form_which_needs_the_model_as_a_flag(venv
 
 @pytest.mark.parametrize("fields", [
     {"python_path": None, "extra_args": {"venv_path": "{venv}"}},
+    {"python_path": None, "extra_args": {"venv-path": "{venv}"}},
     {"python_path": None, "runtime": {"kind": "managed_venv", "ref": "{venv}"}},
     {"python_path": None, "runtime": {"kind": "venv", "ref": "{venv}"}},
     {"python_path": "/nowhere/python", "runtime": {"kind": "system", "ref": "{venv}/bin/python"}},
@@ -163,6 +164,11 @@ SGLANG_ROWS: list[tuple[dict[str, Any], list[str]]] = [
     ({"lora_adapters": ["a=/x"], "sleep_level": 2},
      [*SGLANG_SIZES, "--enable-metrics", "--enable-lora", "--lora-paths", "a=/x", "--enable-memory-saver"]),
     ({"sleep_level": 1}, [*SGLANG_SIZES, "--enable-metrics", "--enable-memory-saver", "--enable-weights-cpu-backup"]),
+    ({"quantization": "fp8", "dtype": "half"}, [*SGLANG_SIZES, "--quantization", "fp8", "--dtype", "half", "--enable-metrics"]),
+    ({"max_model_len": 4096, "gpu_memory_utilization": 0.5, "max_num_seqs": 8},
+     ["--context-length", "4096", "--mem-fraction-static", "0.5", "--max-running-requests", "8", "--enable-metrics"]),
+    ({"nodes": ["head", "two"], "tp": 2}, ["--tensor-parallel-size", "2", *SGLANG_SIZES, "--enable-metrics", "--nnodes", "2",
+                                           "--node-rank", "0", "--dist-init-addr", "head:5000"]),
 ]
 
 
@@ -174,7 +180,10 @@ def test_a_field_of_sglang(venv: Path, fields: dict[str, Any], tail: list[str]) 
 
 @pytest.mark.parametrize(("model", "fields", "given"), [
     ("MiniMaxAI/MiniMax-M2", {"tp": 4}, True), ("MiniMaxAI/MiniMax-M2", {}, False),
-    ("Qwen/Qwen3-235B-A22B", {"tp": 8}, True), ("Qwen/Qwen3-8B", {"tp": 2}, False),
+    ("Qwen/Qwen3-235B-A22B", {"tp": 8}, True), ("Qwen/Qwen3-8B", {"tp": 2}, False), ("qwen3_235b-awq", {"tp": 2}, True),
+    ("Qwen/Qwen3.5-397B", {"tp": 2}, True), ("qwen3-3.5-big", {"tp": 2}, True), ("Qwen-262B", {"tp": 2}, True),
+    ("minimax-m-2", {"tp": 2}, True), ("minimax-m256k", {"tp": 2}, False), ("org/minimax_m2", {"tp": 2}, True),
+    ("Qwen/Qwen3.5-397B", {"pp": 2}, False),
     ("MiniMaxAI/MiniMax-M2", {"tp": 4, "extra_args": {"enable_expert_parallel": False}}, False),
 ])
 def test_experts_are_spread_by_themselves(venv: Path, model: str, fields: dict[str, Any], given: bool) -> None:
@@ -245,7 +254,8 @@ def test_no_key_is_on_a_command_line(venv: Path, model: Path, tmp_path: Path) ->
     for backend in ("vllm", "sglang", "tabbyapi"):
         found = command(made(backend, venv, model_path=str(model)), tabby_api_dir=str(tmp_path))
         assert not any("sk-secret" in word for word in found.argv)
-    assert command(made("vllm", venv)).env["VLLM_API_KEY"] == "sk-secret"
+    assert command(made("vllm", venv)).env == {
+        "VLLM_API_KEY": "sk-secret", "VLLM_NO_USAGE_STATS": "1", "FLASHINFER_DISABLE_VERSION_CHECK": "1"}
     assert yaml.safe_load(command(made("sglang", venv)).files["sglang.yaml"]) == {"api-key": "sk-secret"}
 
 
@@ -321,6 +331,10 @@ def test_lines_for_the_other_machines(venv: Path) -> None:
     assert [(one.host, one.shell) for one in ray] == [
         ("one", "ray start --head --port=6379"), ("two", "ray start --address=one:6379"),
     ]
+    for key in ("distributed-executor-backend", "--distributed-executor-backend"):
+        written = made("vllm", venv, tp=2, nodes=["one", "two"], extra_args={key: "ray"})
+        assert find("vllm").nodes(written) == ray
+        assert "--nnodes" not in words(written) and words(written)[-2:] == ["--distributed-executor-backend", "ray"]
     [line] = find("sglang").nodes(made("sglang", venv, tp=2, nodes=["one", "two"]))
     assert line.shell.endswith("--nnodes 2 --node-rank 1 --dist-init-addr one:5000")
 

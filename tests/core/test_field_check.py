@@ -242,6 +242,10 @@ def test_a_server_without_a_flag_is_told_of_by_the_field(tmp_path: Path) -> None
     ("tabbyapi", {"gpu_memory_utilization": 0.5, "max_num_seqs": 8, "reasoning_effort": "high"},
      ["gpu_memory_utilization", "max_num_seqs", "reasoning_effort"]),
     ("vllm", {"vision": True}, ["vision"]), ("vllm", {"vision": False}, []), ("llamacpp", {}, []), ("tabbyapi", {}, []),
+    ("llamacpp", {"runtime": {"kind": "system", "ref": "/p"}}, ["runtime"]),
+    ("llamacpp", {"runtime": {"kind": "binary", "ref": "/p"}}, []),
+    ("vllm", {"extra_args": {"launch-command": "x", "docker_container": "c", "cuda_visible_devices": "big", "tags": ["a"]}},
+     ["extra_args.launch_command", "extra_args.docker_container", "extra_args.cuda_visible_devices"]),
 ])
 def test_a_field_that_an_engine_is_not_told_is_shown(backend: str, fields: dict[str, Any], said: list[str]) -> None:
     one = parse({"id": "m", "backend": backend, "model_path": "org/model", **fields})

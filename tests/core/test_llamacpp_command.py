@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -160,6 +161,24 @@ def test_a_hub_id_is_left_to_the_engine(binary: Path, tmp_path: Path) -> None:
 def test_a_missing_binary(gguf: Path, tmp_path: Path) -> None:
     with pytest.raises(BadRecipe, match="is not there"):
         find("llamacpp").check(recipe(tmp_path / "none", gguf), load())
+
+
+@pytest.mark.parametrize("named", [
+    {"binary": "{binary}"}, {"binary": "~/llama-server"}, {"runtime": {"kind": "binary", "ref": "{binary}"}},
+    {"runtime": {"kind": "binary", "ref": "~/llama-server"}}, {"extra_args": {"llama_bin": "{binary}"}},
+    {"extra_args": {"llama-bin": "~/llama-server"}}, {"binary": "/nowhere/x", "runtime": {"kind": "binary", "ref": "{binary}"}},
+])
+def test_ways_to_name_it(binary: Path, gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: dict[str, Any]) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    filled = json.loads(json.dumps(named).replace("{binary}", str(binary)))
+    words = arguments(parse({"id": "tiny", "backend": "llamacpp", "model_path": str(gguf), **filled}), tmp_path)
+    assert words[:3] == [str(binary), "--model", str(gguf)]
+
+
+def test_a_runtime_that_is_not_there_is_no_reason_to_start_another(gguf: Path, tmp_path: Path) -> None:
+    made = parse({"id": "tiny", "backend": "llamacpp", "model_path": str(gguf), "runtime": {"kind": "binary", "ref": "/nowhere/x"}})
+    with pytest.raises(BadRecipe, match="the binary /nowhere/x is not there"):
+        arguments(made, tmp_path)
 
 
 def test_a_binary_that_cannot_run(gguf: Path, tmp_path: Path) -> None:
