@@ -28,13 +28,21 @@ RUNTIMES = ("docker", "podman")
 SHARED = "16g"
 # Engine → the program in its image; None: the image's own entry point is the server (llama.cpp's is not on PATH).
 ENTRY: Mapping[str, str | None] = {"vllm": "vllm", "sglang": "python3", "llamacpp": None, "tabbyapi": "python3"}
-# Engine → its makers' image, for a machine with GPUs and for one without.
-IMAGES: Mapping[str, tuple[str, str]] = {
-    "vllm": ("vllm/vllm-openai:latest", "vllm/vllm-openai:latest"),
-    "sglang": ("lmsysorg/sglang:latest", "lmsysorg/sglang:latest"),
-    "llamacpp": ("ghcr.io/ggml-org/llama.cpp:server-cuda", "ghcr.io/ggml-org/llama.cpp:server"),
-    "tabbyapi": ("ghcr.io/theroyallab/tabbyapi:latest", "ghcr.io/theroyallab/tabbyapi:latest"),
+# Engine → its makers' image, for a machine with NVIDIA's GPUs, with AMD's, and with none.
+IMAGES: Mapping[str, tuple[str, str, str]] = {
+    "vllm": ("vllm/vllm-openai:latest", "rocm/vllm:latest", "vllm/vllm-openai:latest"),
+    "sglang": ("lmsysorg/sglang:latest", "lmsysorg/sglang:latest", "lmsysorg/sglang:latest"),
+    "llamacpp": ("ghcr.io/ggml-org/llama.cpp:server-cuda", "ghcr.io/ggml-org/llama.cpp:server-rocm",
+                 "ghcr.io/ggml-org/llama.cpp:server"),
+    "tabbyapi": ("ghcr.io/theroyallab/tabbyapi:latest",) * 3,
 }
+# What engines compile at a start is kept for the next one, in a volume of the recipe's own; the recipe's own words win.
+WARM_PLACE = "/var/cache/studio"
+WARM: Mapping[str, str] = {
+    "XDG_CACHE_HOME": WARM_PLACE, "VLLM_CACHE_ROOT": f"{WARM_PLACE}/vllm", "TRITON_CACHE_DIR": f"{WARM_PLACE}/triton",
+    "CUDA_CACHE_PATH": f"{WARM_PLACE}/cuda", "TORCH_EXTENSIONS_DIR": f"{WARM_PLACE}/torch",
+}
+COMPILING = frozenset({"vllm", "sglang", "tabbyapi"})
 # Given unless the recipe says other values: memory that is pinned for GPUs, and the stacks of many threads.
 ULIMITS = ("memlock=-1", "stack=67108864")
 # Options of `run` that Studio sets itself, and what to use instead.
@@ -86,8 +94,8 @@ def program(settings: Settings) -> str:
 
 def image(recipe: Recipe) -> str:
     named = recipe.runtime.ref if recipe.runtime is not None and recipe.runtime.kind == "docker" else ""
-    official = IMAGES.get(recipe.backend, ("", ""))
-    return str(named or recipe.extra_args.get("docker_image") or official[0 if machine.count() else 1])
+    official = IMAGES.get(recipe.backend, ("", "", ""))[0 if machine.count() else 1 if machine.rocm() else 2]
+    return str(named or recipe.extra_args.get("docker_image") or official)
 
 
 def problems(recipe: Recipe, engine: str, settings: Settings) -> Iterator[Problem]:
@@ -118,9 +126,12 @@ def wrap(recipe: Recipe, engine: str, command: Command, environment: Environment
     Raises:
         BadRecipe: a value that such a file, or a path that a mount cannot express.
     """
-    inside = {**_inside(environment), **_cache(recipe)}
+    warm = engine in COMPILING
+    inside = {**(WARM if warm else {}), **_inside(environment), **_cache(recipe)}
     entry = str(recipe.extra_args.get("docker_entrypoint") or ENTRY.get(engine) or "")
     words = [*_options(recipe, hull), *_mounts(recipe, command, hull, inside)]
+    if warm:
+        words += ["--mount", f"type=volume,source=studio-cache-{recipe.id},target={WARM_PLACE}"]
     if entry:
         words += ["--entrypoint", entry]
     if engine in WORKS_IN_FOLDER:
@@ -167,6 +178,10 @@ def _volume(text: str) -> str:
 
 
 def _gpus(recipe: Recipe, podman: bool) -> list[str]:
+    if machine.rocm():
+        # Which of them it sees is a variable's matter.
+        devices = [word for one in (machine.KFD, machine.DRI) for word in ("--device", str(one))]
+        return [*devices, *(word for one in (["keep-groups"] if podman else machine.groups()) for word in ("--group-add", one))]
     if recipe.gpus is None and not machine.count():
         return []
     if podman:

@@ -20,6 +20,7 @@ from studio_core.engines import (
     inquiry,
     llamacpp_table,
     llamaserver,
+    machine,
     runtime,
     thinking,
     unheard,
@@ -83,6 +84,7 @@ class LlamaCpp:
             yield from container.problems(recipe, self.name, settings)
         else:
             yield from adapter.files(recipe)
+        yield from machine.absent(recipe)
         yield from examine(recipe.extra_args, start.flags, llamacpp_table.OWNED)
         own = known(served(recipe, stand_in(settings)), start)
         yield from thinking.untold(recipe, start.flags)

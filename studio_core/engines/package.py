@@ -90,7 +90,7 @@ class Package:
             return
         if not runtime.contained(recipe):
             yield from folder.problems(recipe.model_path)
-            yield from machine.problems(recipe)
+        yield from machine.problems(recipe)
         yield from thinking.problems(recipe, taken)
         yield from unheard.problems(recipe, self.engine, self.title)
         yield from variable.problems(recipe, taken)

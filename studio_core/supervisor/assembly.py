@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from studio_core.engines import container, runtime
+from studio_core.engines import container, machine, runtime
 from studio_core.engines.container import Hull
 from studio_core.engines.engine import Bench, Command, Engine
 from studio_core.errors import PortTaken
@@ -83,7 +83,7 @@ def ours(recipe: Recipe, instance_id: str) -> dict[str, str]:
     """The variables that Studio gives every engine."""
     found = {MARK: instance_id, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     if recipe.gpus is not None:
-        found["CUDA_VISIBLE_DEVICES"] = ",".join(recipe.gpus)
+        found["HIP_VISIBLE_DEVICES" if machine.rocm() else "CUDA_VISIBLE_DEVICES"] = ",".join(recipe.gpus)
     return found
 
 

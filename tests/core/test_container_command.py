@@ -64,11 +64,11 @@ def test_vllm_with_two_gpus_and_a_model_of_the_hub(settings: Settings, tmp_path:
     at = words.index("image:1")
     assert words[:at] == [
         *HEAD, "--init", "--gpus", f'"device={UUIDS[0]},{UUIDS[1]}"', "--mount", "type=bind,source=/F/hub,target=/F/hub",
-        "--entrypoint", "vllm",
+        "--mount", "type=volume,source=studio-cache-r,target=/var/cache/studio", "--entrypoint", "vllm",
     ]
     assert words[at:at + 7] == ["image:1", "serve", "Qwen/Qwen3-8B", "--host", "0.0.0.0", "--port", "8000"]
     assert f"HF_HOME={tmp_path}/hub\n" in inside and "VLLM_API_KEY=KEY\n" in inside
-    assert "CUDA_VISIBLE_DEVICES" not in inside and "PATH=" not in inside and "STUDIO_INSTANCE" not in inside
+    assert "CUDA_VISIBLE_DEVICES" not in inside and "\nPATH=" not in f"\n{inside}" and "STUDIO_INSTANCE" not in inside
     assert "KEY" not in client.values() and client["STUDIO_INSTANCE"] == "r-1" and "PATH" in client
     assert not any("KEY" in word for word in words)
 
@@ -110,6 +110,35 @@ def test_a_snapshot_of_the_hub_s_cache_is_mounted_with_what_it_links_to(settings
     assert f"type=bind,source={repo},target={repo},readonly" in command.argv
 
 
+def test_what_is_compiled_is_kept_in_a_volume_of_the_recipe_s_own(settings: Settings, tmp_path: Path) -> None:
+    one = recipe("sglang", "a/b", env_vars={"TRITON_CACHE_DIR": "/mine"})
+    words, _, inside = build(one, settings, tmp_path)
+    assert words[words.index("type=volume,source=studio-cache-r,target=/var/cache/studio") - 1] == "--mount"
+    assert {line for line in inside.splitlines() if "CACHE" in line or "EXTENSIONS" in line} == {
+        "XDG_CACHE_HOME=/var/cache/studio", "VLLM_CACHE_ROOT=/var/cache/studio/vllm", "TRITON_CACHE_DIR=/mine",
+        "CUDA_CACHE_PATH=/var/cache/studio/cuda", "TORCH_EXTENSIONS_DIR=/var/cache/studio/torch",
+    }
+
+
+@pytest.mark.parametrize(("program", "groups"), [
+    ("docker", ["--group-add", "44"]), ("podman", ["--group-add", "keep-groups"]),
+])
+def test_amd_s_gpus_are_reached_by_their_devices(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, groups: list[str]
+) -> None:
+    for name in ("kfd", "dri"):
+        place = tmp_path / name
+        place.touch()
+        monkeypatch.setattr(machine, name.upper(), place)
+    monkeypatch.setattr(machine, "groups", lambda: ["44"])
+    one = recipe("vllm", "a/b", gpus=["1"], runtime={"kind": "docker"})
+    words, _, inside = build(one, settings, tmp_path, program)
+    at = words.index("--device")
+    assert words[at:at + 6] == ["--device", "/F/kfd", "--device", "/F/dri", *groups]
+    assert "--gpus" not in words and "rocm/vllm:latest" in words
+    assert "HIP_VISIBLE_DEVICES=1\n" in inside and "CUDA_VISIBLE_DEVICES" not in inside
+
+
 def test_podman_names_gpus_in_its_own_way(settings: Settings, tmp_path: Path) -> None:
     words, _, _ = build(recipe("vllm", "a/b", gpus=UUIDS[:1]), settings, tmp_path, "podman")
     assert "--gpus" not in words and "--init" not in words
@@ -140,12 +169,14 @@ def test_the_host_s_shared_memory_needs_no_size_of_its_own(settings: Settings, t
 
 
 @pytest.mark.parametrize(("backend", "gpus", "name"), [
-    ("vllm", 1, "vllm/vllm-openai:latest"), ("sglang", 1, "lmsysorg/sglang:latest"),
-    ("llamacpp", 1, "ghcr.io/ggml-org/llama.cpp:server-cuda"), ("llamacpp", 0, "ghcr.io/ggml-org/llama.cpp:server"),
-    ("tabbyapi", 1, "ghcr.io/theroyallab/tabbyapi:latest"),
+    ("vllm", "cuda", "vllm/vllm-openai:latest"), ("vllm", "rocm", "rocm/vllm:latest"), ("vllm", "", "vllm/vllm-openai:latest"),
+    ("sglang", "cuda", "lmsysorg/sglang:latest"), ("llamacpp", "cuda", "ghcr.io/ggml-org/llama.cpp:server-cuda"),
+    ("llamacpp", "rocm", "ghcr.io/ggml-org/llama.cpp:server-rocm"), ("llamacpp", "", "ghcr.io/ggml-org/llama.cpp:server"),
+    ("tabbyapi", "cuda", "ghcr.io/theroyallab/tabbyapi:latest"), ("llama.cpp", "", "ghcr.io/ggml-org/llama.cpp:server"),
 ])
-def test_without_a_name_it_is_the_makers_image(monkeypatch: pytest.MonkeyPatch, backend: str, gpus: int, name: str) -> None:
-    monkeypatch.setattr(machine, "count", lambda: gpus)
+def test_without_a_name_it_is_the_makers_image(monkeypatch: pytest.MonkeyPatch, backend: str, gpus: str, name: str) -> None:
+    monkeypatch.setattr(machine, "count", lambda: int(gpus == "cuda"))
+    monkeypatch.setattr(machine, "rocm", lambda: gpus == "rocm")
     assert container.image(recipe(backend, "a/b", runtime={"kind": "docker"})) == name
 
 

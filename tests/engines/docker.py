@@ -101,7 +101,11 @@ def create(options: dict[str, list[str]], image: str, rest: list[str], name: str
     entry = options.get("--entrypoint", [""])[0]
     argv = [*(made["programs"].get(entry, [entry]) if entry else made["entrypoint"]), *rest]
     for mount in options.get("--mount", []):
-        source = dict(part.partition("=")[::2] for part in mount.split(","))["source"]
+        told = dict(part.partition("=")[::2] for part in mount.split(","))
+        source = told["source"]
+        if told["type"] == "volume":
+            # Made where it is missing, under its name.
+            continue
         if not Path(source).exists():
             fail(f"docker: Error response from daemon: invalid mount config: bind source path does not exist: {source}.", 125)
     env = {"PATH": "/usr/bin:/bin", "HOSTNAME": "box"}
