@@ -299,44 +299,6 @@ def test_what_is_wrong_is_known_before(
         find(backend).check(recipe, chosen)
 
 
-def test_a_machine_with_too_few_gpus(venv: Path, model: Path, tmp_path: Path) -> None:
-    (tmp_path / "gpus" / "0000:01:00.0").mkdir(parents=True)
-    found = preview(made("vllm", venv, model_path=str(model), tp=2), settings())
-    assert [one.text for one in found.problems if one.severe] == ["TP x PP needs 2 GPUs, this machine has 1"]
-
-
-@pytest.mark.parametrize(("gpus", "said"), [
-    (["1"], []), (["GPU-b"], []), (["MIG-x"], []), (["2"], ["this machine has no GPU 2"]),
-    (["0", "GPU-z"], ["this machine has no GPU GPU-z"]),
-])
-@pytest.mark.parametrize("backend", ["vllm", "sglang", "llamacpp", "tabbyapi"])
-def test_gpus_that_are_not_there(venv: Path, model: Path, tmp_path: Path, backend: str, gpus: list[str], said: list[str]) -> None:
-    """By number and by UUID, as the driver's own files have them."""
-    for number, uuid in enumerate(("GPU-a", "GPU-b")):
-        folder = tmp_path / "gpus" / f"0000:0{number}:00.0"
-        folder.mkdir(parents=True)
-        (folder / "information").write_text(f"Model: \t NVIDIA H100\nGPU UUID: \t {uuid}\nBus Type: \t PCIe\n")
-    (tmp_path / "main.py").write_text("")
-    (tmp_path / "m.gguf").write_bytes(b"GGUF")
-    path = tmp_path / "m.gguf" if backend == "llamacpp" else model
-    made_up = parse({"id": "m", "backend": backend, "model_path": str(path), "gpus": gpus, "python_path": str(venv / "bin/python")})
-    found = find(backend).problems(made_up, settings(tabby_api_dir=str(tmp_path)))
-    assert [one.text for one in found if one.field == "gpus"] == said
-
-
-def test_a_container_s_gpus_are_the_machine_s(venv: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its shared memory is its own."""
-    (tmp_path / "gpus" / "0000:01:00.0").mkdir(parents=True)
-    (tmp_path / "docker").write_text("#!/bin/sh\n")
-    (tmp_path / "docker").chmod(0o755)
-    monkeypatch.setattr(machine, "shared", lambda: 64 << 20)
-    one = made("vllm", venv, model_path=str(model), tp=2, python_path=None, runtime={"kind": "docker"})
-    found = find("vllm").problems(one, settings(container_runtime=str(tmp_path / "docker")))
-    assert [problem.text for problem in found] == ["TP x PP needs 2 GPUs, this machine has 1"]
-    bare = find("vllm").problems(made("vllm", venv, model_path=str(model), tp=2), settings())
-    assert "/dev/shm has 64 MiB, workers talk through it" in [problem.text for problem in bare]
-
-
 def test_what_a_newer_version_may_know_does_not_stop_a_launch(venv: Path, model: Path) -> None:
     recipe = made("vllm", venv, model_path=str(model), extra_args={"future_flag": 1, "swap_space": 4})
     found = preview(recipe, settings())
