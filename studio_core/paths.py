@@ -42,6 +42,11 @@ def cache_dir(environ: Mapping[str, str] | None = None) -> Path:
     return Path(base) / "vllm-studio"
 
 
+def engine_environment(engine: str, environ: Mapping[str, str] | None = None) -> Path:
+    """Where `studio engines install` puts an engine's own environment."""
+    return cache_dir(environ) / "engines" / engine
+
+
 def shipped(name: str) -> Path:
     """The folder `config` or `styles`, in a wheel (beside the packages' code) or in a checkout."""
     package = Path(__file__).parent if name == "config" else Path(__file__).parent.parent / "studio_tui"

@@ -36,8 +36,9 @@ def _list(client: Client, as_data: bool) -> int:
         print(as_json(found))
         return 0
     usable = {True: "yes", False: "no"}
-    rows = [[one.engine, one.version or "-", usable[one.usable], one.place, one.origin, one.note] for one in found.engines]
-    print(table(["ENGINE", "VERSION", "USABLE", "PLACE", "FROM", "NOTE"], rows) if rows else "no engine was found")
+    rows = [[one.engine, one.version or "-", usable[one.usable], ", ".join(one.can) or "-", one.place, one.origin, one.note]
+            for one in found.engines]
+    print(table(["ENGINE", "VERSION", "USABLE", "CAN", "PLACE", "FROM", "NOTE"], rows) if rows else "no engine was found")
     for job in found.jobs:
         if job.state == "running":
             print(f"{job.engine} is being installed: studio logs install-{job.engine} -f")

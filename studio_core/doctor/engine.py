@@ -9,6 +9,7 @@ from pathlib import Path
 
 from studio_core.doctor.finding import OK, WARN, Finding
 from studio_core.doctor.subject import Subject
+from studio_core.paths import engine_environment
 
 
 def _on_path(subject: Subject, program: str) -> str:
@@ -23,13 +24,19 @@ def _xllamacpp(subject: Subject) -> str:
     return "package xllamacpp" if importlib.util.find_spec("xllamacpp") else ""
 
 
+def _managed(subject: Subject, engine: str) -> str:
+    python = engine_environment(engine, subject.environ) / "bin" / "python"
+    return str(python) if python.exists() else ""
+
+
 def _vllm(subject: Subject) -> str:
-    return _on_path(subject, "vllm")
+    return _managed(subject, "vllm") or _on_path(subject, "vllm")
 
 
 def _sglang(subject: Subject) -> str:
     chosen = subject.settings.sglang_python
-    return chosen if chosen and Path(chosen).expanduser().exists() else _on_path(subject, "sglang")
+    there = chosen and Path(chosen).expanduser().exists()
+    return chosen if there else _managed(subject, "sglang") or _on_path(subject, "sglang")
 
 
 def _tabbyapi(subject: Subject) -> str:

@@ -48,7 +48,7 @@ def binary(path: Path, engine: str) -> Catalog:
 def _helped(path: str, mtime_ns: int, size: int) -> tuple[Flag, ...]:
     hint = "check the file, or choose another binary"
     try:
-        answer = _run([path, "--help"], HELP_S)
+        answer = run([path, "--help"], HELP_S)
     except OSError as error:
         raise _not_run(path, error, hint) from error
     except subprocess.TimeoutExpired as error:
@@ -148,7 +148,7 @@ def _answer(python: Path, engine: str, patience: float, home: Path | None) -> Ma
     title, hint = f"{engine} cannot be asked for its flags", f"see what it says: {python} -c 'import {engine}'"
     argv = [str(python), str(PROBES / f"{engine}_parser.py"), *([str(home)] if home else [])]
     try:
-        done = _run(argv, patience, _CHILDREN)
+        done = run(argv, patience, _CHILDREN)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BadRecipe(title, str(error), hint) from error
     try:
@@ -173,7 +173,7 @@ def _file(python: Path, engine: str, home: Path | None = None) -> Path | None:
     return cache_dir() / "flags" / f"{engine}-{digest}.json"
 
 
-def _run(argv: Sequence[str], patience: float, among: set[subprocess.Popen[str]] | None = None) -> subprocess.CompletedProcess[str]:
+def run(argv: Sequence[str], patience: float, among: set[subprocess.Popen[str]] | None = None) -> subprocess.CompletedProcess[str]:
     """Behind everything else that wants the processor."""
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", env=environment,

@@ -18,6 +18,11 @@ from studio_core.engines import runtime
 
 # What pip is asked for; TabbyAPI is in no package index, llama.cpp's server needs no environment.
 REQUIREMENTS = {"vllm": "vllm", "sglang": "sglang"}
+# What to do for the engines that pip does not bring.
+INSTEAD = {
+    "tabbyapi": "clone its repository, run its start.sh once, and name the folder in the setting tabby_api_dir",
+    "llamacpp": "put llama.cpp's own llama-server on PATH; for the CPU: pip install 'studio-tui[demo]'",
+}
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio_core.errors import BadRecipe
-from studio_core.paths import cache_dir
+from studio_core.paths import engine_environment
 from studio_core.recipes.recipe import Recipe
 
 PYTHON = Path("bin/python")
@@ -28,7 +28,7 @@ class Program:
 
 def managed(engine: str) -> Path:
     """Where `studio engines install` puts an engine's own environment."""
-    return cache_dir() / "engines" / engine
+    return engine_environment(engine)
 
 
 def contained(recipe: Recipe) -> bool:
@@ -53,6 +53,18 @@ def interpreter(recipe: Recipe, engine: str, setting: str = "") -> Path | None:
     guesses += [Path(setting).expanduser()] if setting else []
     guesses.append(managed(engine) / PYTHON)
     return next((path for path in guesses if os.access(path, os.X_OK)), None)
+
+
+def chosen(recipe: Recipe, engine: str) -> Path | None:
+    """The interpreter that the recipe itself names, there or not; also behind a console script, and in `venv_path`."""
+    named, program = _named(recipe, engine), binary(recipe)
+    if program is not None:
+        path = shutil.which(str(Path(program).expanduser()))
+        return (behind(Path(path)) if path else None) or Path(program)
+    if named is not None:
+        return named[0]
+    place = recipe.extra_args.get("venv_path")
+    return Path(str(place)).expanduser() / PYTHON if place else None
 
 
 def _named(recipe: Recipe, engine: str) -> tuple[Path, str] | None:

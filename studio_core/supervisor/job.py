@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from studio_core import wire
-from studio_core.engines.install import REQUIREMENTS
+from studio_core.engines.install import INSTEAD, REQUIREMENTS
 from studio_core.errors import BadValue, Conflict, NotFound
 from studio_core.paths import Places, daemon_environment
+from studio_core.recipes.backend import named
 from studio_core.supervisor import identity
 
 MODULE = "studio_core.engines.install"
@@ -35,7 +36,8 @@ class Jobs:
             BadValue: an engine that is not installed by pip. Conflict: it is being installed.
         """
         if engine not in REQUIREMENTS:
-            raise BadValue(f"{engine[:40]} is not installed by Studio", "", f"Studio installs {', '.join(REQUIREMENTS)}")
+            hint = INSTEAD.get(named(engine), f"Studio installs {', '.join(REQUIREMENTS)}")
+            raise BadValue(f"{engine[:40]} is not installed by Studio", "", hint)
         if version and not version.replace(".", "").replace("+", "").isalnum():
             raise BadValue(f"{version[:40]!r} is not a version", "", "write it like 0.33.0")
         if self.running(engine):

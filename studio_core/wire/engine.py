@@ -6,13 +6,17 @@ from studio_core.wire.model import Model
 
 
 class Installed(Model):
-    """An engine on this machine. `place` is an interpreter, a program, a folder or a package; `origin` says who named it."""
+    """An engine on this machine. `place` is an interpreter, a program, a folder or a package; `origin` says who named it.
+
+    `can`: on which devices of this machine it runs, and what it can be asked then (sleep, adapters, slots).
+    """
 
     engine: str
     version: str = ""
     place: str = ""
     origin: str = ""
     usable: bool = False
+    can: list[str] = []
     note: str = ""
 
 

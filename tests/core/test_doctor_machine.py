@@ -14,6 +14,7 @@ from studio_core import settings
 from studio_core.doctor import engine, gpu, limit, session, terminal, version
 from studio_core.doctor.finding import FAIL, OK, WARN, Finding
 from studio_core.doctor.subject import Subject
+from studio_core.paths import engine_environment
 from tests.nvml import fake
 
 USER = Subject(settings.load({}, {}), {}).user
@@ -201,3 +202,13 @@ def test_engines_are_looked_for_where_they_would_be_started(tmp_path: Path) -> N
     found = list(engine.found(subject(tmp_path, {"PATH": str(tmp_path)}, tabby_api_dir=str(tmp_path))))
     assert [one.what.partition(":")[0] for one in found if "xllamacpp" not in one.what] == ["llama.cpp", "vLLM", "TabbyAPI"]
     assert all(isinstance(one, Finding) and one.level == OK for one in found)
+
+
+def test_an_engine_that_studio_installed_is_found(tmp_path: Path) -> None:
+    home = {"PATH": "/nowhere", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for name in ("vllm", "sglang"):
+        python = engine_environment(name, home) / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.touch()
+    found = [one.what.partition(":")[0] for one in engine.found(subject(tmp_path, home)) if "xllamacpp" not in one.what]
+    assert found == ["vLLM", "SGLang"]

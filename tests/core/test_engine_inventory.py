@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from studio_core import wire
 from studio_core.engines import machine, runtime
 from studio_core.engines.inventory import inventory
 from studio_core.errors import BadValue, Conflict, NotFound
@@ -25,6 +28,9 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(machine, "GPUS", tmp_path / "gpus")
 
 
+NO_GPU = "it needs a GPU, and this machine has none"
+
+
 def environment(folder: Path, package: str, version: str) -> Path:
     (folder / "lib/python3.11/site-packages" / f"{package}-{version}.dist-info").mkdir(parents=True)
     python = folder / "bin/python"
@@ -34,28 +40,82 @@ def environment(folder: Path, package: str, version: str) -> Path:
     return python
 
 
+def llama_server(path: Path, devices: str = "  (none)") -> Path:
+    """As llama.cpp's own answers to --version and --list-devices."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    answer = f"printf 'Available devices:\\n{devices}\\n'"
+    path.write_text(f"#!/bin/sh\n[ $1 = --version ] && echo 'version: 9999 (abc)' >&2 || {answer}\n")
+    path.chmod(0o755)
+    return path
+
+
+def rows(settings: dict[str, str], *recipes: dict[str, Any]) -> dict[tuple[str, str], wire.Installed]:
+    found = inventory(load(settings, {}), [parse({"id": f"r{at}", "model_path": "x", **one}) for at, one in enumerate(recipes)])
+    return {(one.engine, one.place): one for one in found}
+
+
 def test_every_place_with_its_version(tmp_path: Path) -> None:
     managed = environment(runtime.managed("vllm"), "vllm", "0.33.0+cpu")
     setting = environment(tmp_path / "sg", "sglang", "0.5.23")
-    of_recipe = environment(tmp_path / "own", "vllm", "0.31.0")
-    (tmp_path / "tabby").mkdir()
-    server = tmp_path / "bin" / "llama-server"
-    server.parent.mkdir()
-    server.write_text("#!/bin/sh\necho 'version: 9999 (abc)' >&2\n")
-    server.chmod(0o755)
-    found = inventory(
-        load({"sglang_python": str(setting), "tabby_api_dir": str(tmp_path / "tabby")}, {}),
-        [parse({"id": "a", "backend": "vllm", "model_path": "x", "python_path": str(of_recipe)}),
-         parse({"id": "b", "backend": "vllm", "model_path": "x", "python_path": "/nowhere/python"})],
-    )
-    rows = {(one.engine, one.place): (one.version, one.usable, one.origin, one.note) for one in found}
-    assert rows["vllm", str(managed)] == ("0.33.0+cpu", True, "managed", "a build for the CPU")
-    assert rows["sglang", str(setting)] == ("0.5.23", False, "setting sglang_python", "it needs a GPU, and this machine has none")
-    assert rows["vllm", str(of_recipe)][:3] == ("0.31.0", False, "recipe a")
-    assert rows["vllm", "/nowhere/python"] == ("", False, "recipe b", "the interpreter is not there")
-    assert rows["tabbyapi", str(tmp_path / "tabby")] == ("", False, "setting tabby_api_dir", "it has no main.py")
-    assert rows["llamacpp", str(server)] == ("9999", True, "PATH", "")
-    assert rows["llamacpp", "xllamacpp"][1]
+    server = llama_server(tmp_path / "bin" / "llama-server")
+    found = rows({"sglang_python": str(setting)})
+    told = {key: (one.version, one.usable, one.origin, one.note, one.can) for key, one in found.items()}
+    assert told["vllm", str(managed)] == ("0.33.0+cpu", True, "managed", "a build for the CPU", ["CPU", "adapters"])
+    assert told["sglang", str(setting)] == ("0.5.23", False, "setting sglang_python", NO_GPU, [])
+    assert told["llamacpp", str(server)] == ("9999", True, "PATH", "", ["CPU", "adapters", "slots"])
+    assert told["llamacpp", "xllamacpp"][1:3] == (True, "package") and told["llamacpp", "xllamacpp"][4][0] == "CPU"
+
+
+def test_what_recipes_name_is_listed_too(tmp_path: Path) -> None:
+    own = environment(tmp_path / "own", "vllm", "0.31.0")
+    script = own.parent / "vllm"
+    script.write_text(f"#!{own}\n")
+    script.chmod(0o755)
+    other = environment(tmp_path / "other", "sglang", "0.5.1")
+    server = llama_server(tmp_path / "mine" / "llama-server")
+    found = rows({}, {"python_path": str(own)}, {"python_path": "/nowhere/python"}, {"binary": str(script)},
+                 {"backend": "sglang", "runtime": {"kind": "managed_venv", "ref": str(tmp_path / "other")}},
+                 {"backend": "llamacpp", "runtime": {"kind": "binary", "ref": str(server)}},
+                 {"backend": "llama.cpp", "binary": "/nowhere/llama-server"}, {"runtime": {"kind": "docker", "ref": "image:1"}})
+    told = {key: (one.version, one.origin, one.note) for key, one in found.items() if one.origin.startswith("recipe")}
+    assert told == {
+        ("vllm", str(own)): ("0.31.0", "recipe r0", NO_GPU),
+        ("vllm", "/nowhere/python"): ("", "recipe r1", "the interpreter is not there"),
+        ("sglang", str(other)): ("0.5.1", "recipe r3", NO_GPU), ("llamacpp", str(server)): ("9999", "recipe r4", ""),
+        ("llamacpp", "/nowhere/llama-server"): ("", "recipe r5", "the program is not there"),
+    }
+
+
+def test_what_they_can_do_on_a_machine_with_gpus(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / "gpus" / f"0000:0{number}:00.0").mkdir(parents=True)
+    vllm = environment(runtime.managed("vllm"), "vllm", "0.33.0")
+    cuda = llama_server(tmp_path / "bin" / "llama-server", "  CUDA0: NVIDIA H100 80GB HBM3 (81110 MiB, 80500 MiB free)")
+    plain = llama_server(tmp_path / "plain" / "llama-server")
+    found = rows({}, {"backend": "llamacpp", "binary": str(plain)})
+    assert found["vllm", str(vllm)].can == ["2 GPUs", "sleep", "adapters"] and found["vllm", str(vllm)].usable
+    assert found["llamacpp", str(cuda)].can == ["CUDA0 NVIDIA H100 80GB HBM3", "adapters", "slots"]
+    assert found["llamacpp", str(plain)].usable and "does not use this machine's GPUs" in found["llamacpp", str(plain)].note
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_tabby_s_version_is_its_commit(tmp_path: Path, packed: bool) -> None:
+    home, commit = tmp_path / "tabby", "e632af41eba68abeadc3437c62674360f2f8cbf1"
+    (home / ".git" / "refs" / "heads").mkdir(parents=True)
+    (home / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    if packed:
+        (home / ".git" / "packed-refs").write_text(f"# peeled\n{'0' * 40} refs/heads/other\n{commit} refs/heads/main\n")
+    else:
+        (home / ".git" / "refs" / "heads" / "main").write_text(f"{commit}\n")
+    steps = (("it has no main.py", home / "main.py"),
+             ("it has no venv: run its start.sh once, or name an interpreter in python_path", home / "venv" / "bin" / "python"),
+             (NO_GPU, tmp_path / "gpus" / "0000:01:00.0"), ("", tmp_path / "done"))
+    for note, lacking in steps:
+        one = rows({"tabby_api_dir": str(home)})["tabbyapi", str(home)]
+        assert (one.version, one.note, one.usable) == ("e632af41", note, not note)
+        lacking.parent.mkdir(parents=True, exist_ok=True)
+        lacking.touch()
+    assert one.can == ["1 GPU", "sleep"]
 
 
 def wheel(folder: Path, version: str) -> None:
@@ -116,10 +176,12 @@ def test_a_cancelled_one_leaves_what_was_there(jobs: Jobs) -> None:
 
 
 @pytest.mark.parametrize(("engine", "version", "said"), [
-    ("tabbyapi", "", "is not installed by Studio"), ("../x", "", "is not installed by Studio"),
+    ("tabbyapi", "", "is not installed by Studio.*start.sh"), ("llama.cpp", "", "is not installed by Studio.*llama-server on PATH"),
+    ("../x", "", "is not installed by Studio.*installs vllm, sglang"),
     ("vllm", "1; rm", "is not a version"),
 ])
 def test_what_cannot_be_installed(jobs: Jobs, engine: str, version: str, said: str) -> None:
-    with pytest.raises(BadValue, match=said):
+    with pytest.raises(BadValue) as caught:
         jobs.start(engine, version)
+    assert re.search(said, caught.value.line())
     assert json.dumps([one.engine for one in jobs.list()]) == "[]"
