@@ -12,7 +12,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from studio_core.engines import runtime
 
@@ -37,8 +39,15 @@ def main() -> int:
     finally:
         # Whoever asks later, also another controller, reads here how it ended.
         told = json.loads(options.record.read_text(encoding="utf-8")) if options.record.exists() else {}
-        options.record.write_text(json.dumps({**told, "code": code}), encoding="utf-8")
+        keep(options.record, {**told, "code": code})
     return code
+
+
+def keep(record: Path, told: Mapping[str, Any]) -> None:
+    """Whole or not at all: whoever reads meanwhile sees what was told before."""
+    fresh = record.with_suffix(f".{os.getpid()}")
+    fresh.write_text(json.dumps(told), encoding="utf-8")
+    fresh.replace(record)
 
 
 def build(engine: str, version: str) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from studio_core import wire
-from studio_core.engines.install import INSTEAD, REQUIREMENTS
+from studio_core.engines.install import INSTEAD, REQUIREMENTS, keep
 from studio_core.errors import BadValue, Conflict, NotFound
 from studio_core.paths import Places, daemon_environment
 from studio_core.recipes.backend import named
@@ -51,7 +51,7 @@ class Jobs:
                                      env=daemon_environment())
         self._children[engine] = child
         told = {"engine": engine, "version": version, "pid": child.pid, "ticks": identity.ticks(child.pid) or 0}
-        record.write_text(json.dumps(told), encoding="utf-8")
+        keep(record, told)
         return self._shown(engine)
 
     def cancel(self, engine: str) -> wire.Job:
@@ -84,15 +84,17 @@ class Jobs:
         return {}
 
     def _shown(self, engine: str) -> wire.Job:
-        told = self._told(engine)
         child = self._children.get(engine)
-        state = "failed"
-        if child is not None and child.poll() is None:
-            # It may have told its end already; until it is reaped it runs.
+        runs = child is not None and child.poll() is None
+        # Read after the look: what ended has written its code by then.
+        told = self._told(engine)
+        if runs:
             state = "running"
         elif told.get("code") == 0:
             state = "done"
         elif "code" not in told and told and identity.alive(told["pid"], told["ticks"]):
             state = "running"
-        return wire.Job(engine=engine, version=told.get("version", ""), state=state if told else "none", code=told.get("code"),
+        else:
+            state = "failed" if told else "none"
+        return wire.Job(engine=engine, version=told.get("version", ""), state=state, code=told.get("code"),
                         log_file=f"/logs/install-{engine}")

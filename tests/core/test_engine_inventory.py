@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from studio_core import wire
 from studio_core.engines import machine, runtime
+from studio_core.engines.install import keep
 from studio_core.engines.inventory import inventory
 from studio_core.errors import BadValue, Conflict, NotFound
 from studio_core.paths import Places
@@ -139,7 +141,7 @@ def jobs(tmp_path: Path, places: Places, monkeypatch: pytest.MonkeyPatch) -> Job
 
 
 def ended(jobs: Jobs) -> str:
-    wait_until(lambda: not jobs.running("vllm"), 60.0)
+    wait_until(lambda: not jobs.running("vllm"), 180.0)
     return jobs.list()[0].state
 
 
@@ -164,6 +166,24 @@ def test_an_environment_is_built_and_replaced_whole(jobs: Jobs, places: Places) 
     assert ended(jobs) == "failed" and versions() == ["9.2"]
     assert "No matching distribution" in jobs.log("vllm").read_text()
     assert len(list(runtime.managed("vllm").parent.glob("vllm@*"))) == 2
+
+
+def test_who_reads_a_record_while_it_is_written_sees_what_it_said(tmp_path: Path) -> None:
+    record, seen = tmp_path / "record.json", set[str]()
+    keep(record, {"pid": 1})
+    done = threading.Event()
+
+    def write() -> None:
+        for number in range(300):
+            keep(record, {"pid": number, "more": "x" * 20_000})
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not done.is_set():
+        seen.add(type(json.loads(record.read_text(encoding="utf-8"))["pid"]).__name__)
+    writer.join()
+    assert seen == {"int"} and list(tmp_path.iterdir()) == [record]
 
 
 def test_a_cancelled_one_leaves_what_was_there(jobs: Jobs) -> None:
