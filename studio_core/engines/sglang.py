@@ -69,8 +69,9 @@ class Sglang:
     def nodes(self, recipe: Recipe) -> Sequence[node.Line]:
         """The same command with another rank; only the head serves HTTP."""
         words = arguments([*options(recipe, FIELDS), *everywhere(recipe)], thinking.extra(recipe), catalog.shipped(self.name))
+        same = ("sglang", "serve", "--model-path", recipe.model_path, *words)
         return [
-            node.Line(host, ("sglang", "serve", "--model-path", recipe.model_path, *words, *chain(*_ranked(recipe, rank))))
+            node.Line(host, (*same, *chain(*_ranked(recipe, rank))), recipe.env_vars)
             for rank, host in enumerate(recipe.nodes) if rank
         ]
 

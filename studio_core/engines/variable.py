@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -22,7 +23,13 @@ OURS: Mapping[str, str] = {
 FOLDERS = frozenset({"HF_HOME", "HF_HUB_CACHE", "CUDA_HOME", "LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR"})
 # Of these every engine knows its own; a name that it does not know is a slip.
 PREFIXES: Mapping[str, str] = {"vllm": "VLLM_"}
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW", re.IGNORECASE)
 _ON = frozenset({"1", "on", "yes", "true"})
+
+
+def is_secret(name: str) -> bool:
+    """Whether the value of a variable of this name is not for everybody to see."""
+    return _SECRET.search(name) is not None
 
 
 def problems(recipe: Recipe, taken: Catalog | None = None) -> Iterator[Problem]:

@@ -72,10 +72,11 @@ class Vllm:
     def nodes(self, recipe: Recipe) -> Sequence[node.Line]:
         """What a person runs on the other machines: Ray's workers, or vLLM itself without its HTTP server."""
         if over_ray(recipe):
-            return node.ray(recipe.nodes)
+            return node.ray(recipe.nodes, recipe.env_vars)
         words = arguments([*options(recipe, FIELDS), *everywhere(recipe)], thinking.extra(recipe), catalog.shipped(self.name))
+        same = ("vllm", "serve", recipe.model_path, *words)
         return [
-            node.Line(host, ("vllm", "serve", recipe.model_path, *words, *chain(*_ranked(recipe, rank)), "--headless"))
+            node.Line(host, (*same, *chain(*_ranked(recipe, rank)), "--headless"), recipe.env_vars)
             for rank, host in enumerate(recipe.nodes) if rank
         ]
 

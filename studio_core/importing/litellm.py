@@ -13,6 +13,12 @@ from studio_core.recipes.recipe import ID_PATTERN
 from studio_core.recipes.text import plain
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "host.docker.internal"})
+# Fields of OpenAI's requests, and those that engines have beside them.
+SAMPLING = frozenset({
+    "temperature", "top_p", "top_k", "min_p", "max_tokens", "max_completion_tokens", "presence_penalty", "frequency_penalty",
+    "repetition_penalty", "seed", "stop", "logit_bias", "logprobs", "top_logprobs", "response_format", "reasoning_effort",
+    "chat_template_kwargs",
+})
 # Providers of LiteLLM's that name an engine on this machine → backend.
 ENGINES = {"hosted_vllm": "vllm", "vllm": "vllm", "llamafile": "llamacpp", "lm_studio": "llamacpp"}
 
@@ -64,8 +70,11 @@ def _recipe(name: str, provider: str, model: str, params: Mapping[str, Any], fou
     if ident != name:
         one.data["served_model_name"] = name
     one.note("LiteLLM does not know the engine's flags: the recipe has Studio's defaults, compare them with the command in use")
-    if sampling := sorted(set(params) - {"model", "api_base", "base_url", "api_key", "custom_llm_provider"}):
-        one.note(f"not imported: {', '.join(sampling)}; these are LiteLLM's settings per request")
+    if usual := {key: value for key, value in params.items() if key in SAMPLING and value is not None}:
+        # What LiteLLM puts into requests that do not say it themselves.
+        one.data["filters"] = {"default": usual}
+    if others := sorted(set(params) - SAMPLING - {"model", "api_base", "base_url", "api_key", "custom_llm_provider"}):
+        one.note(f"not imported: {', '.join(others)}; these are LiteLLM's settings of its own requests")
     if params.get("api_key"):
         one.note("api_key is left out: secrets are never stored with a recipe")
     one.recipe()

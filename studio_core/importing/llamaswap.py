@@ -15,6 +15,7 @@ from studio_core.importing.command import slug
 from studio_core.importing.container import keep
 from studio_core.importing.found import Files, Found, Harvest
 from studio_core.importing.secret import variable
+from studio_core.recipes.filters import ROUTING
 from studio_core.recipes.recipe import ID_PATTERN
 from studio_core.recipes.text import plain
 
@@ -24,7 +25,7 @@ DEPTH = 64
 # The port is Studio's to choose: the stand-in is what a shell variable looks like.
 _PORT = "$PORT"
 # Keys of a model that have no meaning here.
-_BEYOND = ("filters", "metadata", "useModelName", "checkEndpoint", "timeouts", "sendLoadingState")
+_BEYOND = ("metadata", "useModelName", "checkEndpoint", "timeouts", "sendLoadingState")
 
 
 def harvest(text: str, files: Files) -> Harvest:
@@ -55,6 +56,7 @@ def _model(name: str, model: Mapping[str, Any], data: Mapping[str, Any], files: 
     for one in made.recipes:
         _named(one, name, model)
         _life(one, model, data, macros)
+        _filters(one, model, macros)
         for key in _BEYOND:
             if model.get(key):
                 keep(one, f"llama-swap {key}: {expanded(json.dumps(model[key], default=str), macros)}")
@@ -129,6 +131,23 @@ def _life(one: Found, model: Mapping[str, Any], data: Mapping[str, Any], macros:
         one.note("unlisted: Studio lists every recipe, the tag says that llama-swap did not")
     if limit := model.get("concurrencyLimit"):
         keep(one, f"llama-swap concurrencyLimit: {limit}")
+
+
+def _filters(one: Found, model: Mapping[str, Any], macros: Mapping[str, str]) -> None:
+    """What it changes in requests, Studio's gateway changes too; by what that finds its way it is not changed."""
+    given = model.get("filters")
+    given = dict(given) if isinstance(given, Mapping) else {}
+    words = str(given.pop("stripParams", given.pop("strip_params", "")) or "").split(",")
+    values = given.pop("setParams", None)
+    filters = {
+        "strip": [word.strip() for word in words if word.strip() and word.strip() not in ROUTING],
+        "set": {str(name): value for name, value in values.items() if name not in ROUTING} if isinstance(values, Mapping) else {},
+    }
+    filters["strip"] = [name for name in filters["strip"] if name not in filters["set"]]
+    if kept := {name: value for name, value in filters.items() if value}:
+        one.data["filters"] = kept
+    if given:
+        keep(one, f"llama-swap filters: {expanded(json.dumps(given, default=str), macros)}")
 
 
 def _groups(data: Mapping[str, Any], found: Harvest) -> None:

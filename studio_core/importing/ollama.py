@@ -97,6 +97,8 @@ def _parameters(one: Found, given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         if name == "num_ctx" and isinstance(value, int) and value > 0:
             one.data["max_model_len"] = value
+        elif name == "stop":
+            one.data["filters"] = {"default": {"stop": value}}
         elif name in PARAMETERS:
             one.data["extra_args"][PARAMETERS[name]] = str(value) if name == "num_gpu" else value
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from studio_core import wire
 from studio_core.engines.container import HOST
 from studio_core.engines.engine import Bench, Engine
 from studio_core.engines.registry import find
+from studio_core.engines.variable import is_secret
 from studio_core.errors import PortTaken, StudioError
 from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
@@ -18,7 +18,6 @@ from studio_core.supervisor.assembly import LOOPBACK, furnished, hull_of, refuse
 # In place of what only a launch decides.
 PORT, KEY, FOLDER = 0, "KEY", "INSTANCE"
 HIDDEN = "(hidden)"
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW", re.IGNORECASE)
 
 
 def preview(recipe: Recipe, settings: Settings, ask: bool = False, own_ports: Collection[int] = ()) -> wire.Check:
@@ -54,7 +53,7 @@ def _show(found: wire.Check, recipe: Recipe, engine: Engine, settings: Settings)
     command, environment = furnished(recipe, engine, bench, FOLDER, hull)
     found.argv = list(command.argv)
     found.environment = [
-        wire.Variable(name=name, value=HIDDEN if _SECRET.search(name) else value, origin=origin)
+        wire.Variable(name=name, value=HIDDEN if is_secret(name) else value, origin=origin)
         for name, (value, origin) in sorted(environment.items())
     ]
     found.files = sorted(command.files)

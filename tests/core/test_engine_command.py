@@ -341,6 +341,14 @@ def test_every_machine_is_told_what_the_processes_must_agree_on(venv: Path) -> N
     assert "--enable-lora --lora-paths a=/x --enable-memory-saver --enable-weights-cpu-backup" in line.shell
 
 
+def test_every_machine_gets_the_recipe_s_variables_and_no_secret_s_value(venv: Path) -> None:
+    env = {"NCCL_SOCKET_IFNAME": "eth 0", "HF_TOKEN": "hf_mine"}
+    given = "NCCL_SOCKET_IFNAME='eth 0' HF_TOKEN=\"$HF_TOKEN\" "
+    for backend, extra in (("vllm", {}), ("vllm", {"distributed_executor_backend": "ray"}), ("sglang", {})):
+        lines = find(backend).nodes(made(backend, venv, tp=2, nodes=["one", "two"], env_vars=env, extra_args=extra))
+        assert lines and all(line.shell.startswith(given) for line in lines)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_engine_is_whole(engine: str) -> None:
     found = find(engine)

@@ -33,7 +33,7 @@ models:
     env: ["CUDA_VISIBLE_DEVICES=0", "A=x y", "HF_TOKEN=s3cr3t"]
     aliases: [gpt-4o, {id: other, name: Other}]
     ttl: 300
-    filters: {stripParams: "temperature"}
+    filters: {stripParams: "temperature, top_p,model", setParams: {top_k: 20, stream: true}, setParamsByID: {other: {seed: 1}}}
     concurrencyLimit: 4
   docker:
     cmd: docker run --name ${MODEL_ID} --rm -p ${PORT}:8080 -v /d:/models ghcr.io/ggml-org/llama.cpp:server -m /models/m.gguf
@@ -63,8 +63,10 @@ def test_llama_swap() -> None:
     assert (big.binary, big.port, big.idle_ttl_s) == ("/opt/llama/llama-server", None, 300.0)
     assert (big.gpus, big.env_vars, big.pin, big.tags) == (["0"], {"A": "x y"}, True, ["group:pair"])
     assert big.notes.splitlines() == [
-        'llama-swap concurrencyLimit: 4', 'llama-swap filters: {"stripParams": "temperature"}',
+        'llama-swap concurrencyLimit: 4', 'llama-swap filters: {"setParamsByID": {"other": {"seed": 1}}}',
         "llama-swap group pair: its members run together; other groups stay; other groups do not unload it"]
+    assert big.filters is not None and (big.filters.strip, big.filters.set) == (["temperature", "top_p"], {"top_k": 20})
+    assert docker.filters is None
     assert docker.runtime is not None and docker.model_path == "/d/m.gguf" and docker.idle_ttl_s == 60.0
     assert docker.tags == ["unlisted"] and "llama-swap cmdStop: docker stop docker" in docker.notes
     assert (vl.id, vl.served_model_name, vl.aliases, vl.idle_ttl_s) == ("vl", None, [], None)
@@ -85,7 +87,7 @@ def test_macros_that_contain_each_other_end() -> None:
 LITE = """\
 model_list:
   - model_name: gpt-mine
-    litellm_params: {model: hosted_vllm/org/m, api_base: "http://localhost:8000/v1", api_key: s3cr3t, temperature: 0.5}
+    litellm_params: {model: hosted_vllm/org/m, api_base: "http://localhost:8000/v1", api_key: s3cr3t, temperature: 0.5, rpm: 6}
   - model_name: gpt-mine
     litellm_params: {model: hosted_vllm/org/m, api_base: "http://127.0.0.1:8001/v1"}
   - {model_name: a/b, litellm_params: {model: openai/x, api_base: "http://host.docker.internal:9000/v1"}}
@@ -99,9 +101,10 @@ def test_litellm() -> None:
     kind, found = read_text(LITE, "", nothing)
     [mine] = [one.recipe() for one in found.recipes]
     assert (kind, mine.id, mine.model_path, mine.backend, mine.aliases) == ("litellm", "gpt-mine", "org/m", "vllm", ["gpt-4"])
+    assert mine.filters is not None and mine.filters.default == {"temperature": 0.5}
     said = "\n".join((*found.notes, *found.recipes[0].notes))
     for part in ("stands in the list more than once", "a/b: LiteLLM knows only the address", "gpt-5: it is served by",
-                 "*: a wildcard", "alias lost of gpt-5", "not imported: temperature", "api_key is left out"):
+                 "*: a wildcard", "alias lost of gpt-5", "not imported: rpm", "api_key is left out"):
         assert part in said
     assert "s3cr3t" not in said
 
@@ -143,7 +146,8 @@ def test_ollama(tmp_path: Path) -> None:
     assert (qwen.id, qwen.backend, qwen.model_path) == ("qwen3-8b", "llamacpp", str(models / "blobs" / f"sha256-{1:064x}"))
     assert qwen.max_model_len == 8192
     assert qwen.extra_args == {"mmproj": str(models / "blobs" / f"sha256-{5:064x}"), "temp": 0.6, "n_gpu_layers": "20"}
-    assert qwen.notes == "Ollama's parameter stop: [\"<end>\"]\nOllama's system prompt: Be kind."
+    assert qwen.notes == "Ollama's system prompt: Be kind."
+    assert qwen.filters is not None and qwen.filters.default == {"stop": ["<end>"]}
     assert [note.partition(":")[0] for note in found.notes] == ["cloud", "torn"]
 
 
