@@ -50,7 +50,7 @@ class House:
         daemon.ensure(self.settings)
         wait_until(lambda: self.status().gateway.connected, what="the gateway is linked")
 
-    def status(self) -> wire.Status:
+    def status(self, patience_s: float = 10.0) -> wire.Status:
         """As soon as a controller answers."""
 
         def ask() -> wire.Status | None:
@@ -58,7 +58,7 @@ class House:
                 return self.client.status()
             return None
 
-        found = wait_until(ask, what="a controller answers")
+        found = wait_until(ask, patience_s, what="a controller answers")
         assert found is not None
         return found
 
@@ -108,6 +108,11 @@ class House:
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    def replace_controller(self) -> None:
+        """Kill it; returns when the gateway has started another one, which takes a busy machine's interpreters a while."""
+        killed = self.kill_controller()
+        wait_until(lambda: self.status(30.0).controller.pid != killed, 30.0)
 
     def processes(self) -> list[psutil.Process]:
         """Every process whose command line or environment names this house."""

@@ -108,7 +108,7 @@ class Frontdoor:
         link = self._link
         return Traffic(
             link.inflight.get(instance_id, 0), link.waiting.get(recipe_id, 0), link.entered.get(instance_id, 0),
-            link.gateway.connected,
+            link.counted,
         )
 
     def _policy(self) -> Policy:

@@ -71,7 +71,7 @@ class Controller:
         chats = ChatTable(self.store)
         self._exporter = Exporter()
         self._gatekeeper = Gatekeeper(settings, places)
-        self.link = GatewayLink(places, start_id, self._gatekeeper, self._acquire, self._changed)
+        self.link = GatewayLink(places, start_id, self._gatekeeper, self._acquire, self._heard)
         self._door = Frontdoor(settings, self.link, self.recipes, self.keys)
         self._gpu = GpuWatch(settings, places, self._sampled, self._owner)
         around = Surroundings(places, settings, self._changed, self._gpu.held, self.launches.starts)
@@ -166,6 +166,10 @@ class Controller:
         self._door.changed()
         self._herald.changed()
         self._inquirer.give_way()
+
+    def _heard(self) -> None:
+        self.supervisor.heard()
+        self._changed()
 
     async def _recipes_changed(self) -> None:
         await self._door.known()

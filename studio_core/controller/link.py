@@ -53,6 +53,7 @@ class Peer:
     hello: Hello
     writer: asyncio.StreamWriter | None
     counts: Counts = field(default_factory=lambda: Counts(inflight={}, waiting={}))
+    counted: bool = False
     drained: dict[str, tuple[str, int]] = field(default_factory=dict)
     taken: tuple[str, int] = ("", 0)
     accepts: bool = True
@@ -193,6 +194,12 @@ class GatewayLink:
         return total
 
     @property
+    def counted(self) -> bool:
+        """Whether the gateway that accepts, and every other one that is connected, has told its counts."""
+        peers = self._connected()
+        return any(peer.accepts for peer in peers) and all(peer.counted for peer in peers)
+
+    @property
     def gateway(self) -> wire.Gateway:
         """The gateway that accepts, as the status shows it."""
         peers = [peer for peer in self._connected() if peer.accepts]
@@ -246,6 +253,8 @@ class GatewayLink:
 
     async def _take(self, peer: Peer, line: FromGateway) -> None:
         if isinstance(line, Acquire):
+            # Its counts come later, and whoever is asked for it looks at them first.
+            peer.counts.waiting[line.recipe] = line.waiting
             self._spawn(self._acquire(line.recipe))
         elif isinstance(line, Drained):
             peer.drained[line.instance] = line.version
@@ -258,7 +267,7 @@ class GatewayLink:
                 self._answers[line.number].append(line)
                 self._bell.ring()
         elif isinstance(line, Counts):
-            peer.counts = line
+            peer.counts, peer.counted = line, True
             self._on_change()
 
     async def _acquire(self, recipe: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from studio_core.gateway.routing import Routing
-from studio_core.gateway.table import Ask, Counts, FromController, Hello, Retire, Table, Taken, Told
+from studio_core.gateway.table import Ask, FromController, Hello, Retire, Table, Taken, Told
 from studio_core.paths import Places, connect, daemon_environment
 
 REDIAL_S = 0.1
@@ -116,9 +116,7 @@ class Link:
         while True:
             await routing.changed.wait()
             routing.changed.clear()
-            self.tell(Counts(
-                inflight=dict(routing.inflight), waiting=routing.waiting(), entered=dict(routing.entered)
-            ))
+            self.tell(routing.counts())
             await asyncio.sleep(COUNTS_S)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from studio_core.errors import LaunchFailed, OnHold, TooMany, Unavailable, UnknownModel
-from studio_core.gateway.table import Acquire, Cause, Drained, Policy, Route, Table
+from studio_core.gateway.table import Acquire, Cause, Counts, Drained, Policy, Route, Table
 
 # A cold request waits this long for a controller that is away.
 CONTROLLER_S = 30.0
@@ -149,8 +149,19 @@ class Routing:
             return await waiter
         finally:
             patience.cancel()
-            self._waiters.get(route.recipe, {}).pop(lease, None)
-            self.changed.set()
+            self._leave(route.recipe, lease)
+
+    def _leave(self, recipe: str, lease: Lease) -> None:
+        """One waiter less. When the last has left nothing is asked for any more: that is told at once, before a load begins."""
+        waiters = self._waiters.get(recipe, {})
+        if waiters.pop(lease, None) is not None and not waiters:
+            self._asked.discard(recipe)
+            self._tell(self.counts())
+        self.changed.set()
+
+    def counts(self) -> Counts:
+        """Who is here now, as the controller is told."""
+        return Counts(inflight=dict(self.inflight), waiting=self.waiting(), entered=dict(self.entered))
 
     def enter(self, instance: str) -> None:
         """One request more in flight; drains wait for it too."""

@@ -53,13 +53,14 @@ class LaunchTable:
         self._store = store
 
     async def add(self, row: LaunchRow) -> None:
+        """Once per launch: one that is over stays as it ended."""
         values = (
             row.id, row.recipe, row.engine, row.origin, row.state, row.instance, row.created_at, json.dumps(dict(row.marks)),
             row.total_s, row.cause, *_columns(row.start),
         )
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(f"INSERT OR REPLACE INTO launches ({COLUMNS}) VALUES ({', '.join('?' * len(values))})", values)
+            connection.execute(f"INSERT OR IGNORE INTO launches ({COLUMNS}) VALUES ({', '.join('?' * len(values))})", values)
 
         await self._store.write(work)
 

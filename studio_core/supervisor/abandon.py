@@ -18,15 +18,15 @@ async def watch(
 ) -> None:
     """As long as the launch is under way and no person has joined it.
 
-    A client that gives up after a short time often comes again, so the load goes on for `patience_s` without any request.
-    While no gateway tells how many wait, somebody may.
+    A client that gives up after a short time often comes again, so a load goes on for `patience_s` without any request; one
+    that has not begun has nothing to lose and displaces nobody for nobody. While no gateway tells how many wait, somebody may.
     """
     wanted = time.monotonic()
     while attempt.state not in launch.OVER and attempt.origin == launch.ACQUIRE:
-        now, seen = time.monotonic(), door.traffic(attempt.instance_id or "", attempt.recipe.id)
-        if seen.waiting or not seen.known:
+        now, patience = time.monotonic(), patience_s if attempt.state == launch.STARTING else 0.0
+        if door.traffic(attempt.instance_id or "", attempt.recipe.id).wanted:
             wanted = now
-        elif now - wanted >= patience_s:
+        elif now - wanted >= patience:
             attempt.message = "cancelled: nobody waits for it any more"
             await cancel(attempt)
             return

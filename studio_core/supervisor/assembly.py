@@ -24,7 +24,8 @@ LOOPBACK = "127.0.0.1"
 
 
 def assemble(
-    recipe: Recipe, engine: Engine, launch_id: str, places: Places, settings: Settings, taken: Collection[int], restarts: int = 0
+    recipe: Recipe, engine: Engine, launch_id: str, places: Places, settings: Settings, taken: Collection[int], restarts: int = 0,
+    origin: str = "",
 ) -> Spec:
     """The spec of a new instance. Engines listen on loopback with a random key; nothing is written yet.
 
@@ -53,6 +54,7 @@ def assemble(
         api_key=key,
         grace_s=recipe.grace_s or settings.grace_s,
         restarts=restarts,
+        origin=origin,
         stop_command=list(stop),
         container=hull.program if hull else "",
         engine=engine.name,

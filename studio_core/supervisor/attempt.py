@@ -57,6 +57,17 @@ class Attempt:
     def new(cls, recipe: Recipe, origin: str, force: bool) -> Attempt:
         return cls(f"l-{secrets.token_hex(5)}", recipe, origin, force, datetime.now(UTC).isoformat())
 
+    @classmethod
+    def served(cls, recipe: Recipe, instance_id: str) -> Attempt:
+        """A person's launch of what serves already: over at once."""
+        attempt = cls.new(recipe, launch.PERSON, False)
+        attempt.state, attempt.instance_id, attempt.message = launch.READY, instance_id, "already running"
+        return attempt
+
+    def begun_ago(self, seconds: float) -> None:
+        """It is that old: an earlier controller began it."""
+        self._began = time.monotonic() - seconds
+
     def move(self, target: str) -> None:
         """To `target`, if the launch may still go there."""
         self.state = launch.step(self.state, target)

@@ -12,12 +12,20 @@ from studio_core.supervisor.keeper import Keeper
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Requests in flight to an instance, waiting for its recipe, and let in to it so far. Not `known` while no gateway tells."""
+    """Requests in flight to an instance, waiting for its recipe, and let in to it so far.
+
+    Not `known` while there is no gateway, or one that has not told.
+    """
 
     running: int = 0
     waiting: int = 0
     entered: int = 0
     known: bool = True
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits, as far as anybody can tell."""
+        return self.waiting > 0 or not self.known
 
 
 class Door(Protocol):

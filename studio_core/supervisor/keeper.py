@@ -92,7 +92,7 @@ class Keeper:
         self.pace = Pace(shape(spec.recipe))
         self._usage = memory.Usage()
         self._ours = False
-        self._followed = asyncio.Event()
+        self.followed = asyncio.Event()
         self._stirred = asyncio.Event()
         self._container = dock.container(spec, self._folder)
         self._inside: tuple[tuple[int, int], ...] = ()
@@ -135,7 +135,7 @@ class Keeper:
 
     def follow(self) -> None:
         """Follow an engine from wherever it is, a dead one to the proof that nothing is left of it."""
-        self._followed.set()
+        self.followed.set()
         for work in (self._watch(), self._read_log(), self._await_ready()):
             self._do(work)
 
@@ -169,7 +169,7 @@ class Keeper:
         """Ask the shim to end the engine and return when nothing is left, or it is stuck."""
         patience = self._grace() if grace is None else grace
         self.happen("stop")
-        await self._followed.wait()
+        await self.followed.wait()
         await self._ask_to_stop(patience)
         await self.bell.until(lambda: not self.life.claims or self.life.state == instance.STUCK)
 

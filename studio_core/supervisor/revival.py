@@ -55,11 +55,13 @@ class Revival:
         """Read what earlier controllers wrote down."""
         self._last = await self._past()
 
-    def recognise(self, keeper: Keeper) -> None:
-        """An engine that was ready under an earlier controller has served since then."""
+    def recognise(self, keeper: Keeper) -> bool:
+        """Whether the launch of an engine was over under an earlier controller; one that was ready has served since then."""
         last = self._last.get(keeper.spec.recipe_id)
-        if last is not None and last.instance == keeper.id:
-            keeper.ready_at = _ready_at(last)
+        if last is None or last.instance != keeper.id:
+            return False
+        keeper.ready_at = _ready_at(last)
+        return True
 
     def ended(self, keeper: Keeper) -> None:
         """An engine ended although nobody stopped it."""

@@ -14,6 +14,7 @@ from studio_core.errors import Conflict, LaunchFailed, NotFound, OnHold, Pinned,
 from studio_core.logs import cap
 from studio_core.recipes.recipe import Recipe
 from studio_core.supervisor import abandon, idle, instance, launch, nap, planner
+from studio_core.supervisor.acquisition import Acquisitions
 from studio_core.supervisor.adoption import adopt, archive
 from studio_core.supervisor.assembly import assemble, refuse_stranger
 from studio_core.supervisor.attempt import Attempt, Attempts, failure_of
@@ -22,12 +23,14 @@ from studio_core.supervisor.departure import Departure, Door
 from studio_core.supervisor.holding import holdings
 from studio_core.supervisor.keeper import Keeper, Surroundings
 from studio_core.supervisor.restart import Turn
+from studio_core.supervisor.resumption import keep_origin, resume
 from studio_core.supervisor.revival import Past, Revival, none
+from studio_core.supervisor.setback import Setbacks
 
-# After a failed start the gateway's requests get the cause for this long before one may try again.
-RETRY_S = 10.0
 # Who comes between the last look at an idle instance and the closing of its route is answered; a longer answer keeps it.
 RETIRE_S = 2.0
+# A shim that takes longer to come up is not waited for by who joins its launch.
+WRITTEN_S = 2.0
 
 
 RecipeSource = Callable[[str], Awaitable[Recipe]]
@@ -52,16 +55,19 @@ class Supervisor:
         self._keepers: dict[str, Keeper] = {}
         self._attempts = Attempts()
         self._revival = Revival(around, past, self._restart)
-        self._failed: dict[str, tuple[float, wire.Failure]] = {}
-        self._acquiring: set[str] = set()
+        self._setbacks = Setbacks(self._changed)
+        self._acquisitions = Acquisitions(
+            self.launch, lambda: bool(self._attempts.active()), self._setbacks, door, self._bell
+        )
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Adopt what earlier controllers left."""
         await self._revival.remember()
         for keeper in await adopt(self._around, self.notices):
-            self._revival.recognise(keeper)
             self._keep(keeper)
+            if not self._revival.recognise(keeper) and (attempt := resume(keeper)) is not None:
+                self._begin(attempt, keeper)
         self._revival.resume({keeper.spec.recipe_id for keeper in self.keepers()})
         await self._prune_logs()
 
@@ -90,8 +96,7 @@ class Supervisor:
 
     def failure(self, recipe_id: str) -> wire.Failure | None:
         """Why the last start failed, while its requests are still answered with the cause."""
-        at, failure = self._failed.get(recipe_id, (0.0, None))
-        return failure if time.monotonic() - at < RETRY_S else None
+        return self._setbacks.of(recipe_id)
 
     def serving(self, recipe_id: str) -> Keeper | None:
         """The keeper of the instance that comes or serves for a recipe."""
@@ -122,9 +127,13 @@ class Supervisor:
         if plan.refused:
             raise OnHold(f"{recipe.title} was stopped by hand", "", f"launch it: studio launch {recipe_id}")
         if plan.joined:
-            return self.launch_state(self._attempts.join(plan.joined, origin).id)
+            joined = self._attempts.join(plan.joined, origin)
+            # It is true when it is answered, also for a controller that comes after this one.
+            for written in self._keep_origin(joined):
+                await asyncio.wait({written}, timeout=WRITTEN_S)
+            return self.launch_state(joined.id)
         if plan.serving:
-            return self._already(recipe, self._keepers[plan.serving])
+            return self._attempts.remember(Attempt.served(recipe, plan.serving)).view(self._keepers[plan.serving])
         if plan.pinned:
             kind = Conflict if origin == launch.PERSON else Pinned
             names = ", ".join(self._keepers[name].spec.recipe_id for name in plan.pinned)
@@ -141,9 +150,9 @@ class Supervisor:
         self._forget_failure(recipe_id)
         return self._begin(Attempt.new(recipe, origin, force)).view(None)
 
-    def _begin(self, attempt: Attempt) -> Attempt:
+    def _begin(self, attempt: Attempt, keeper: Keeper | None = None) -> Attempt:
         self._attempts.remember(attempt)
-        attempt.task = self._spawn(self._run(attempt))
+        attempt.task = self._spawn(self._run(attempt, keeper))
         watched = abandon.watch(attempt, self._door, self._around.settings.abandon_s, partial(self._end, state=launch.CANCELLED))
         self._spawn(watched)
         self._changed()
@@ -158,27 +167,15 @@ class Supervisor:
         self._begin(attempt)
 
     async def acquire(self, recipe_id: str) -> None:
-        """Requests wait for a recipe: start it, join its launch, or try again when the launch under way is over."""
-        if recipe_id in self._acquiring or self.failure(recipe_id) is not None:
-            return
-        self._acquiring.add(recipe_id)
-        try:
-            while not await self._acquired(recipe_id):
-                await self._bell.until(lambda: not self._attempts.active())
-        finally:
-            self._acquiring.discard(recipe_id)
+        """Requests wait for a recipe: start it, join its launch, or try again when the launch under way is over.
 
-    async def _acquired(self, recipe_id: str) -> bool:
-        """False when another launch goes first."""
-        try:
-            await self.launch(recipe_id, launch.ACQUIRE)
-        except OnHold:
-            return True
-        except Conflict:
-            return False
-        except StudioError as error:
-            self._fail(recipe_id, failure_of(error))
-        return True
+        It is forgotten as soon as they have all left.
+        """
+        await self._acquisitions.ask(recipe_id)
+
+    def heard(self) -> None:
+        """A gateway told who waits."""
+        self._bell.ring()
 
     async def over(self, launch_id: str) -> wire.Launch:
         """Wait until a launch has ended, however."""
@@ -241,26 +238,33 @@ class Supervisor:
 
     # One launch.
 
-    async def _run(self, attempt: Attempt) -> None:
-        keeper = sleeper = None
+    async def _run(self, attempt: Attempt, keeper: Keeper | None = None) -> None:
+        """From its plan on, or from an engine that an earlier controller started for it."""
+        sleeper = None
         try:
-            if attempt.due is not None:
-                await self._pause(attempt)
-            own = {keeper.spec.port for keeper in self.keepers() if keeper.life.claims}
-            await asyncio.to_thread(refuse_stranger, attempt.recipe, self._around.settings, own)
-            sleeper = self._sleeper(attempt)
-            await self._make_room(attempt, sleeper)
-            keeper = await (self._bring_up(attempt) if sleeper is None else self._wake(attempt, sleeper))
+            if keeper is None:
+                sleeper = await self._cleared(attempt)
+                keeper = await (self._bring_up(attempt) if sleeper is None else self._wake(attempt, sleeper))
             await keeper.bell.until(lambda: not keeper.life.coming)
             if keeper.life.state != instance.READY:
                 raise LaunchFailed("the engine did not become ready")
             self._move(attempt, launch.READY)
         except StudioError as error:
             attempt.failure = (keeper.failure if keeper is not None else None) or failure_of(error)
-            self._fail(attempt.recipe.id, attempt.failure)
+            self._setbacks.note(attempt.recipe.id, attempt.failure)
             self._move(attempt, launch.FAILED)
         if sleeper is None:  # Waking tells nothing of how long starts take.
             await self._over(attempt, keeper)
+
+    async def _cleared(self, attempt: Attempt) -> Keeper | None:
+        """Until nothing is in its way any more; the instance that then has only to wake."""
+        if attempt.due is not None:
+            await self._pause(attempt)
+        own = {keeper.spec.port for keeper in self.keepers() if keeper.life.claims}
+        await asyncio.to_thread(refuse_stranger, attempt.recipe, self._around.settings, own)
+        sleeper = self._sleeper(attempt)
+        await self._make_room(attempt, sleeper)
+        return sleeper
 
     async def _pause(self, attempt: Attempt) -> None:
         """What is started after it is the recipe as it then is, and only where it could have been launched."""
@@ -305,13 +309,14 @@ class Supervisor:
         taken = {keeper.spec.port for keeper in self.keepers() if keeper.life.claims}
         spec = await asyncio.to_thread(
             assemble, attempt.recipe, find(attempt.recipe.backend), attempt.id, around.places, around.settings, taken,
-            attempt.turn.number if attempt.turn else 0,
+            attempt.turn.number if attempt.turn else 0, attempt.origin,
         )
         keeper = Keeper(spec, find(attempt.recipe.backend), around)
         self._keep(keeper)
         attempt.instance_id = keeper.id
         self._move(attempt, launch.STARTING)
         keeper.start()
+        self._keep_origin(attempt)
         return keeper
 
     async def _end(self, attempt: Attempt, state: str) -> None:
@@ -350,14 +355,14 @@ class Supervisor:
         await keeper.close()
         archive(self._around.places, keeper.id)
         if keeper.spec.recipe.get("pin"):
-            self._failed = {name: (at, one) for name, (at, one) in self._failed.items() if one.code != Pinned.code}
+            self._setbacks.forget_all(Pinned.code)
         begun = any(
             one.recipe.id == keeper.spec.recipe_id and one.id != keeper.spec.launch_id and one.due is None
             for one in self._attempts.active()
         )
         if keeper.life.state == instance.FAILED and keeper.failure is not None and not keeper.life.asked and not begun:
             # It stays in sight with its last lines until the recipe is launched again or a person releases it.
-            self._fail(keeper.spec.recipe_id, keeper.failure)
+            self._setbacks.note(keeper.spec.recipe_id, keeper.failure)
         else:
             self._keepers.pop(keeper.id, None)
         self._changed()
@@ -372,18 +377,16 @@ class Supervisor:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def _keep_origin(self, attempt: Attempt) -> list[asyncio.Task[None]]:
+        keeper = self._keepers.get(attempt.instance_id or "")
+        return [] if keeper is None else [self._spawn(keep_origin(attempt, keeper, self._around.places))]
+
     def _move(self, attempt: Attempt, state: str) -> None:
         attempt.move(state)
         self._changed()
 
-    def _fail(self, recipe_id: str, failure: wire.Failure) -> None:
-        self._failed[recipe_id] = (time.monotonic(), failure)
-        # The route opens for a new try when the time is over.
-        asyncio.get_running_loop().call_later(RETRY_S, self._changed)
-        self._changed()
-
     def _forget_failure(self, recipe_id: str) -> None:
-        self._failed.pop(recipe_id, None)
+        self._setbacks.forget(recipe_id)
         for keeper in self.keepers():
             if keeper.spec.recipe_id == recipe_id and not keeper.life.claims:
                 self._keepers.pop(keeper.id)
@@ -391,9 +394,3 @@ class Supervisor:
     def _changed(self) -> None:
         self._bell.ring()
         self._around.changed()
-
-    def _already(self, recipe: Recipe, keeper: Keeper) -> wire.Launch:
-        """A launch of what serves already: over at once."""
-        attempt = Attempt.new(recipe, launch.PERSON, False)
-        attempt.state, attempt.instance_id, attempt.message = launch.READY, keeper.id, "already running"
-        return self._attempts.remember(attempt).view(keeper)

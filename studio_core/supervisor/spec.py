@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 from studio_core.supervisor.identity import here
 
 PROTOCOL = 1
+# Written beside it and renamed: whoever reads sees the whole of one or of the other.
+FRESH = "spec.json.new"
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Spec:
     """One start of one recipe. `recipe` is its snapshot: a running instance lives by it, whatever becomes of the recipe.
 
     So many `restarts` in a row, each after a crash, led to it.
-    `container` is the program of the runtime that runs it, empty where none does.
+    `container` is the program of the runtime that runs it, empty where none does. `origin` is who asked for it, as of the last
+    `amend`; empty in a spec of an earlier version.
     """
 
     instance: str
@@ -46,6 +49,7 @@ class Spec:
     stop_command: list[str] = field(default_factory=list)
     restarts: int = 0
     container: str = ""
+    origin: str = ""
     protocol: int = PROTOCOL
 
 
@@ -59,18 +63,28 @@ def new(**values: Any) -> Spec:
 def write(folder: Path, spec: Spec) -> None:
     """Create the instance's folder (0700), its files and its spec (0600)."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path, fresh = folder / "spec.json", folder / "spec.json.new"
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    fresh = folder / FRESH
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(spec), file)
+        _place(fresh, json.dumps(asdict(spec)))
         for name, text in spec.files.items():
             _place(folder / name, text)
-        fresh.replace(path)
+        fresh.replace(folder / "spec.json")
     except OSError:
         # A part of it would be secrets that nobody knows of.
         for path in (fresh, *(folder / name for name in spec.files)):
             path.unlink(missing_ok=True)
+        raise
+
+
+def amend(folder: Path, **changes: Any) -> None:
+    """Change what a spec says that its engine does not live by. Raises OSError or ValueError; then it says what it said."""
+    fresh = folder / FRESH
+    text = json.dumps(asdict(replace(read(folder), **changes)))
+    try:
+        _place(fresh, text)
+        fresh.replace(folder / "spec.json")
+    except OSError:
+        fresh.unlink(missing_ok=True)
         raise
 
 

@@ -37,11 +37,13 @@ class Load:
 
     origin: str
     door: Door
+    state: str = launch.STARTING
     cancelled: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.attempts = Attempts()
         self.attempt = Attempt.new(recipe.parse({"id": "a", "model_path": "/m"}), self.origin, False)
+        self.attempt.state = self.state
         self.attempts.remember(self.attempt)
         self.task = asyncio.create_task(abandon.watch(self.attempt, self.door, PATIENCE_S, self._cancel))
 
@@ -70,6 +72,13 @@ async def test_somebody_waits_or_may_wait(seen: Traffic) -> None:
     load.door.seen = Traffic()
     await load.task
     assert load.cancelled
+
+
+@pytest.mark.parametrize(("state", "looks"), [(launch.PLANNED, 1), (launch.WAITING, 1), (launch.STARTING, 4)])
+async def test_only_a_load_that_has_begun_is_worth_patience(state: str, looks: int) -> None:
+    load = Load(launch.ACQUIRE, Door(Traffic()), state)
+    await load.task
+    assert load.cancelled and (load.door.asked == 1) == (looks == 1) and load.door.asked >= looks
 
 
 @pytest.mark.parametrize("origin", [launch.PERSON, launch.RESTART])
