@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 from studio_core import __version__, wire
 from studio_core.errors import PortTaken
@@ -19,6 +17,7 @@ from studio_core.gateway.table import Hello
 from studio_core.paths import Places, daemon_environment
 from studio_core.settings import Settings
 from studio_core.supervisor import identity, port
+from studio_core.supervisor import record as records
 
 BACKLOG = 4096
 # A gateway that survived the last controller dials within this time.
@@ -111,7 +110,7 @@ class Gatekeeper:
 
     def living(self) -> set[str]:
         """The ids of the gateways that live, whether they are linked or not: each holds its journal's lock for life."""
-        return {path.stem for path in self._places.journal.glob("*.lock") if _locked(path)}
+        return {path.stem for path in self._places.journal.glob("*.lock") if records.is_held(path)}
 
     async def _keep(self) -> None:
         pause = RESTART_S
@@ -160,21 +159,6 @@ def _open(host: str, number: int) -> socket.socket:
         free = port.pick(number + 1)
         raise PortTaken(f"port {number} on {host} is taken", by, f"free is {free}: set VLLM_STUDIO_PORT={free}") from error
     return listener
-
-
-def _locked(path: Path) -> bool:
-    """Looked at with a shared lock, so that two who look do not see each other."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
 
 
 async def _death(pid: int) -> None:

@@ -27,6 +27,7 @@ from studio_core.gateway.holding import Cloakroom
 from studio_core.gateway.http import Connection
 from studio_core.gateway.inference import Engines
 from studio_core.gateway.journal import Journal
+from studio_core.gateway.ledger import Ledger
 from studio_core.gateway.link import Link, kept
 from studio_core.gateway.passage import Passage
 from studio_core.gateway.routing import Routing
@@ -65,11 +66,12 @@ class Gateway:
         self._routing = self._link.routing = Routing(kept(places), self._link.tell, self._tune)
         self._journal = Journal(places.journal, writer)
         tally = Tally(self._routing, self._journal, self._open)
+        self._ledger = Ledger(places.journal, writer, tally)
         engines = Engines(self._routing, self._journal, Cloakroom(places.root), tally)
         self._link.told = Flights(engines.running).told
         passage = Passage(self._routing, self._journal, tally, engines.running)
         local = LocalAnswer(self._routing, hello, self._journal, certificate)
-        self._door = FrontDoor(writer, self._routing, engines, passage, Control(places.gateway_socket), local)
+        self._door = FrontDoor(writer, self._routing, engines, passage, Control(places.gateway_socket), local, self._ledger.text)
 
     def _tune(self, policy: Policy) -> None:
         """What holds for whoever connects from now on: a client that is gone without a word, or takes nothing, is cut."""
@@ -97,15 +99,18 @@ class Gateway:
             tasks.append(asyncio.create_task(self._certificate.watch()))
         await self._retired.wait()
         server.close()
+        self._ledger.keep()
         for connection in tuple(self._open):
             connection.retire()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._deadline_s):
-                while self._open:  # noqa: ASYNC110 - a connection is cheaper without an event of its own
+                while self._open:
                     await asyncio.sleep(0.05)
+                    self._ledger.renew()
         await asyncio.gather(*(connection.abandon() for connection in tuple(self._open)))
         for task in tasks:
             task.cancel()
+        self._ledger.keep()
         self._journal.close()
 
     async def _serve(self, loop: asyncio.AbstractEventLoop) -> asyncio.Server:

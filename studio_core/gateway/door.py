@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from functools import partial
 
 from studio_core.errors import StudioError, Unavailable, WrongMethod
@@ -28,13 +29,14 @@ ALLOWED = (
 
 
 class FrontDoor:
-    """The door of every connection (`request.Door`)."""
+    """The door of every connection (`request.Door`). `figures()` are the gateway's own, as an exposition."""
 
     def __init__(
-        self, gateway_id: str, routing: Routing, engines: Engines, passage: Passage, control: Control, local: LocalAnswer
+        self, gateway_id: str, routing: Routing, engines: Engines, passage: Passage, control: Control, local: LocalAnswer,
+        figures: Callable[[], bytes],
     ) -> None:
         self._flights = Flights(engines.running)
-        self._tally = engines.tally
+        self._figures = figures
         self._id = gateway_id
         self._numbers = itertools.count(1)
         self._routing = routing
@@ -99,7 +101,7 @@ class FrontDoor:
             theirs = await self._control.whole(principal, request)
         except Unavailable:
             theirs = b""
-        text = theirs + self._tally.text()
+        text = theirs + self._figures()
         responder.start(200, [(b"content-type", EXPOSITION), (b"content-length", b"%d" % len(text))])
         responder.put(text)
         responder.finish()

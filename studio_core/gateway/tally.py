@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sized
+from itertools import chain
 
 from studio_core.gateway.journal import End, Journal
 from studio_core.gateway.routing import Routing
@@ -13,10 +15,30 @@ from studio_core.gateway.routing import Routing
 PREFIX = "vllm_studio_gateway_"
 # A label that comes from a person's names keeps this many values; the rest is counted together.
 LABEL_LIMIT = 200
+RECIPE = re.compile(r'(recipe_id="(?:[^"\\]|\\.)*")')
 NONE, OTHER = "none", "other"
 TTFT_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 DURATION_S = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0)
 Sample = tuple[str, str, float]
+# Family → its samples, of what only grows: that of several gateways is added.
+Counted = dict[str, list[Sample]]
+# Family → what it is, and says of itself.
+COUNTED = {
+    "requests_total": ("counter", "requests that ended, by what became of them"),
+    "prompt_tokens_total": ("counter", "tokens of prompts, as engines counted them"),
+    "generated_tokens_total": ("counter", "tokens of answers, as engines counted them"),
+    "cached_tokens_total": ("counter", "tokens of prompts that were cached"),
+    "chunks_total": ("counter", "pieces of streams"),
+    "received_bytes_total": ("counter", "bytes of request bodies"),
+    "sent_bytes_total": ("counter", "bytes of answers from engines"),
+    "time_to_first_token_seconds": ("histogram", "from a request's arrival to the first piece of its answer"),
+    "request_duration_seconds": ("histogram", "from a request's arrival to the end of its answer"),
+    "journal_lost_lines_total": ("counter", "usage lines that were lost"),
+    "cpu_seconds_total": ("counter", "processor time of the gateways"),
+}
+FIELDS = {"prompt_tokens_total": "prompt", "generated_tokens_total": "completion", "cached_tokens_total": "cached",
+          "chunks_total": "chunks", "received_bytes_total": "received", "sent_bytes_total": "sent"}
+BOUNDS = {"time_to_first_token_seconds": TTFT_S, "request_duration_seconds": DURATION_S}
 
 
 class Spread:
@@ -62,6 +84,13 @@ class Tally:
         self._connections = connections
         self._began = time.time()
         self._series: dict[str, Series] = {}
+        self._names: set[str] = set()
+        self._base: Counted = {}
+
+    def begin(self, base: Counted) -> None:
+        """Count on from what others had counted."""
+        self._base = base
+        self._names |= {found[1] for rows in base.values() for _, label, _ in rows if (found := RECIPE.match(label))}
 
     def ended(self, end: End, sent: int, received: int) -> None:
         """A request is over: bytes of its answer, and of its body."""
@@ -82,33 +111,37 @@ class Tally:
             one.duration.add(end.duration_s)
 
     def _new(self, name: str) -> Series:
-        if len(self._series) >= LABEL_LIMIT:
+        label = _recipe(name)
+        if len(self._names) >= LABEL_LIMIT and label not in self._names:
             name = OTHER
+        else:
+            self._names.add(label)
         return self._series.setdefault(name, Series())
 
-    def text(self) -> bytes:
-        """The exposition of this moment."""
-        return "".join([*self._counted(), *self._standing()]).encode()
+    @property
+    def requests(self) -> int:
+        """How many ended here."""
+        return sum(sum(one.ended.values()) for one in self._series.values())
 
-    def _counted(self) -> Iterator[str]:
-        series = [(f'recipe_id="{_escaped(name)}"', one) for name, one in self._series.items()]
-        yield _family("requests_total", "counter", "requests that ended, by what became of them", (
+    def text(self, others: Counted | None = None) -> bytes:
+        """The exposition of this moment, with what other gateways counted."""
+        counted = together([self.counted(), others or {}])
+        families = (_family(name, kind, doc, counted.get(name, ())) for name, (kind, doc) in COUNTED.items())
+        return "".join([*families, *self._standing()]).encode()
+
+    def counted(self) -> Counted:
+        """All that only grows."""
+        series = [(_recipe(name), one) for name, one in self._series.items()]
+        found: Counted = {name: [("", label, getattr(one, field)) for label, one in series] for name, field in FIELDS.items()}
+        found["requests_total"] = [
             ("", f'{label},outcome="{outcome}",code="{code}"', count)
             for label, one in series for (outcome, code), count in sorted(one.ended.items())
-        ))
-        for name, field, doc in (
-            ("prompt_tokens_total", "prompt", "tokens of prompts, as engines counted them"),
-            ("generated_tokens_total", "completion", "tokens of answers, as engines counted them"),
-            ("cached_tokens_total", "cached", "tokens of prompts that were cached"),
-            ("chunks_total", "chunks", "pieces of streams"),
-            ("received_bytes_total", "received", "bytes of request bodies"),
-            ("sent_bytes_total", "sent", "bytes of answers from engines"),
-        ):
-            yield _family(name, "counter", doc, (("", label, getattr(one, field)) for label, one in series))
-        yield _family("time_to_first_token_seconds", "histogram", "from a request's arrival to the first piece of its answer",
-                      (sample for label, one in series for sample in one.ttft.samples(label)))
-        yield _family("request_duration_seconds", "histogram", "from a request's arrival to the end of its answer",
-                      (sample for label, one in series for sample in one.duration.samples(label)))
+        ]
+        found["time_to_first_token_seconds"] = [sample for label, one in series for sample in one.ttft.samples(label)]
+        found["request_duration_seconds"] = [sample for label, one in series for sample in one.duration.samples(label)]
+        found["journal_lost_lines_total"] = [("", "", self._journal.lost)]
+        found["cpu_seconds_total"] = [("", "", time.process_time())]
+        return together([found, self._base])
 
     def _standing(self) -> Iterator[str]:
         recipes = {route.instance: route.recipe for route in self._routing.table.routes if route.instance}
@@ -117,21 +150,33 @@ class Tally:
             flying[recipes.get(instance, OTHER)] += count
         yield _family("requests_in_flight", "gauge", "requests that an engine answers now", _by_recipe(flying))
         yield _family("requests_waiting", "gauge", "requests that wait for a model", _by_recipe(self._routing.waiting()))
-        cpu = time.process_time()
         for name, kind, doc, value in (
             ("connections", "gauge", "open connections of clients", len(self._connections)),
             ("journal_waiting_lines", "gauge", "usage lines that are not on disk yet", self._journal.waiting),
-            ("journal_lost_lines_total", "counter", "usage lines that were lost", self._journal.lost),
             ("controller_linked", "gauge", "1 while the controller holds the link", self._routing.linked),
             ("start_time_seconds", "gauge", "when this gateway began, as Unix time", self._began),
-            ("cpu_seconds_total", "counter", "processor time of this gateway", cpu),
         ):
             yield _family(name, kind, doc, [("", "", value)])
 
 
+def together(all_counted: Iterable[Counted]) -> Counted:
+    """The sums, sample by sample, in the order in which they were first seen."""
+    sums: dict[str, dict[tuple[str, str], float]] = {}
+    for name, (suffix, label, value) in chain.from_iterable(
+        ((name, row) for name, rows in counted.items() for row in rows) for counted in all_counted
+    ):
+        family = sums.setdefault(name, {})
+        family[suffix, label] = family.get((suffix, label), 0) + value
+    return {name: [(suffix, label, value) for (suffix, label), value in rows.items()] for name, rows in sums.items()}
+
+
+def _recipe(name: str) -> str:
+    return f'recipe_id="{_escaped(name)}"'
+
+
 def _by_recipe(counts: Mapping[str, int]) -> Iterator[Sample]:
     for recipe, count in sorted(counts.items())[:LABEL_LIMIT]:
-        yield "", f'recipe_id="{_escaped(recipe)}"', count
+        yield "", _recipe(recipe), count
 
 
 def _family(name: str, kind: str, doc: str, samples: Iterable[Sample]) -> str:

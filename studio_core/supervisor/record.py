@@ -185,8 +185,13 @@ def revoke(folder: Path) -> bool:
 
 def is_locked(folder: Path) -> bool:
     """Whether the shim lives."""
+    return is_held(folder / "lock")
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a process holds a lock file. Looked at with a shared lock, so that two who look do not see each other."""
     try:
-        handle = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

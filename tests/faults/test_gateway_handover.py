@@ -9,10 +9,23 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from studio_core.controller.gatekeeper import Gatekeeper
 from studio_core.supervisor import identity
-from tests.faults.gateway_house import STREAM_HEAD, Asked, Gateways, body_of, chat, chunk, event, gateways, get, unchunked
+from tests.faults.gateway_house import (
+    KEY,
+    STREAM_HEAD,
+    Asked,
+    Gateways,
+    body_of,
+    chat,
+    chunk,
+    event,
+    gateways,
+    get,
+    unchunked,
+)
 from tests.wait import eventually
 
 STREAMS, CLIENTS = 50, 3
@@ -48,13 +61,36 @@ class Rounds:
         writer.write(TAIL)
 
 
+SCRAPE = get("/metrics", f"Authorization: Bearer {KEY}\r\n")
+GROW = {"counter", "histogram"}
+
+
+async def counters(house: Gateways) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """What only grows, as a scrape shows it."""
+    text = (await house.ask(SCRAPE)).partition(b"\r\n\r\n")[2].decode()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text) if family.type in GROW for sample in family.samples
+    }
+
+
 class Flow:
-    """Clients that come one after the other, each on a connection of its own; what became of them."""
+    """Clients that come one after the other, each on a connection of its own, and a scraper; what became of them."""
 
     def __init__(self, house: Gateways) -> None:
         self.seen: Counter[str] = Counter()
         self._house = house
-        self._tasks = [asyncio.create_task(self._come()) for _ in range(CLIENTS)]
+        self._tasks = [*(asyncio.create_task(self._come()) for _ in range(CLIENTS)), asyncio.create_task(self._scrape())]
+
+    async def _scrape(self) -> None:
+        """No counter goes back, whichever gateway answers."""
+        last = await counters(self._house)
+        while True:
+            await asyncio.sleep(0.1)
+            found = await counters(self._house)
+            back = {name for (name, labels), value in last.items() if found.get((name, labels), 0.0) < value}
+            self.seen["scraped" if not back else f"went back: {sorted(back)}"] += 1
+            last = found
 
     async def _come(self) -> None:
         for number in itertools.count():
@@ -107,10 +143,13 @@ async def test_no_stream_is_cut_and_nobody_refused(house: Gateways, monkeypatch:
         answers = await asyncio.gather(*streams)
         assert [whole(answer) for answer in answers] == [True] * STREAMS
     seen = await flow.stop()
-    assert set(seen) == {"answered"} and seen["answered"] > rounds, seen
+    assert set(seen) == {"answered", "scraped"} and min(seen.values()) > rounds, seen
     await eventually(lambda: not any(identity.alive(*one) for one in gateway), what="those before have gone")
     ends = [line for line in house.journal() if line["t"] == "end" and line["outcome"] == "ok"]
     assert len(ends) >= rounds * STREAMS and len({end["id"] for end in ends}) == len(ends)
+    counted = await counters(house)
+    told = sum(value for (name, of), value in counted.items() if name.endswith("requests_total") and ("outcome", "ok") in of)
+    assert told == len(ends), "of all gateways, those that are gone too"
 
 
 async def test_one_that_retired_is_known_to_the_next_controller_and_never_serves_again(
