@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -46,7 +46,6 @@ LITELLM = """
 model_list:
   - model_name: {model}
     litellm_params: {{model: openai/{model}, api_base: "http://127.0.0.1:{stub}/v1", api_key: none}}
-litellm_settings: {{telemetry: false}}
 """
 
 
@@ -71,6 +70,7 @@ class Peer:
     argv: Callable[[Path, Place], list[str]]
     package: str = ""
     loads: frozenset[str] = frozenset()
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 def _router(program: Path, place: Place, *more: str) -> list[str]:
@@ -87,8 +87,9 @@ PEERS: Mapping[str, Peer] = {
     # Streams of fifty chunks a second are more than it carries.
     "litellm": Peer(
         lambda bin_, place: [str(bin_ / "litellm"), "--config", place.written("litellm.yaml", LITELLM), "--host", "127.0.0.1",
-                             "--port", str(place.port), "--num_workers", "1"],
-        "litellm[proxy]==1.106.2", frozenset({"small", "first", "big"}),
+                             "--port", str(place.port), "--num_workers", "1", "--telemetry", "False"],
+        # Newer ones want a certifi that pip does not find, and make it download two dozen of them in vain.
+        "litellm[proxy]==1.106.2", frozenset({"small", "first", "big"}), {"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
     ),
 }
 
@@ -102,8 +103,9 @@ def peers(folder: Path, stub: int) -> Iterator[tuple[dict[str, Way], dict[str, s
         for name, peer in PEERS.items():
             try:
                 found[name] = stack.enter_context(_running(name, peer, folder / name, stub))
-            except (StudioError, OSError) as error:
+            except (StudioError, OSError, subprocess.SubprocessError) as error:
                 missing[name] = " ".join(str(error).split())[:200]
+                print(f"  without {name}: {missing[name]}", file=sys.stderr)
         yield found, missing
 
 
@@ -112,8 +114,11 @@ def _running(name: str, peer: Peer, folder: Path, stub: int) -> Iterator[Way]:
     programs = _installed(name, peer)
     folder.mkdir()
     place = Place(folder, stub, port.pick(stub + 1))
-    argv = ["taskset", "-c", PROXY_CORE, *peer.argv(programs, place)]
-    with open(folder / "log", "wb") as log, subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log) as process:
+    argv, env = ["taskset", "-c", PROXY_CORE, *peer.argv(programs, place)], {**os.environ, **peer.env}
+    with (
+        open(folder / "log", "wb") as log,
+        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env) as process,
+    ):
         try:
             until(lambda: process.poll() is not None or port.accepts("127.0.0.1", place.port), f"{name} listens")
             if process.poll() is not None:

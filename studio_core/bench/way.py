@@ -13,6 +13,8 @@ from studio_core.errors import StudioError
 MODEL = "stub"
 # What is measured has core 0 to itself, engine and client share core 1.
 PROXY_CORE, LOAD_CORE = "0", "1"
+# Every load is over within seconds where it is carried at all.
+PATIENCE_S = 60.0
 Figures = Mapping[str, float]
 
 
@@ -33,7 +35,10 @@ def client(way: Way, key: str, arguments: tuple[str, ...]) -> list[str]:
 
 def load(way: Way, key: str, arguments: tuple[str, ...]) -> Figures:
     """What the client measured, flat: `chunk.p50` in microseconds, and so on. Raises StudioError."""
-    done = subprocess.run(client(way, key, arguments), capture_output=True, text=True, timeout=120, check=False)
+    try:
+        done = subprocess.run(client(way, key, arguments), capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise StudioError(f"not over after {PATIENCE_S:.0f} s", " ".join(arguments)) from None
     return figures(done.stdout, done.stderr, arguments)
 
 
