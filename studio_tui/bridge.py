@@ -57,6 +57,9 @@ class Bridge:
         from studio_tui.listener import Listener
 
         self._listener = Listener(self.settings, self._post)
+        if self._app is None:
+            # It was stopped while that was imported: nobody is left who could start a controller for it.
+            self._listener.stop()
         self._listener.run()
 
     # What runs.

@@ -7,12 +7,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
+from unittest.mock import patch
 
 from textual.pilot import Pilot
 
+from studio_core.errors import Daemonless
+from studio_core.settings import Settings
 from studio_tui import keymap
 from studio_tui.app import StudioApp
 from studio_tui.bridge import Bridge
+from tests.tui.settle import settling
 from tests.tui.stage import Stage
 from tests.wait import eventually
 
@@ -57,18 +62,26 @@ def stage_in(folder: Path) -> Stage:
     return stage
 
 
+def _nobody(settings: Settings) -> NoReturn:
+    """A stage that is gone for long is not to be replaced by a real controller, which would outlive the test."""
+    raise Daemonless("an app's test starts no controller", str(settings.state_dir))
+
+
 @asynccontextmanager
-async def opened(stage: Stage, size: tuple[int, int] = (80, 24), start: bool = True, recipe: str = "") -> AsyncIterator[Opened]:
+async def opened(stage: Stage, size: tuple[int, int] = (80, 24), recipe: str = "") -> AsyncIterator[Opened]:
     """The app, once it has heard from the stage."""
-    if start:
-        stage.start()
+    stage.start()
     keys = keymap.own(stage.places.root)
     app = StudioApp(Bridge(stage.settings), keys, "recipes" if recipe else "", recipe)
+
+    def heard() -> bool:
+        return app._view.recipes is not None and app._view.status is not None
+
     try:
-        async with app.run_test(size=size) as pilot:
-            shown = Opened(app, pilot, stage)
-            if start:
-                await eventually(lambda: app._view.recipes is not None and app._view.status is not None, what="the stage was heard")
-            yield shown
+        with patch("studio_core.daemon.spawn", _nobody):
+            async with app.run_test(size=size) as pilot:
+                with settling(pilot):
+                    await eventually(heard, what="the stage was heard")
+                    yield Opened(app, pilot, stage)
     finally:
         stage.stop()

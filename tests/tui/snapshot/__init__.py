@@ -18,10 +18,11 @@ from textual.pilot import Pilot
 
 from studio_core import wire
 from studio_tui import boundary
-from studio_tui.app import StudioApp
+from studio_tui.app import TICK_S, StudioApp
 from studio_tui.bridge import Bridge
 from studio_tui.room import ROOMS
 from tests.house import House
+from tests.tui.settle import settling
 from tests.wait import eventually, wait_until
 
 FOLDER = Path(__file__).parent
@@ -29,6 +30,8 @@ SIZES = ((60, 20), (80, 24), (120, 40), (200, 60))
 # What the app must have heard before a room is drawn.
 KNOWN = ("status", "gpus", "recipes", "metrics", "samples")
 COMMAND = "python -m tests.tui.snapshot"
+# Longer than a tick of the app, so that two looks are at two frames.
+LOOK_S, LOOKS, RESTED = TICK_S + 0.02, 80, 8
 GIB = 1024 ** 3
 # Fields by name, and what they are held at.
 STILL: dict[str, Any] = {
@@ -121,20 +124,22 @@ async def app(home: House, size: tuple[int, int]) -> AsyncIterator[tuple[StudioA
         one = StudioApp(Bridge(settings))
         async with one.run_test(size=size) as pilot:
             await eventually(lambda: all(getattr(one._view, name) is not None for name in KNOWN), 60, "all is known")
-            yield one, pilot
+            with settling(pilot):
+                yield one, pilot
 
 
-async def drawn(one: StudioApp, pilot: Pilot[None], room: str) -> str:
-    """The text of a room when it has come to rest: twice the same, half a second apart."""
+async def drawn(one: StudioApp, pilot: Pilot[None], room: str, expected: str) -> str:
+    """The text of a room when it has come to rest: the expected one for two ticks, or another one for a long time."""
     await one.action_show(room)
     if room == "chat":
         await pilot.press("escape")
     one.clear_notifications()
-    before = ""
-    for _ in range(40):
-        await pilot.pause(0.5)
+    before, same = "", 0
+    for _ in range(LOOKS):
+        await pilot.pause(LOOK_S)
         now = text(one)
-        if now == before and "reading" not in now and "connecting" not in now:
+        same = same + 1 if now == before else 0
+        if same and (now == expected or (same >= RESTED and "reading" not in now and "connecting" not in now)):
             return now
         before = now
     return before
@@ -152,7 +157,7 @@ def path(room: str, size: tuple[int, int]) -> Path:
 
 async def rooms(home: House, size: tuple[int, int]) -> dict[str, str]:
     async with app(home, size) as (one, pilot):
-        return {room: await drawn(one, pilot, room) for room in ROOMS}
+        return {room: await drawn(one, pilot, room, expected) for room, expected in kept(size)}
 
 
 def kept(size: tuple[int, int]) -> Iterator[tuple[str, str]]:
