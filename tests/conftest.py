@@ -12,11 +12,15 @@ import pytest
 
 from studio_core.paths import Places
 from studio_core.supervisor import port
-from tests import leftover
+from tests import disposition, leftover
 from tests.wait import wait_until
 
 # Where each test process starts to look for a port, so that two at once rarely want the same.
 FIRST_PORT, PORTS = 20000, 10000
+
+
+def pytest_configure() -> None:
+    disposition.keep_to_ourselves()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from tests import leftover
 from tests.terminal import Window
 from tests.wait import wait_until
 
+ROOT = Path(__file__).parents[2]
 ECHO = """
 import os, signal, sys
 def show(*_):
@@ -52,6 +53,25 @@ def test_a_hang_up_ends_a_program_that_does_not_care() -> None:
         window.until("120 by 40")
         window.hang_up()
         assert window.ended() < 0
+
+
+DISPOSITIONS = "import signal; print(*(signal.getsignal(one) for one in (signal.SIGHUP, signal.SIGINT)))"
+KEPT = f"""
+import os, signal, subprocess, sys
+from tests import disposition
+disposition.keep_to_ourselves()
+os.kill(os.getpid(), signal.SIGHUP)
+os.kill(os.getpid(), signal.SIGINT)
+subprocess.run([sys.executable, "-c", {DISPOSITIONS!r}], check=True)
+"""
+
+
+def test_what_nohup_ignores_is_not_handed_on() -> None:
+    argv = ["sh", "-c", 'trap "" HUP INT; exec "$@"', "sh", sys.executable, "-c"]
+    done = subprocess.run([*argv, DISPOSITIONS], capture_output=True, text=True, check=True)
+    assert done.stdout == "1 1\n", "the shell does ignore them"
+    done = subprocess.run([*argv, KEPT], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.startswith("0 <built-in function default_int_handler>")
 
 
 def test_what_was_never_written_is_said_with_what_was() -> None:
