@@ -1,5 +1,6 @@
-"""`python -m studio_core.controller --state DIR [--set name=value]...`: the brain of one state directory, in the foreground.
+"""`python -m studio_core.controller --state DIR [--set name=value]... [--revived]`: the brain of one state directory.
 
+It runs in the foreground. `--revived` says that a gateway missed one: where a person has taken Studio down since, it ends with 0.
 Ends with 0 after SIGTERM or /shutdown, 75 when another one holds the lock, 78 when state, settings or port are unusable.
 """
 
@@ -27,12 +28,14 @@ from studio_core.settings import Settings
 from studio_core.supervisor import identity, scope
 
 LOCKED, UNUSABLE = 75, 78
+REVIVED = "--revived"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="studio_core.controller")
     parser.add_argument("--state", required=True)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument(REVIVED, action="store_true")
     options = parser.parse_args()
     os.umask(0o077)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
@@ -43,6 +46,8 @@ def main() -> int:
         places = Places(Path(found.data_dir))
         places.create()
         with locked(places), roomy(places):
+            if options.revived and places.down.exists():
+                return 0
             scope.enter(f"studio-controller-{os.getpid()}")
             return asyncio.run(run(found, places))
     except StateLocked as error:
@@ -115,13 +120,13 @@ async def run(found: Settings, places: Places) -> int:
 
 
 def announce(found: Settings, places: Places, start_id: str) -> None:
-    """Write `controller.json`: who runs here, and how it is started again."""
+    """Write `controller.json`: who runs here, and how a gateway starts it again."""
     me = identity.here(os.getpid())
     data = {
         "protocol": 1, "version": __version__, "start_id": start_id, "pid": me.pid, "ticks": me.ticks, "machine": me.machine,
         "boot": me.boot, "pidns": me.pidns, "started_at": datetime.now(UTC).isoformat(),
         "url": f"{'https' if found.tls_cert else 'http'}://{found.host}:{found.port}",
-        "argv": [sys.executable, "-m", "studio_core.controller", *sys.argv[1:]],
+        "argv": [sys.executable, "-m", "studio_core.controller", *(word for word in sys.argv[1:] if word != REVIVED), REVIVED],
     }
     fresh = places.controller_json.with_suffix(".new")
     try:

@@ -122,7 +122,7 @@ class Link:
 
 def revive(places: Places) -> None:
     """Start a controller as the last one was started; its lock lets only one win."""
-    argv = [sys.executable, "-m", "studio_core.controller", "--state", str(places.root)]
+    argv = [sys.executable, "-m", "studio_core.controller", "--state", str(places.root), "--revived"]
     with contextlib.suppress(OSError, ValueError, KeyError):
         argv = json.loads(places.controller_json.read_text(encoding="utf-8"))["argv"]
     log = os.open(places.logs / "controller.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
