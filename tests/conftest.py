@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from studio_core.paths import Places
 from studio_core.supervisor import port
-from tests import disposition, leftover
+from tests import disposition, leftover, turn
 from tests.wait import wait_until
 
 # Where each test process starts to look for a port, so that two at once rarely want the same.
@@ -21,6 +21,16 @@ FIRST_PORT, PORTS = 20000, 10000
 
 def pytest_configure() -> None:
     disposition.keep_to_ourselves()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    with turn.taken(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
+def pytest_sessionfinish() -> None:
+    turn.leave()
 
 
 @pytest.fixture
