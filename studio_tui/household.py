@@ -19,6 +19,10 @@ class SettingsCame(Newest):
     settings: tuple[wire.SettingView, ...]
     text: str = ""
 
+    def can_replace(self, message: Message) -> bool:
+        """One that tells of a change is heard, also when newer settings wait behind it."""
+        return super().can_replace(message) and not self.text
+
 
 @dataclass
 class KeysCame(Newest):
