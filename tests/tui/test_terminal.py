@@ -32,6 +32,7 @@ def app(stage: Stage, *before: str, columns: int = 80, rows: int = 24) -> Window
     return Window(argv, columns=columns, rows=rows)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("place", ["1", "3", "4"])
 def test_a_lost_terminal_ends_it_within_a_second(stage: Stage, place: str) -> None:
     with app(stage) as window:
@@ -42,6 +43,7 @@ def test_a_lost_terminal_ends_it_within_a_second(stage: Stage, place: str) -> No
         window.ended(GONE_S)
 
 
+@pytest.mark.alone
 def test_a_lost_terminal_ends_it_also_where_hang_ups_are_ignored(stage: Stage) -> None:
     with app(stage, "sh", "-c", 'trap "" HUP; exec "$@"', "sh") as window:
         taken_over(window)
@@ -49,6 +51,7 @@ def test_a_lost_terminal_ends_it_also_where_hang_ups_are_ignored(stage: Stage) -
         window.ended(GONE_S)
 
 
+@pytest.mark.alone
 def test_a_term_signal_leaves_and_gives_the_terminal_back(stage: Stage) -> None:
     with app(stage) as window:
         taken_over(window)
