@@ -10,8 +10,8 @@ from typing import Any
 
 from studio_core import wire
 from studio_core.controller.services import Services
+from studio_core.engines import verdict
 from studio_core.engines.parser import Choices
-from studio_core.engines.verdict import verdicts
 from studio_core.models import weight
 from studio_core.store.launch import LastReady
 from studio_core.store.recipe import StoredRecipe
@@ -95,21 +95,12 @@ async def shown(services: Services, stored: Sequence[StoredRecipe]) -> list[dict
     """These recipes, with the parsers that each would run with."""
     last, used = await services.launches.last_ready(), await services.figures.used()
     readable = [one.recipe for one in stored if one.recipe is not None]
-    found = await asyncio.to_thread(verdicts, readable, services.settings)
+    found = await asyncio.to_thread(verdict.verdicts, readable, services.settings)
     sizes = await asyncio.to_thread(lambda: [weight.size(one.model_path) for one in readable])
     known = {recipe.id: (choices, size) for recipe, choices, size in zip(readable, found, sizes, strict=True)}
     return [
         _recipe(services, one, *known.get(one.id, (None, None)), last.get(one.id), used.get(one.id, Used())) for one in stored
     ]
-
-
-def _parsers(choices: Choices | None) -> dict[str, wire.Parser]:
-    pairs = {"tool": choices.tool, "reasoning": choices.reasoning} if choices else {}
-    found = {kind: wire.Parser(name=choice.name, reason=choice.reason) for kind, choice in pairs.items()}
-    if choices and choices.wants:
-        reason = f"the documents of {choices.family} pass it beside; not passed here"
-        found["wants"] = wire.Parser(name=choices.wants, reason=reason)
-    return found
 
 
 def _recipe(
@@ -131,7 +122,7 @@ def _recipe(
         last_used_at=None if at is None else datetime.fromtimestamp(at, UTC).isoformat(),
         last_used_age_s=None if at is None else max(0.0, time.time() - at),
         last_load_s=last.seconds if last else None, memory_bytes=last.memory_bytes if last else None,
-        size_bytes=size, tokens_per_s=used.rate, parsers=_parsers(choices),
+        size_bytes=size, tokens_per_s=used.rate, parsers=verdict.shown(choices),
     )
     short = {"tp": one.tensor_parallel_size, "pp": one.pipeline_parallel_size} if one else {}
     return {**fields, **short, **wire.to_builtins(view)}

@@ -29,7 +29,7 @@ PACE_LIMIT = 5.0
 _WORDS = frozenset({
     "id", "name", "description", "notes", "tags", "aliases", "served_model_name", "port", "host", "pin", "idle_ttl_s",
     "sleep_level", "restart", "restart_limit", "grace_s", "no_progress_s", "start_ceiling_s", "stop_command", "max_thinking_tokens",
-    "thinking_mode", "reasoning_effort",
+    "thinking_mode", "reasoning_effort", "filters",
 })
 
 

@@ -20,6 +20,7 @@ FLAG = "--default-chat-template-kwargs"
 LLAMA = {"--reasoning-budget": "max_thinking_tokens", "--reasoning-effort": "reasoning_effort"}
 LOWEST, HIGHEST = 2048, 512_000
 MULTIPLIERS = {"conservative": 0.25, "balanced": 1.0, "auto": 1.0, "aggressive": 2.0}
+MODES = (*MULTIPLIERS, "disabled")
 # Family → its base budget; the first whose words all occur in the name. A second number is for its reap-50 variant.
 FAMILIES: tuple[tuple[str, tuple[tuple[str, ...], ...], int, int], ...] = (
     ("minimax", (("minimax", "m2"), ("minimax", "m-2")), 64_000, 128_000),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from studio_core.engines import thinking
 from studio_core.engines.problem import Problem
 from studio_core.recipes.recipe import Recipe
 
@@ -44,8 +45,17 @@ UNDONE: Mapping[str, str] = {
 }
 
 
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", ""})
+
+
 def problems(recipe: Recipe, engine: str, title: str) -> Iterator[Problem]:
     """A note for each that has another value than its default."""
+    if recipe.host not in LOOPBACK:
+        hint = "the gateway is their address: set its host in the settings"
+        yield Problem("host", f"engines listen on loopback, not on {recipe.host}", hint, severe=False)
+    if recipe.thinking_mode not in thinking.MODES:
+        yield Problem("thinking_mode", f"{recipe.thinking_mode!r} is none of {', '.join(thinking.MODES)}",
+                      "it counts as balanced; correct it", severe=False)
     for name, hint in UNHEARD.get(engine, {}).items():
         value = getattr(recipe, name)
         if value and value != Recipe.model_fields[name].get_default(call_default_factory=True):

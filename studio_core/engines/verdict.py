@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from studio_core import wire
 from studio_core.engines import parser, registration, registry, runtime, sglang, vllm
 from studio_core.engines.package import Package
 from studio_core.engines.parser import Choices, Known
@@ -21,6 +22,16 @@ def verdicts(recipes: Sequence[Recipe], settings: Settings) -> list[Choices | No
     """For each recipe its choices, None for an engine that has none. Stats a few files per recipe: call it in a thread."""
     seen: dict[tuple[object, ...], Known | None] = {}
     return [_verdict(recipe, settings, seen) for recipe in recipes]
+
+
+def shown(choices: Choices | None) -> dict[str, wire.Parser]:
+    """As it travels: by kind, and what the family's documents pass beside them."""
+    pairs = {"tool": choices.tool, "reasoning": choices.reasoning} if choices else {}
+    found = {kind: wire.Parser(name=choice.name, reason=choice.reason) for kind, choice in pairs.items()}
+    if choices and choices.wants:
+        reason = f"the documents of {choices.family} pass it beside; not passed here"
+        found["wants"] = wire.Parser(name=choices.wants, reason=reason)
+    return found
 
 
 def _verdict(recipe: Recipe, settings: Settings, seen: dict[tuple[object, ...], Known | None]) -> Choices | None:

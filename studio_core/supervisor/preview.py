@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from studio_core import wire
+from studio_core.engines import verdict
 from studio_core.engines.container import HOST
 from studio_core.engines.engine import Bench, Engine
 from studio_core.engines.registry import find
@@ -34,6 +35,7 @@ def preview(recipe: Recipe, settings: Settings, ask: bool = False, own_ports: Co
         wire.Finding(field=one.field, text=one.text, hint=one.hint, severe=one.severe)
         for one in engine.problems(recipe, settings, ask)
     ])
+    found.parsers = verdict.shown(verdict.verdicts([recipe], settings)[0])
     try:
         refuse_stranger(recipe, settings, own_ports)
     except PortTaken as error:

@@ -39,7 +39,7 @@ class Parser(Model):
 class Check(Model):
     """GET /recipes/{id}/check: what a launch would run; port and folder are stand-ins, secrets hidden.
 
-    `filters` says what the gateway changes in requests, one line a field.
+    `filters` says what the gateway changes in requests, one line a field; `parsers`, by kind, which the engine is given and why.
     """
 
     problems: list[Finding] = []
@@ -48,3 +48,4 @@ class Check(Model):
     files: list[str] = []
     nodes: list[NodeLine] = []
     filters: list[str] = []
+    parsers: dict[str, Parser] = {}

@@ -242,6 +242,8 @@ def test_a_server_without_a_flag_is_told_of_by_the_field(tmp_path: Path) -> None
     ("tabbyapi", {"gpu_memory_utilization": 0.5, "max_num_seqs": 8, "reasoning_effort": "high"},
      ["gpu_memory_utilization", "max_num_seqs", "reasoning_effort"]),
     ("vllm", {"vision": True}, ["vision"]), ("vllm", {"vision": False}, []), ("llamacpp", {}, []), ("tabbyapi", {}, []),
+    ("vllm", {"host": "0.0.0.0", "thinking_mode": "agressive"}, ["host", "thinking_mode"]),
+    ("tabbyapi", {"host": "localhost", "thinking_mode": "disabled"}, []),
     ("llamacpp", {"runtime": {"kind": "system", "ref": "/p"}}, ["runtime"]),
     ("llamacpp", {"runtime": {"kind": "binary", "ref": "/p"}}, []),
     ("vllm", {"extra_args": {"launch-command": "x", "docker_container": "c", "cuda_visible_devices": "big", "tags": ["a"]}},

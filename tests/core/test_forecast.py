@@ -117,7 +117,8 @@ def test_only_starts_that_are_alike_count_as_far_as_there_are_any() -> None:
 
 def test_words_do_not_change_the_shape_of_a_recipe_and_everything_else_does() -> None:
     stored = parse({"id": "one", "model_path": "/m", "max_model_len": 4096}).stored()
-    assert forecast.shape({**stored, "name": "x", "notes": "y", "port": 1}) == forecast.shape(stored)
+    words = {"name": "x", "notes": "y", "port": 1, "filters": {"strip": ["seed"]}}
+    assert forecast.shape({**stored, **words}) == forecast.shape(stored)
     for field, value in {"model_path": "/n", "max_model_len": 1, "extra_args": {"a": 1}, "backend": "sglang"}.items():
         assert forecast.shape({**stored, field: value}) != forecast.shape(stored), field
     assert set(parse({"id": "one", "model_path": "/m"}).stored()) >= forecast._WORDS
