@@ -9,10 +9,11 @@ from pathlib import Path
 
 from studio_core.errors import Unavailable
 from studio_core.gateway.auth import KEY_PARAMETER, Principal
+from studio_core.gateway.head import passed
 from studio_core.gateway.reader import Reader
 from studio_core.gateway.request import Headers, Request
 from studio_core.gateway.responder import Responder
-from studio_core.gateway.upstream import Broken, passed
+from studio_core.gateway.upstream import Broken
 from studio_core.routes import PRINCIPAL_HEADER, REQUEST_ID_HEADER
 
 # A caller's own words for these, or his key, never get through.
@@ -53,7 +54,7 @@ class Control:
         try:
             async with asyncio.timeout(WHOLE_S):
                 await upstream.send("GET", request.target, _headers(principal, request), b"")
-                data = b"".join([chunk async for chunk in upstream.chunks()])
+                data = b"".join([chunk async for chunk in upstream.pieces()])
         except (Broken, TimeoutError) as error:
             raise Unavailable("the controller went away") from error
         finally:
@@ -65,7 +66,7 @@ class Control:
     async def _relay(self, upstream: Reader, headers: Headers, request: Request, responder: Responder) -> None:
         await upstream.send(request.method, _KEY.sub(_joint, request.target), headers, request.body)
         responder.start(upstream.status, upstream.headers)
-        async for chunk in upstream.chunks():
+        async for chunk in upstream.pieces():
             await responder.write(chunk)
         responder.finish()
 

@@ -14,20 +14,21 @@ from studio_core.errors import BadInput, StudioError
 from studio_core.gateway.auth import Principal
 from studio_core.gateway.filter import filtered
 from studio_core.gateway.flight import Flying
+from studio_core.gateway.head import SSE_HEADERS, lines
 from studio_core.gateway.holding import Cloakroom
-from studio_core.gateway.journal import End, Journal, Start
+from studio_core.gateway.journal import Journal, Start
 from studio_core.gateway.observation import Observation
-from studio_core.gateway.request import Headers, Request
-from studio_core.gateway.responder import EVENT_STREAM, Responder
+from studio_core.gateway.pool import Pool
+from studio_core.gateway.request import Request
+from studio_core.gateway.responder import Responder
 from studio_core.gateway.routing import Lease, Routing
 from studio_core.gateway.table import Filters, Route
 from studio_core.gateway.tally import Tally
-from studio_core.gateway.upstream import Broken, Pool, Stale, Unreached, Upstream, answered
+from studio_core.gateway.upstream import Broken, Stale, Unreached, Upstream
 from studio_core.gateway.wish import peek, spliced
 from studio_core.wire.flight import Flight
 
-SSE_HEADERS: Headers = [(b"content-type", EVENT_STREAM), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-SSE_OURS = frozenset({b"content-length", *(name for name, _ in SSE_HEADERS)})
+SSE_LINES = lines(SSE_HEADERS)
 # Where the usage of a stream has to be asked for, and where [DONE] ends it.
 OPENAI_STREAMS = frozenset({"/v1/chat/completions", "/v1/completions"})
 PING = b": ping\n\n"
@@ -102,7 +103,8 @@ class Exchange:
             if now < due:
                 return min(due, now + pause)
             if self.observation.at_boundary:
-                self._begin(200, SSE_HEADERS)
+                if not self._responder.started:
+                    self._responder.begin(200, SSE_LINES, sized=False, events=True)
                 self._responder.put(PING)
                 self._responder.flush()
             self._heard_at = now
@@ -243,6 +245,14 @@ class Exchange:
         except Exception as error:  # noqa: BLE001 - it is in the log then
             self._crash(error)
 
+    def chunks(self, raw: bytes, data: bytes) -> None:
+        if self._relay is EVENTS and self.observation.plain(data):
+            self.observation.size += len(data)
+            self._heard_at = time.monotonic()
+            self._responder.relay(raw, data)
+        else:
+            self.heard(data)
+
     def broken(self, error: Broken) -> None:
         self._upstream = None
         if isinstance(error, Stale) and not self._asked_again:
@@ -255,23 +265,18 @@ class Exchange:
 
     def _head(self, upstream: Upstream) -> None:
         """The engine has begun to answer: what it says goes on as it comes."""
-        headers, responder, events = answered(upstream.headers), self._responder, False
-        for name, value in headers:
-            if name == b"content-type":
-                events = value.startswith(EVENT_STREAM)
-        if events and (upstream.status == 200 or not responder.started):
+        head, responder = upstream.head, self._responder
+        if head.events and (head.status == 200 or not responder.started):
             self._relay, self._heard_at = EVENTS, time.monotonic()
-            self._begin(upstream.status, [*SSE_HEADERS, *(pair for pair in headers if pair[0] not in SSE_OURS)])
+            if not responder.started:
+                responder.begin(head.status, head.lines, sized=False, events=True)
         elif responder.started:
             self._relay = REFUSAL
         else:
-            self._relay = WHOLE
-            self._begin(upstream.status, headers)
+            self._relay, length = WHOLE, upstream.length
+            sized = head.lines if length is None else b"%bcontent-length: %d\r\n" % (head.lines, length)
+            responder.begin(head.status, sized, sized=length is not None, events=False)
         self._request.forget()
-
-    def _begin(self, status: int, headers: Headers) -> None:
-        if not self._responder.started:
-            self._responder.start(status, headers)
 
     def _piece(self, data: bytes) -> None:
         self.observation.size += len(data)
@@ -288,7 +293,7 @@ class Exchange:
         """Raises Dying where the answer is whole and yet none."""
         if self._relay is REFUSAL:
             text = b"".join(self._said).decode("utf-8", "replace")
-            raise Dying(f"the engine refused the request with {upstream.status}", text[:2000])
+            raise Dying(f"the engine refused the request with {upstream.head.status}", text[:2000])
         seen, responder = self.observation, self._responder
         if self._relay is EVENTS:
             responder.put(seen.end())
@@ -298,7 +303,7 @@ class Exchange:
         else:
             seen.looked()
         responder.finish()
-        status = upstream.status
+        status = upstream.head.status
         well = seen.error is None and status < 400
         self._end(status, "ok" if well else "rejected" if 400 <= status < 500 else "failed", seen.error)
         responder.done()
@@ -331,6 +336,8 @@ class Exchange:
         self._lease.release()
         engines.running.pop(self._request.id, None)
         recipe, instance = (route.recipe, route.instance) if route is not None else (None, None)
-        end = End(self._request.id, time.time(), status, outcome, error, recipe, instance, *self.observation.figures())
+        seen = self.observation
+        seen.error = error
+        end = seen.ended(self._request.id, status, outcome, recipe, instance)
         engines.journal.put(end)
-        engines.tally.ended(end, self.observation.size, self._received)
+        engines.tally.ended(end, seen.size, self._received)

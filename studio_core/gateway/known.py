@@ -1,4 +1,4 @@
-"""The head of a connection's last request: the next mostly has the same, but for its Content-Length, and need not be parsed.
+"""The head of a connection's last message: the next mostly has the same, but for its Content-Length, and need not be parsed.
 
 Only what the parser has taken is known, and only the same bytes count as known: nothing gets past it that would not get past it.
 """
@@ -7,41 +7,41 @@ from __future__ import annotations
 
 import re
 
+from studio_core.gateway.head import Head
 from studio_core.gateway.request import Request
 
-# What gives a request another form than "head, then so many bytes".
+# What gives a message another form than "head, then so many bytes".
 OTHER_FORM = (b"transfer-encoding", b"expect", b"upgrade")
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length:[ \t]*")
 # More digits than a length has.
 DIGITS = 20
+END = b"\r\n\r\n"
 
 
-class Known:
-    """A head before and after the digits of its length, and the request that it makes."""
+class Mould:
+    """A head before and after the digits of its length."""
 
-    __slots__ = ("_after", "_before", "_request")
+    __slots__ = ("_after", "_before")
 
-    def __init__(self, before: bytes, after: bytes, request: Request) -> None:
+    def __init__(self, before: bytes, after: bytes) -> None:
         self._before = before
         self._after = after
-        self._request = request
 
     @classmethod
-    def learn(cls, data: bytes, request: Request) -> Known | None:
-        """From one whole read that the parser made this one request of; None where it has another form."""
-        end = data.find(b"\r\n\r\n") + 4
+    def of(cls, data: bytes) -> Mould | None:
+        """From a head and a whole body of its length; None where it is not that."""
+        end = data.find(END) + len(END)
         found = _LENGTH.search(data, 0, end)
-        if found is None or any(name in request.fields for name in OTHER_FORM):
+        if found is None:
             return None
         stop = data.find(b"\r", found.end())
         digits = data[found.end() : stop]
         if not digits.isdigit() or len(data) - end != int(digits):
             return None
-        others = [pair for pair in request.headers if pair[0] != b"content-length"]
-        return cls(data[: found.end()], data[stop:end], request.again(others))
+        return cls(data[: found.end()], data[stop:end])
 
-    def again(self, data: bytes, limit: int) -> Request | None:
-        """The request that these bytes are, if they are exactly one with this head and a body of at most `limit` bytes."""
+    def body(self, data: bytes) -> bytes | None:
+        """The body, if these bytes are exactly one message with this head."""
         if not data.startswith(self._before):
             return None
         start = len(self._before)
@@ -49,9 +49,59 @@ class Known:
         digits = data[start:stop]
         if stop < 0 or not digits.isdigit() or not data.startswith(self._after, stop):
             return None
-        length, begin = int(digits), stop + len(self._after)
-        if len(data) - begin != length or length > limit:
+        begin = stop + len(self._after)
+        return data[begin:] if len(data) - begin == int(digits) else None
+
+
+class Known:
+    """A request's head, and the request that it makes."""
+
+    __slots__ = ("_mould", "_request")
+
+    def __init__(self, mould: Mould, request: Request) -> None:
+        self._mould = mould
+        self._request = request
+
+    @classmethod
+    def learn(cls, data: bytes, request: Request) -> Known | None:
+        """From one whole read that the parser made this one request of; None where it has another form."""
+        mould = Mould.of(data)
+        if mould is None or any(name in request.fields for name in OTHER_FORM):
+            return None
+        return cls(mould, request.again([pair for pair in request.headers if pair[0] != b"content-length"]))
+
+    def again(self, data: bytes, limit: int) -> Request | None:
+        """The request that these bytes are, if they are exactly one with this head and a body of at most `limit` bytes."""
+        body = self._mould.body(data)
+        if body is None or len(body) > limit:
             return None
         request = self._request.again()
-        request.body = data[begin:]
+        request.body = body
         return request
+
+
+class KnownAnswer:
+    """An answer's head: one with a length, or `raw`, one before chunks."""
+
+    __slots__ = ("_mould", "head", "raw")
+
+    def __init__(self, head: Head, raw: bytes, mould: Mould | None) -> None:
+        self.head = head
+        self.raw = raw
+        self._mould = mould
+
+    @classmethod
+    def learn(cls, data: bytes, head: Head) -> KnownAnswer | None:
+        """From the first read of an answer, which the parser found this head in; None where something stands before it."""
+        if data[9:12] != b"%d" % head.status:
+            return None
+        if head.framed:
+            return cls(head, data[: data.find(END) + len(END)], None)
+        mould = Mould.of(data)
+        return None if mould is None else cls(head, b"", mould)
+
+    def body(self, data: bytes) -> bytes | None:
+        """What follows, if these bytes begin with this head: a whole body of its length, or chunks, perhaps none yet."""
+        if self._mould is not None:
+            return self._mould.body(data)
+        return data[len(self.raw) :] if data.startswith(self.raw) else None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
+
+from studio_core.gateway.journal import End
 
 DONE = b"[DONE]"
 LF = 10
@@ -14,6 +16,7 @@ LF = 10
 _END = re.compile(rb"\r?\n\r?\n")
 # What makes an event worth decoding. Inside a text of JSON the quotes would be escaped, so this finds no less than there is.
 _TELLS = re.compile(rb'"error"|"(?:usage|finish_reason)"\s*:\s*[{"]')
+_NOT_PLAIN = re.compile(_TELLS.pattern + rb"|\r")
 # An event that grows past this is passed on as it comes, unread.
 EVENT_BYTES = 512 * 1024
 # An answer that is no stream is looked into up to this size.
@@ -24,10 +27,29 @@ class _Choice(msgspec.Struct, gc=False):
     finish_reason: Any = None
 
 
+class _Usage(msgspec.Struct, gc=False):
+    """Tokens, as the APIs name them: OpenAI's older ones, its responses and Anthropic's."""
+
+    prompt_tokens: Any = None
+    completion_tokens: Any = None
+    prompt_tokens_details: Any = None
+    completion_tokens_details: Any = None
+    input_tokens: Any = None
+    output_tokens: Any = None
+    input_tokens_details: Any = None
+    output_tokens_details: Any = None
+    cache_read_input_tokens: Any = None
+
+    def with_(self, later: _Usage) -> _Usage:
+        """What was said later counts; what was not said again stays."""
+        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(later), strict=True)
+        return _Usage(*(old if new is None else new for old, new in pairs))
+
+
 class _Said(msgspec.Struct, gc=False):
     """What is read of an answer; the rest is only walked over."""
 
-    usage: Any = None
+    usage: _Usage | None = None
     error: Any = None
     choices: list[_Choice] | None = None
     # Anthropic's: a stream tells of the prompt in its first message, of the rest in its last delta.
@@ -42,19 +64,6 @@ class _Said(msgspec.Struct, gc=False):
 _said = msgspec.json.Decoder(_Said)
 
 
-class Figures(NamedTuple):
-    """What an answer gave for the journal's end line, in its order. Seconds since the request was let in, and tokens."""
-
-    ttft_s: float | None
-    duration_s: float
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    cached_tokens: int | None
-    reasoning_tokens: int | None
-    finish: str | None
-    chunks: int
-
-
 class Observation:
     """Feed it the answer; `feed` gives back what the client sees. `hide_usage`: the usage event was asked for by us."""
 
@@ -67,7 +76,7 @@ class Observation:
         self.done = False
         self.finish: str | None = None
         self.error: str | None = None
-        self.usage: dict[str, Any] = {}
+        self.usage: _Usage | None = None
         self.hide_usage = hide_usage
         # Bytes of the answer; counted by whoever reads it.
         self.size = 0
@@ -85,12 +94,18 @@ class Observation:
         """Whether a stream has said that it ended, well or not."""
         return self.done or self.finish is not None or self.error is not None
 
+    def plain(self, data: bytes) -> bool:
+        """Whether these are whole events that tell nothing; then they are counted, and need not be fed."""
+        if self._rest or self._torn or not (events := _plain(data)):
+            return False
+        if self.ttft is None:
+            self.ttft = time.monotonic() - self.began
+        self.chunks += events
+        return True
+
     def feed(self, data: bytes) -> bytes:
         """Whole events of what came, byte for byte; the rest is kept until it is whole."""
-        if not self._rest and not self._torn and (events := _plain(data)):
-            if self.ttft is None:
-                self.ttft = time.monotonic() - self.began
-            self.chunks += events
+        if self.plain(data):
             return data
         self._rest += data
         out, start = [], 0
@@ -126,21 +141,13 @@ class Observation:
         self._take(self._rest)
         self._rest.clear()
 
-    def figures(self) -> Figures:
-        """What is known by now."""
-        usage, duration = self.usage, time.monotonic() - self.began
-        if not usage:
-            return Figures(self.ttft, duration, None, None, None, None, self.finish, self.chunks)
-        prompt = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
-        completion = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
-        return Figures(
-            self.ttft, duration,
-            _count(usage.get("prompt_tokens", usage.get("input_tokens"))),
-            _count(usage.get("completion_tokens", usage.get("output_tokens"))),
-            _count(prompt.get("cached_tokens") if isinstance(prompt, dict) else usage.get("cache_read_input_tokens")),
-            _count(completion.get("reasoning_tokens")) if isinstance(completion, dict) else None,
-            self.finish, self.chunks,
-        )
+    def ended(self, name: str, status: int, outcome: str, recipe: str | None, instance: str | None) -> End:
+        """The journal's end line of the request with this id."""
+        end = End(name, time.time(), status, outcome, self.error, recipe, instance, self.ttft, time.monotonic() - self.began)
+        end.finish, end.chunks = self.finish, self.chunks
+        if self.usage is not None:
+            _account(end, self.usage)
+        return end
 
     def _event(self, event: bytes) -> bool:
         """Look at one event; False when the client must not see it."""
@@ -159,25 +166,27 @@ class Observation:
     def _take(self, data: bytes | bytearray) -> bool:
         """Read this JSON; whether it was of usage and nothing else."""
         said = _read(data)
-        if isinstance(said.usage, dict):
-            self.usage = {**self.usage, **said.usage}
+        usage = said.usage
+        if usage is not None:
+            self.usage = usage if self.usage is None else self.usage.with_(usage)
         if said.error:
             self.error = str(said.error)[:500]
-        if finish := said.stop_reason or (said.usage and said.status):
+        if finish := said.stop_reason or (usage and said.status):
             self.finish = str(finish)[:50]
-        for part in (said.message, said.delta, said.response):
-            if isinstance(part, dict):
-                self._take_part(part)
+        if said.message or said.delta or said.response:
+            for part in (said.message, said.delta, said.response):
+                if isinstance(part, dict):
+                    self._take_part(part)
         for choice in said.choices or ():
             if choice.finish_reason:
                 self.finish = str(choice.finish_reason)[:50]
-        return isinstance(said.usage, dict) and not said.choices
+        return usage is not None and not said.choices
 
     def _take_part(self, part: dict[str, Any]) -> None:
         """What another API than OpenAI's older ones says one level deeper."""
-        usage = part.get("usage")
-        if isinstance(usage, dict):
-            self.usage = {**self.usage, **usage}
+        usage = _usage(part.get("usage"))
+        if usage is not None:
+            self.usage = usage if self.usage is None else self.usage.with_(usage)
         if part.get("error"):
             self.error = str(part["error"])[:500]
         if finish := part.get("stop_reason") or (usage and part.get("status")):
@@ -189,7 +198,7 @@ def _plain(data: bytes) -> int:
 
     So they mostly come: an engine writes an event at a time, and whoever is late reads several at once.
     """
-    if data[:7] != b"data: {" or b"\r" in data or _TELLS.search(data) is not None:
+    if not data.startswith(b"data: {") or _NOT_PLAIN.search(data) is not None:
         return 0
     if data.find(b"\n") == len(data) - 2:
         return int(data[-1] == LF)
@@ -212,7 +221,21 @@ def _read(data: bytes | bytearray) -> _Said:
         return _Said()
     choices = body.get("choices")
     known = [_Choice(one.get("finish_reason")) for one in choices if isinstance(one, dict)] if isinstance(choices, list) else None
-    return _Said(body.get("usage"), body.get("error"), known)
+    return _Said(_usage(body.get("usage")), body.get("error"), known)
+
+
+def _usage(found: Any) -> _Usage | None:
+    return _Usage(**{name: found.get(name) for name in _Usage.__struct_fields__}) if isinstance(found, dict) else None
+
+
+def _account(end: End, usage: _Usage) -> None:
+    prompt = usage.prompt_tokens_details or usage.input_tokens_details
+    completion = usage.completion_tokens_details or usage.output_tokens_details
+    end.prompt_tokens = _count(usage.input_tokens if usage.prompt_tokens is None else usage.prompt_tokens)
+    end.completion_tokens = _count(usage.output_tokens if usage.completion_tokens is None else usage.completion_tokens)
+    end.cached_tokens = _count(prompt.get("cached_tokens") if isinstance(prompt, dict) else usage.cache_read_input_tokens)
+    if isinstance(completion, dict):
+        end.reasoning_tokens = _count(completion.get("reasoning_tokens"))
 
 
 def _count(value: Any) -> int | None:

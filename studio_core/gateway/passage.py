@@ -8,8 +8,9 @@ import time
 from studio_core.errors import NotFound, StudioError
 from studio_core.gateway.auth import Principal
 from studio_core.gateway.flight import Flying
+from studio_core.gateway.head import passed
 from studio_core.gateway.inference import NAME_LIMIT, Dying
-from studio_core.gateway.journal import End, Journal, Start
+from studio_core.gateway.journal import Journal, Start
 from studio_core.gateway.observation import Observation
 from studio_core.gateway.reader import Reader
 from studio_core.gateway.request import Headers, Request
@@ -17,7 +18,7 @@ from studio_core.gateway.responder import Responder
 from studio_core.gateway.routing import Routing
 from studio_core.gateway.table import Route
 from studio_core.gateway.tally import Tally
-from studio_core.gateway.upstream import Broken, passed
+from studio_core.gateway.upstream import Broken
 from studio_core.routes import REQUEST_ID_HEADER
 from studio_core.wire.flight import Flight
 
@@ -84,7 +85,7 @@ class Passage:
         finally:
             self._routing.release(instance)
             self._running.pop(request.id, None)
-            end = End(request.id, time.time(), status, outcome, seen.error, recipe, instance, *seen.figures())
+            end = seen.ended(request.id, status, outcome, recipe, instance)
             self._journal.put(end)
             self._tally.ended(end, seen.size, len(request.body))
 
@@ -107,7 +108,7 @@ class Passage:
         try:
             await upstream.send(request.method, target, self._headers(route, request), request.body)
             responder.start(upstream.status, upstream.headers)
-            async for data in upstream.chunks():
+            async for data in upstream.pieces():
                 seen.size += len(data)
                 seen.look(data)
                 await responder.write(data)

@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from studio_core.gateway.head import answered, asking
 from studio_core.gateway.request import Headers
-from studio_core.gateway.upstream import Broken, Upstream, answered, head
+from studio_core.gateway.upstream import Broken, Upstream
 
 # What is kept for a reader that is slower than the upstream.
 KEPT_BYTES = 256 * 1024
@@ -32,21 +33,21 @@ class Reader:
 
     @property
     def status(self) -> int:
-        return self._upstream.status
+        return self._upstream.head.status
 
     @property
     def headers(self) -> Headers:
         """What of the answer's head the client gets."""
-        return answered(self._upstream.headers)
+        return answered(self._upstream.head.headers)
 
     async def send(self, method: str, target: bytes, headers: Headers, body: bytes) -> None:
         """Send the request and wait for the head of the answer. Raises Broken."""
-        lines = head(method.encode(), target, headers, len(body))
+        lines = asking(method.encode(), target, headers, len(body))
         self._upstream.ask(self, lines, body, bodiless=method == "HEAD")
         while not self._begun:
             await self._news()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncIterator[bytes]:
         """The body as it comes. Raises Broken when it ends too early."""
         while True:
             while self._kept:
@@ -80,6 +81,9 @@ class Reader:
             if self._bytes > KEPT_BYTES and not self._upstream.whole:
                 self._upstream.flow(False)
         self._wake()
+
+    def chunks(self, raw: bytes, data: bytes) -> None:
+        self.heard(data)
 
     def broken(self, error: Broken) -> None:
         self._error = error

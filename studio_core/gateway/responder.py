@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from http import HTTPStatus
 from typing import Any, Protocol
 
 import msgspec
 
 from studio_core.errors import StudioError
-from studio_core.gateway.request import Door, Request
+from studio_core.gateway.head import EVENT_STREAM, lines
+from studio_core.gateway.request import Door, Headers, Request
 
 FIRST_LINES = {int(status): b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
-EVENT_STREAM = b"text/event-stream"
 BODILESS = frozenset({204, 304})
 # The end of a head, by whether the body is chunked and whether the connection goes on.
 ENDS = {
@@ -55,22 +55,23 @@ class Responder:
         self._chunked = False
         self._out: list[bytes] = []
 
-    def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        request, out = self.request, self._out
-        sized = status in BODILESS
-        out.append(FIRST_LINES.get(status) or b"HTTP/1.1 %d -\r\n" % status)
-        for name, value in headers:
-            if name == b"content-length":
-                sized = True
-            elif name == b"content-type":
-                self.events = value.startswith(EVENT_STREAM)
-            out.append(b"%b: %b\r\n" % (name, value))
-        out.append(self.door.common(request))
-        if not sized and request.version != "1.1":
+    def start(self, status: int, headers: Headers) -> None:
+        """With headers that nobody knows yet."""
+        kind = next((value for name, value in headers if name == b"content-type"), b"")
+        sized = any(name == b"content-length" for name, _ in headers)
+        self.begin(status, lines(headers), sized=sized, events=kind.startswith(EVENT_STREAM))
+
+    def begin(self, status: int, head: bytes, *, sized: bool, events: bool) -> None:
+        """`head`: its lines, among them the length of a body that is `sized`."""
+        request = self.request
+        if status in BODILESS:
+            sized = True
+        chunked = self._chunked = not sized and request.version == "1.1"
+        if not sized and not chunked:
             request.keep_alive = False
-        self._chunked = not sized and request.version == "1.1"
-        out.append(ENDS[self._chunked, request.keep_alive])
-        self.started = True
+        self.events, self.started = events, True
+        first = FIRST_LINES.get(status) or b"HTTP/1.1 %d -\r\n" % status
+        self._out.append(b"%b%b%b%b" % (first, head, self.door.common(request), ENDS[chunked, request.keep_alive]))
 
     def put(self, data: bytes) -> None:
         if data and self.request.method != "HEAD":
@@ -79,12 +80,17 @@ class Responder:
             else:
                 self._out.append(data)
 
+    def relay(self, raw: bytes, data: bytes) -> None:
+        """More of the body, at once: `raw` is `data` in chunks."""
+        self._out.append(raw if self._chunked else data)
+        self.flush()
+
     def flush(self) -> None:
         """Send what is there; never waits."""
         out = self._out
         if out:
             self._out = []
-            self.wire.transport.write(b"".join(out))
+            self.wire.transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     async def write(self, data: bytes) -> None:
         """Send; waits while the client does not read."""
@@ -99,10 +105,10 @@ class Responder:
             self._out.append(LAST_CHUNK)
         self.flush()
 
-    def json(self, status: int, body: Any, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    def json(self, status: int, body: Any, headers: Headers | None = None) -> None:
         """A whole answer at once."""
         data = msgspec.json.encode(body)
-        self.start(status, [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(data)), *headers])
+        self.start(status, [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(data)), *(headers or [])])
         self.put(data)
         self.finish()
 

@@ -172,11 +172,14 @@ class Routing:
 
     def release(self, instance: str) -> None:
         """One request less in flight."""
-        self.inflight[instance] -= 1
-        if not self.inflight[instance]:
-            del self.inflight[instance]
+        left = self.inflight[instance] - 1
+        if left:
+            self.inflight[instance] = left
+        else:
+            self.inflight.pop(instance)  # A Counter's own `del` is slow.
         self.changed.set()
-        self._ack(instance)
+        if self._draining:
+            self._ack(instance)
 
     def waiting(self) -> dict[str, int]:
         """Requests that wait, per recipe."""

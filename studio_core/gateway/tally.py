@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from itertools import chain
+from operator import attrgetter
 
 from studio_core.gateway.journal import End, Journal
 from studio_core.gateway.routing import Routing
@@ -36,9 +37,16 @@ COUNTED = {
     "journal_lost_lines_total": ("counter", "usage lines that were lost"),
     "cpu_seconds_total": ("counter", "processor time of the gateways"),
 }
-FIELDS = {"prompt_tokens_total": "prompt", "generated_tokens_total": "completion", "cached_tokens_total": "cached",
-          "chunks_total": "chunks", "received_bytes_total": "received", "sent_bytes_total": "sent"}
+# What of an end is summed up, and what is spread over bounds, by the family.
+SUMS = {
+    "prompt_tokens_total": "prompt_tokens", "generated_tokens_total": "completion_tokens",
+    "cached_tokens_total": "cached_tokens", "chunks_total": "chunks",
+}
+SPREADS = {"time_to_first_token_seconds": "ttft_s", "request_duration_seconds": "duration_s"}
 BOUNDS = {"time_to_first_token_seconds": TTFT_S, "request_duration_seconds": DURATION_S}
+OUTCOME = attrgetter("outcome", "status")
+# So many ends are counted at once.
+TOGETHER = 256
 
 
 class Spread:
@@ -51,9 +59,10 @@ class Spread:
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
 
-    def add(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
+    def add(self, values: list[float]) -> None:
+        for value in values:
+            self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += sum(values)
 
     def samples(self, label: str) -> Iterator[Sample]:
         total = 0
@@ -67,12 +76,20 @@ class Spread:
 class Series:
     """What was counted of one recipe."""
 
-    __slots__ = ("cached", "chunks", "completion", "duration", "ended", "prompt", "received", "sent", "ttft")
+    __slots__ = ("ended", "spreads", "sums")
 
     def __init__(self) -> None:
         self.ended: Counter[tuple[str, int]] = Counter()
-        self.ttft, self.duration = Spread(TTFT_S), Spread(DURATION_S)
-        self.prompt = self.completion = self.cached = self.chunks = self.sent = self.received = 0
+        self.sums: Counter[str] = Counter()
+        self.spreads = {family: Spread(bounds) for family, bounds in BOUNDS.items()}
+
+    def add(self, ends: list[End]) -> None:
+        """Some more that are over."""
+        self.ended.update(map(OUTCOME, ends))
+        for family, name in SUMS.items():
+            self.sums[family] += sum(filter(None, map(attrgetter(name), ends)))
+        for family, name in SPREADS.items():
+            self.spreads[family].add([value for value in map(attrgetter(name), ends) if value is not None])
 
 
 class Tally:
@@ -86,6 +103,7 @@ class Tally:
         self._series: dict[str, Series] = {}
         self._names: set[str] = set()
         self._base: Counted = {}
+        self._over: list[tuple[End, int, int]] = []
 
     def begin(self, base: Counted) -> None:
         """Count on from what others had counted."""
@@ -94,33 +112,38 @@ class Tally:
 
     def ended(self, end: End, sent: int, received: int) -> None:
         """A request is over: bytes of its answer, and of its body."""
-        name = end.recipe or NONE
-        one = self._series.get(name)
-        if one is None:
-            one = self._new(name)
-        one.ended[end.outcome, end.status] += 1
-        one.prompt += end.prompt_tokens or 0
-        one.completion += end.completion_tokens or 0
-        one.cached += end.cached_tokens or 0
-        one.chunks += end.chunks
-        one.received += received
-        one.sent += sent
-        if end.ttft_s is not None:
-            one.ttft.add(end.ttft_s)
-        if end.duration_s is not None:
-            one.duration.add(end.duration_s)
+        self._over.append((end, sent, received))
+        # Counted many at a time: one by one each request would pay several times as much.
+        if len(self._over) >= TOGETHER:
+            self._count()
 
-    def _new(self, name: str) -> Series:
-        label = _recipe(name)
-        if len(self._names) >= LABEL_LIMIT and label not in self._names:
-            name = OTHER
-        else:
-            self._names.add(label)
-        return self._series.setdefault(name, Series())
+    def _count(self) -> None:
+        over, self._over = self._over, []
+        ends: dict[str, list[End]] = {}
+        for end, sent, received in over:
+            name = end.recipe or NONE
+            ends.setdefault(name, []).append(end)
+            sums = self._of(name).sums
+            sums["sent_bytes_total"] += sent
+            sums["received_bytes_total"] += received
+        for name, some in ends.items():
+            self._of(name).add(some)
+
+    def _of(self, name: str) -> Series:
+        found = self._series.get(name)
+        if found is None:
+            label = _recipe(name)
+            if len(self._names) >= LABEL_LIMIT and label not in self._names:
+                name = OTHER
+            else:
+                self._names.add(label)
+            found = self._series.setdefault(name, Series())
+        return found
 
     @property
     def requests(self) -> int:
         """How many ended here."""
+        self._count()
         return sum(sum(one.ended.values()) for one in self._series.values())
 
     def text(self, others: Counted | None = None) -> bytes:
@@ -131,14 +154,18 @@ class Tally:
 
     def counted(self) -> Counted:
         """All that only grows."""
+        self._count()
         series = [(_recipe(name), one) for name, one in self._series.items()]
-        found: Counted = {name: [("", label, getattr(one, field)) for label, one in series] for name, field in FIELDS.items()}
+        found: Counted = {
+            name: [("", label, one.sums[name]) for label, one in series]
+            for name in (*SUMS, "received_bytes_total", "sent_bytes_total")
+        }
         found["requests_total"] = [
             ("", f'{label},outcome="{outcome}",code="{code}"', count)
             for label, one in series for (outcome, code), count in sorted(one.ended.items())
         ]
-        found["time_to_first_token_seconds"] = [sample for label, one in series for sample in one.ttft.samples(label)]
-        found["request_duration_seconds"] = [sample for label, one in series for sample in one.duration.samples(label)]
+        for family in SPREADS:
+            found[family] = [sample for label, one in series for sample in one.spreads[family].samples(label)]
         found["journal_lost_lines_total"] = [("", "", self._journal.lost)]
         found["cpu_seconds_total"] = [("", "", time.process_time())]
         return together([found, self._base])

@@ -7,25 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 import httptools
 
+from studio_core.gateway.frame import CRLF, unframed
+from studio_core.gateway.head import Head
+from studio_core.gateway.known import KnownAnswer
 from studio_core.gateway.request import Headers
 from studio_core.paths import connect
-from studio_core.routes import REQUEST_ID_HEADER
 
 CONNECT_S = 5.0
-HOP_BY_HOP = frozenset({
-    b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer", b"transfer-encoding",
-    b"upgrade", b"proxy-connection",
-})
-# In an answer these are the gateway's, or say nothing about it.
-GATEWAYS = frozenset({REQUEST_ID_HEADER.encode(), b"server", b"date"})
-KEPT_BACK = HOP_BY_HOP | GATEWAYS
 # An answer's head, with all that comes before it, is at most so long.
 HEAD_BYTES = 64 * 1024
 # A larger body is not copied to stand in one piece with its head.
@@ -50,8 +44,15 @@ class Asker(Protocol):
     def heard(self, data: bytes) -> None:
         """The answer's head is there, and this more of its body; `Upstream.whole` tells whether it was the last."""
 
+    def chunks(self, raw: bytes, data: bytes) -> None:
+        """More of its body, not the last: `raw` are whole chunks, as they came, and `data` what is in them."""
+
     def broken(self, error: Broken) -> None:
         """No more will come."""
+
+
+# Before an answer's head is there.
+NO_HEAD = Head(0, [], keep=False, framed=False)
 
 
 class Upstream(asyncio.Protocol):
@@ -61,23 +62,30 @@ class Upstream(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_asker", "_bodiless", "_early", "_excess", "_gone", "_head", "_heard", "_parser", "_pieces", "_stopped", "_transport",
-        "_used", "headers", "left", "spent", "status", "whole",
+        "_asker", "_between", "_bodiless", "_early", "_excess", "_gone", "_headers", "_heard", "_inside", "_known", "_owed",
+        "_parser", "_pieces", "_stopped", "_transport", "_used", "head", "left", "length", "spent", "whole",
     )
 
     def __init__(self) -> None:
-        self.status = 0
-        self.headers: Headers = []
+        self.head = NO_HEAD
+        # Of the body in bytes, where its head says it.
+        self.length: int | None = None
         self.whole = True
         self.spent = self._used = self._stopped = False
         self._gone: Broken | None = None
         # Told when the other side closes it while it waits for its next exchange.
         self.left: Callable[[Upstream], None] | None = None
         self._asker: Asker | None = None
+        self._headers: Headers = []
         self._pieces: list[bytes] = []
-        self._head = self._heard = self._bodiless = self._excess = False
+        self._heard = self._bodiless = self._excess = False
+        # Inside of a chunk; all that came ended with one.
+        self._inside = self._between = False
         self._early = 0
         self._parser: Any = httptools.HttpResponseParser(self)
+        # The head of the last answer, and what of it the parser has to be given before it gets anything else.
+        self._known: KnownAnswer | None = None
+        self._owed = b""
 
     @classmethod
     async def open(cls, where: tuple[str, int] | Path) -> Upstream:
@@ -105,8 +113,8 @@ class Upstream(asyncio.Protocol):
         if self._gone is not None:
             raise self._gone
         self._asker, self._bodiless = asker, bodiless
-        self.status, self.headers, self._early = 0, [], 0
-        self.whole = self.spent = self._head = self._heard = self._excess = False
+        self.head, self.length, self._headers, self._early = NO_HEAD, None, [], 0
+        self.whole = self.spent = self._heard = self._excess = self._between = self._inside = False
         if len(body) < JOINED_BYTES:
             self._transport.write(head + body)
         else:
@@ -133,19 +141,54 @@ class Upstream(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._asker is None:
+        asker = self._asker
+        if asker is None:
             self._break("the upstream sent more than its answer")
-            return
-        self._heard = True
+        elif self._between and (inside := unframed(data)) is not None:
+            asker.chunks(data, inside)
+        elif self._heard:
+            self._parse(data)
+        else:
+            self._heard = True
+            if self._known is None or not self._again(self._known, data):
+                self._parse(data)
+                if self.head is not NO_HEAD and not (self._bodiless or self._excess):
+                    self._known = KnownAnswer.learn(data, self.head)
+
+    def _again(self, known: KnownAnswer, data: bytes) -> bool:
+        """Whether the answer begins as the last one did: then the parser need not see it."""
+        body = None if self._bodiless else known.body(data)
+        if body is None:
+            return False
+        if known.head.framed:
+            body = unframed(body)
+            if body is None:
+                return False
+            self._between, self._owed = True, known.raw
+        else:
+            self.whole, self.spent, self.length = True, known.head.keep, len(body)
+        self.head = known.head
+        self._tell(body)
+        return True
+
+    def _parse(self, data: bytes) -> None:
         wrong = ""
         try:
+            if self._owed:
+                owed, self._owed = self._owed, b""
+                self._parser.feed_data(owed)
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             wrong, self._excess = f"the upstream's answer is not HTTP: {error.__context__ or error}", True
         except httptools.HttpParserUpgrade:
             wrong, self._excess = "the upstream wants to speak something else than HTTP", True
-        if self._head:
-            self._tell()
+        if self.head is not NO_HEAD:
+            self._between = self.head.framed and not self._inside and not self.whole and data.endswith(CRLF)
+            pieces = self._pieces
+            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+            self.spent = self.spent and not self._bodiless and not self._excess
+            self._tell(body)
         else:
             self._early += len(data)
             if self._early > HEAD_BYTES:
@@ -154,23 +197,20 @@ class Upstream(asyncio.Protocol):
             self._break(wrong)
 
     def eof_received(self) -> bool:
-        if self._asker is not None and self._head and not self.whole and _until_end(self.headers):
+        if self._asker is not None and self.head is not NO_HEAD and not self.whole and self.head.until_end:
             self.whole = True
-            self._tell()
+            self._tell(b"")
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lose(Broken(str(exc) if exc is not None else "the upstream closed the connection too early"))
         self._parser = None  # It knows us and we know it: without this the two would stay.
 
-    def _tell(self) -> None:
+    def _tell(self, data: bytes) -> None:
         """What this read brought."""
-        pieces, asker = self._pieces, self._asker
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
+        asker = self._asker
         if self.whole:
             self._asker, self._used = None, True
-            self.spent = self.spent and not self._bodiless and not self._excess
             if self._stopped:
                 self.flow(True)
         if asker is not None:
@@ -195,95 +235,33 @@ class Upstream(asyncio.Protocol):
         self._excess = self.whole
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._head:  # What comes later is a trailer.
-            self.headers.append((name.lower(), value))
+        if self.head is NO_HEAD:  # What comes later is a trailer.
+            self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        if self._head:
+        if self.head is not NO_HEAD:
             return
         status = self._parser.get_status_code()
         if status < 200:
-            self.headers = []
+            self._headers = []
             return
-        coded = [value for name, value in self.headers if name == b"transfer-encoding"]
+        coded = [value for name, value in self._headers if name == b"transfer-encoding"]
         if coded and (len(coded) > 1 or coded[0].strip().lower() != b"chunked"):
             raise ValueError("a Transfer-Encoding that is not served")
-        self.status, self._head = status, True
+        self.head = Head(status, self._headers, keep=self._parser.should_keep_alive(), framed=bool(coded))
+        self.length = self.head.length
         self.whole = self._bodiless
+
+    def on_chunk_header(self) -> None:
+        self._inside = True
+
+    def on_chunk_complete(self) -> None:
+        self._inside = False
 
     def on_body(self, data: bytes) -> None:
         if not self.whole:
             self._pieces.append(data)
 
     def on_message_complete(self) -> None:
-        if self._head and not self.whole:
+        if self.head is not NO_HEAD and not self.whole:
             self.whole, self.spent = True, self._parser.should_keep_alive()
-
-
-class Pool:
-    """Connections to engines that wait for their next request. Each is given out to one request at a time."""
-
-    def __init__(self, size: int = 256) -> None:
-        self._size = size
-        self._left = self._forget
-        self._idle: dict[tuple[str, int], deque[Upstream]] = {}
-
-    def idle(self, where: tuple[str, int]) -> Upstream | None:
-        """One that waits, the latest first."""
-        waiting = self._idle.get(where)
-        while waiting:
-            found = waiting.pop()
-            found.left = None
-            if found.usable:
-                return found
-        return None
-
-    async def take(self, where: tuple[str, int], fresh: bool = False) -> Upstream:
-        """One that waits, else a new one; only a new one if `fresh`. Raises Unreached."""
-        return (None if fresh else self.idle(where)) or await Upstream.open(where)
-
-    def give(self, where: tuple[str, int], one: Upstream) -> None:
-        """Back from an exchange: kept if it may be used again, else closed."""
-        waiting = self._idle.get(where)
-        if waiting is None:
-            waiting = self._idle[where] = deque()
-        if one.spent and len(waiting) < self._size:
-            one.left = self._left
-            waiting.append(one)
-        else:
-            one.close()
-
-    def _forget(self, gone: Upstream) -> None:
-        for where, waiting in self._idle.items():
-            if gone in waiting:
-                waiting.remove(gone)
-                if not waiting:
-                    del self._idle[where]
-                return
-
-
-def head(method: bytes, target: bytes, headers: Headers, size: int) -> bytes:
-    """A request's head, for a connection that serves this one only."""
-    lines = [b"%b %b HTTP/1.1" % (method, target), *[name + b": " + value for name, value in headers]]
-    return b"\r\n".join([*lines, b"content-length: %d" % size, b"connection: close"]) + b"\r\n\r\n"
-
-
-def passed(headers: Headers) -> Headers:
-    """The headers that may cross: neither hop by hop nor named by Connection."""
-    return [(name, value) for name, value in headers if name not in HOP_BY_HOP and name not in _named(headers)]
-
-
-def answered(headers: Headers) -> Headers:
-    """The headers of an answer that the client gets: what is the gateway's own is left out."""
-    named = _named(headers)
-    return [pair for pair in headers if pair[0] not in KEPT_BACK and pair[0] not in named]
-
-
-def _named(headers: Headers) -> set[bytes] | tuple[()]:
-    """What a Connection header takes with it."""
-    found = [value for name, value in headers if name == b"connection"]
-    return {word.strip().lower() for value in found for word in value.split(b",")} if found else ()
-
-
-def _until_end(headers: Headers) -> bool:
-    return not {name for name, _ in headers} & {b"content-length", b"transfer-encoding"}

@@ -9,12 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from studio_core.gateway.journal import End
 from studio_core.gateway.observation import EVENT_BYTES, Observation
 
 USAGE = {
     "prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10, "prompt_tokens_details": {"cached_tokens": 5},
     "completion_tokens_details": {"reasoning_tokens": 2},
 }
+
+
+def told(watch: Observation) -> End:
+    """What the journal is told."""
+    return watch.ended("r", 200, "ok", "tiny", "tiny-1")
 
 
 def event(data: Any, end: str = "\n") -> bytes:
@@ -39,7 +45,7 @@ def test_any_split_is_read_the_same(texts: list[str], end: str, hide: bool, data
     watch = Observation(hide_usage=hide)
     seen = b"".join(watch.feed(whole[a:b]) for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)) + watch.end()
     assert seen == (b"".join(shown) if hide else whole)
-    figures = watch.figures()
+    figures = told(watch)
     assert figures.prompt_tokens == 7
     assert figures.completion_tokens == 3
     assert figures.cached_tokens == 5
@@ -83,7 +89,7 @@ def test_nothing_may_be_put_into_an_event() -> None:
 def test_an_engine_may_say_anything(body: Any) -> None:
     watch = Observation()
     watch.feed(event(body))
-    figures = watch.figures()
+    figures = told(watch)
     assert figures.prompt_tokens is None
     assert figures.cached_tokens is None
 
@@ -102,7 +108,7 @@ def test_an_answer_that_is_no_stream() -> None:
     watch.look(body[:10])
     watch.look(body[10:])
     watch.looked()
-    assert watch.figures().completion_tokens == 3
+    assert told(watch).completion_tokens == 3
     assert watch.finish == "length"
 
 
@@ -111,7 +117,7 @@ def test_the_names_that_others_have_for_tokens() -> None:
     usage = {"input_tokens": 4, "output_tokens": 9, "input_tokens_details": {"cached_tokens": 1}}
     watch.look(json.dumps({"usage": usage}).encode())
     watch.looked()
-    figures = watch.figures()
+    figures = told(watch)
     assert (figures.prompt_tokens, figures.completion_tokens, figures.cached_tokens) == (4, 9, 1)
 
 
@@ -145,7 +151,7 @@ def test_other_apis_streams_tell_theirs_too_in_any_split(case: tuple[bytes, int 
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=20)))
     watch = Observation()
     seen = b"".join(watch.feed(whole[a:b]) for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)) + watch.end()
-    found = watch.figures()
+    found = told(watch)
     assert seen == whole
     assert (found.prompt_tokens, found.completion_tokens, found.cached_tokens, found.reasoning_tokens) == (7, 3, 5, reasoning)
     assert (found.finish, watch.error) == (finish, None)
@@ -159,7 +165,7 @@ def test_other_apis_whole_answers_tell_theirs_too(body: dict[str, Any], finish: 
     watch = Observation()
     watch.look(json.dumps(body).encode())
     watch.looked()
-    found = watch.figures()
+    found = told(watch)
     assert (found.prompt_tokens, found.completion_tokens, found.finish) == (7, 3, finish)
 
 

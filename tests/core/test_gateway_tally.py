@@ -65,7 +65,7 @@ def test_an_edge_is_under_its_bound() -> None:
     for bounds in (TTFT_S, DURATION_S):
         spread = Spread(bounds)
         for bound in bounds:
-            spread.add(bound)
+            spread.add([bound])
         assert [value for kind, _, value in spread.samples("") if kind == "_bucket"] == [*range(1, len(bounds) + 1), len(bounds)]
 
 

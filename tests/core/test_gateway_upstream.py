@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio_core.gateway.upstream import HEAD_BYTES, Broken, Pool, Stale, Upstream, answered
+from studio_core.gateway.head import answered
+from studio_core.gateway.pool import Pool
+from studio_core.gateway.upstream import HEAD_BYTES, Broken, Stale, Upstream
 
 
 class Transport:
@@ -39,6 +41,7 @@ class Asker:
 
     upstream: Upstream
     body: bytes = b""
+    raw: bytes = b""
     whole: bool = False
     error: Broken | None = None
     pieces: list[bytes] = field(default_factory=list)
@@ -47,6 +50,11 @@ class Asker:
         assert self.error is None and not self.whole, "nothing comes after the end"
         self.body += data
         self.whole = self.upstream.whole
+
+    def chunks(self, raw: bytes, data: bytes) -> None:
+        assert not self.upstream.whole
+        self.raw += raw
+        self.heard(data)
 
     def broken(self, error: Broken) -> None:
         self.error = error
@@ -65,6 +73,22 @@ def exchange(*pieces: bytes, bodiless: bool = False, close: bool = False, used: 
         if asker.error is None:
             upstream.data_received(piece)
     if close and asker.error is None:
+        upstream.eof_received()
+        upstream.connection_lost(None)
+    return asker
+
+
+def repeated(first: bytes, *pieces: bytes) -> Asker:
+    """The same on a connection that has had an answer, whose head it knows; then the other side closes."""
+    upstream = Upstream()
+    upstream.connection_made(Transport())  # type: ignore[arg-type]
+    for answer in ([first], pieces):
+        asker = Asker(upstream)
+        upstream.ask(asker, b"", b"")
+        for piece in answer:
+            if asker.error is None:
+                upstream.data_received(piece)
+    if asker.error is None:
         upstream.eof_received()
         upstream.connection_lost(None)
     return asker
@@ -209,3 +233,54 @@ def test_whatever_is_put_in_the_exchange_ends_at_most_once(name: str, at: int, n
     stream = GOOD[name][0]
     asker = exchange(*split(stream[:at] + noise + stream[at:], 5), close=True)
     assert asker.whole or asker.error is not None
+
+
+# Answers after which their connection serves again; a stream's pieces as an engine writes them.
+KEPT = sorted(name for name, (_, _, again) in GOOD.items() if again)
+STREAM = [CHUNKED, b"5\r\nhello\r\n", b"6\r\n world\r\n", b"0\r\n\r\n"]
+
+
+@pytest.mark.parametrize("first", KEPT)
+@pytest.mark.parametrize("name", GOOD)
+def test_a_known_head_changes_nothing(name: str, first: str) -> None:
+    data, body, _ = GOOD[name]
+    for step in (1, 7, 10**6):
+        asker = repeated(GOOD[first][0], *split(data, step))
+        assert (asker.whole, asker.body, asker.error) == (True, body, None)
+
+
+@pytest.mark.parametrize("first", ["length", "chunks"])
+@pytest.mark.parametrize("name", [name for name in BAD if len(BAD[name]) < HEAD_BYTES])
+def test_a_bad_answer_after_a_good_one_is_never_whole(name: str, first: str) -> None:
+    for step in (1, 7, 10**6):
+        asker = repeated(GOOD[first][0], *split(BAD[name], step))
+        assert asker.error is not None and not asker.whole
+        assert not asker.upstream.usable
+
+
+@given(st.sampled_from(KEPT), st.sampled_from(KEPT), st.integers(0, 120), st.binary(max_size=3), st.integers(0, 2), st.data())
+def test_whatever_comes_it_ends_as_on_a_new_connection(
+    first: str, name: str, at: int, noise: bytes, gone: int, data: st.DataObject
+) -> None:
+    stream = GOOD[name][0]
+    stream = stream[:at] + noise + stream[at + gone :]
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
+    pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True) if start < end]
+    new, old = exchange(*pieces, close=True), repeated(GOOD[first][0], *pieces)
+    assert (new.whole, new.body, new.error is None) == (old.whole, old.body, old.error is None)
+
+
+@pytest.mark.parametrize("first", ["".join(map(bytes.decode, STREAM)).encode(), CHUNKED + b"0\r\n\r\n", PLAIN])
+def test_whole_chunks_go_on_as_they_came(first: bytes) -> None:
+    asker = repeated(first, *STREAM)
+    assert (asker.body, asker.whole) == (b"hello world", True)
+    assert asker.raw == STREAM[1] + STREAM[2]
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40), max_size=6), st.data())
+def test_a_stream_is_the_same_however_it_is_cut(texts: list[bytes], data: st.DataObject) -> None:
+    stream = CHUNKED + b"".join(b"%x\r\n%b\r\n" % (len(text), text) for text in texts) + b"0\r\n\r\n"
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
+    pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True) if start < end]
+    asker = repeated(stream, *pieces)
+    assert (asker.whole, asker.body, asker.error) == (True, b"".join(texts), None)

@@ -67,6 +67,7 @@ async def answer(wire: Wire) -> tuple[int, Any]:
 @pytest.mark.parametrize("count", [150, pytest.param(10_000, marks=pytest.mark.slow)])
 async def test_no_body_makes_an_error_of_ours(house: Gateways, count: int, filters: Filters | None) -> None:
     house.publish("ready", filters=filters)
+    found = bodies(count)  # Before there is a connection, which would idle meanwhile.
     late: list[float] = []
 
     async def watch() -> None:
@@ -78,7 +79,7 @@ async def test_no_body_makes_an_error_of_ours(house: Gateways, count: int, filte
 
     watching, wire = asyncio.create_task(watch()), await house.connect()
     seen: dict[int, int] = {}
-    for body in (found := bodies(count)):
+    for body in found:
         wire[1].write(post(body, headers=""))
         status, data = await answer(wire)
         seen[status] = seen.get(status, 0) + 1
