@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,7 +14,9 @@ from studio_core.paths import engine_environment
 
 
 def _on_path(subject: Subject, program: str) -> str:
-    return shutil.which(program, path=subject.environ.get("PATH")) or ""
+    home = subject.environ.get("HOME") or "/nonexistent"
+    folders = (subject.environ.get("PATH", os.defpath), f"{home}/.local/bin", f"{home}/bin")
+    return shutil.which(program, path=os.pathsep.join(folders)) or ""
 
 
 def _llamacpp(subject: Subject) -> str:

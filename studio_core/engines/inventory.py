@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -48,11 +47,11 @@ def _of_settings(settings: Settings) -> Iterator[wire.Installed]:
 
 def _on_path() -> Iterator[wire.Installed]:
     for engine in PYTHON_ENGINES:
-        script = shutil.which(engine)
+        script = runtime.on_path(engine)
         python = runtime.behind(Path(script)) if script else None
         if python is not None:
             yield environment(engine, python, "PATH")
-    found = shutil.which("llama-server")
+    found = runtime.on_path("llama-server")
     if found is not None:
         yield server(Path(found), "PATH")
 
@@ -70,7 +69,7 @@ def _of_recipes(recipes: Iterable[Recipe], settings: Settings) -> Iterator[wire.
             yield checkout(home.parent if home.name == "main.py" else home, origin)
         elif recipe.backend == "llamacpp" and (named := binary or recipe.extra_args.get("llama_bin")):
             path = Path(str(named)).expanduser()
-            yield server(Path(shutil.which(str(path)) or path), origin)
+            yield server(Path(runtime.on_path(str(path)) or path), origin)
 
 
 def _package() -> Iterator[wire.Installed]:

@@ -6,7 +6,6 @@ import importlib.util
 import os
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -145,7 +144,7 @@ def launcher(recipe: Recipe) -> Launcher:
     if runtime.contained(recipe):
         return Launcher(("llama-server",), catalog.shipped("llamacpp"), "llama-server of the image", {})
     chosen = runtime.binary(recipe) or recipe.extra_args.get("llama_bin")
-    found = shutil.which(str(Path(str(chosen)).expanduser()) if chosen else "llama-server")
+    found = runtime.on_path(str(Path(str(chosen)).expanduser()) if chosen else "llama-server")
     if found:
         path = Path(found).absolute()
         return Launcher((str(path),), inquiry.binary(path, "llamacpp"), str(path), {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +49,7 @@ class Package:
             script = runtime.sibling(python, self.engine)
             argv = (str(script), "serve") if script else (str(python), "-m", self.module)
             return Program(argv, python, module=script is None)
-        on_path = shutil.which(self.engine)
+        on_path = runtime.on_path(self.engine)
         if on_path is None:
             where = "neither in recipe and settings, nor a managed one, nor on PATH"
             raise BadRecipe(f"no {self.title} was found", where, self.hint)

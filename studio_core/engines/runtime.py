@@ -12,6 +12,7 @@ from studio_core.paths import engine_environment
 from studio_core.recipes.recipe import Recipe
 
 PYTHON = Path("bin/python")
+OWN_FOLDERS = ("~/.local/bin", "~/bin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def chosen(recipe: Recipe, engine: str) -> Path | None:
     """The interpreter that the recipe itself names, there or not; also behind a console script, and in `venv_path`."""
     named, program = _named(recipe, engine), binary(recipe)
     if program is not None:
-        path = shutil.which(str(Path(program).expanduser()))
+        path = on_path(str(Path(program).expanduser()))
         return (behind(Path(path)) if path else None) or Path(program)
     if named is not None:
         return named[0]
@@ -83,9 +84,15 @@ def binary(recipe: Recipe) -> str | None:
     return recipe.binary
 
 
+def on_path(name: str) -> str | None:
+    """A program on PATH, or where users install theirs: a daemon that systemd starts has those folders not on its PATH."""
+    folders = (os.environ.get("PATH", os.defpath), *(str(Path(one).expanduser()) for one in OWN_FOLDERS))
+    return shutil.which(name, path=os.pathsep.join(folders))
+
+
 def found(name: str, field: str) -> Path:
     """A program by its path, or on PATH. Raises BadRecipe."""
-    path = shutil.which(str(Path(name).expanduser()))
+    path = on_path(str(Path(name).expanduser()))
     if path is None:
         raise BadRecipe(f"the program {name} is not there", "or is not executable", f"correct {field}")
     return Path(path).absolute()

@@ -125,12 +125,21 @@ def _life(one: Found, model: Mapping[str, Any], data: Mapping[str, Any], macros:
     if isinstance(ttl, int | float) and ttl > 0:
         one.data["idle_ttl_s"] = float(ttl)
     if stop := model.get("cmdStop"):
-        keep(one, f"llama-swap cmdStop: {expanded(str(stop), macros)}")
+        _stop(one, expanded(str(stop), macros))
     if model.get("unlisted"):
         one.data["tags"] = [*one.data.get("tags", ()), "unlisted"]
         one.note("unlisted: Studio lists every recipe, the tag says that llama-swap did not")
     if limit := model.get("concurrencyLimit"):
         keep(one, f"llama-swap concurrencyLimit: {limit}")
+
+
+def _stop(one: Found, command: str) -> None:
+    """What ends it in place of SIGTERM; a container is its runtime's to stop."""
+    words = [word.replace("${PID}", "{pid}").replace(_PORT, "{port}") for word in shlex.split(command)]
+    if "runtime" in one.data or not words:
+        keep(one, f"llama-swap cmdStop: {command}")
+    else:
+        one.data["stop_command"] = words
 
 
 def _filters(one: Found, model: Mapping[str, Any], macros: Mapping[str, str]) -> None:

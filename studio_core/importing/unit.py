@@ -23,7 +23,7 @@ _RESTARTS = {"always": "always", "on-failure": "on-failure", "on-abnormal": "on-
              "on-watchdog": "on-failure"}
 # Settings that change how the process runs and that no recipe has.
 _BEYOND = ("User", "Group", "Nice", "CPUAffinity", "CPUQuota", "MemoryMax", "LimitNOFILE", "LimitMEMLOCK", "NUMAPolicy", "NUMAMask",
-           "IOSchedulingClass", "OOMScoreAdjust", "ExecStartPre", "ExecStartPost", "ExecStop", "ExecStopPost")
+           "IOSchedulingClass", "OOMScoreAdjust", "ExecStartPre", "ExecStartPost", "ExecStopPost")
 
 
 @dataclass(slots=True)
@@ -187,7 +187,10 @@ def _life(unit: Unit, found: Found) -> None:
         found.data["grace_s"] = grace
     if ceiling := _span(unit.last("TimeoutStartSec")):
         found.data["start_ceiling_s"] = ceiling
-    for name in _BEYOND:
+    stops = unit.all("ExecStop")
+    if len(stops) == 1 and "runtime" not in found.data:
+        found.data["stop_command"] = [re.sub(r"\$\{?MAINPID\}?", "{pid}", word) for word, _ in words(stops[0].lstrip("@-:+!"))]
+    for name in (*_BEYOND, *(["ExecStop"] if "stop_command" not in found.data else [])):
         for value in unit.all(name):
             keep(found, f"{name}={value}")
 

@@ -136,7 +136,8 @@ def test_gpus_and_a_lost_one(nvml: fake.Nvml, tmp_path: Path) -> None:
 def test_a_driver_that_hangs_or_crashes(
     nvml: fake.Nvml, tmp_path: Path, how: str, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gpu, "PROBE_S", 2.0)
+    # Only what hangs needs the short wait: a busy machine takes seconds to start what crashes.
+    monkeypatch.setattr(gpu, "PROBE_S", 2.0 if "hang" in how or "sleep" in how else 60.0)
     nvml.set(f"nvmlDeviceGetMemoryInfo {how}", *fake.machine(fake.gpu(0)))
     (found,) = gpu.nvml(subject(tmp_path))
     assert found.level == FAIL and word in found.what and found.remedy
@@ -205,10 +206,13 @@ def test_engines_are_looked_for_where_they_would_be_started(tmp_path: Path) -> N
 
 
 def test_an_engine_that_studio_installed_is_found(tmp_path: Path) -> None:
-    home = {"PATH": "/nowhere", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    home = {"PATH": "/nowhere", "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    own = tmp_path / ".local" / "bin" / "llama-server"
+    own.parent.mkdir(parents=True)
+    own.touch(0o755)
     for name in ("vllm", "sglang"):
         python = engine_environment(name, home) / "bin" / "python"
         python.parent.mkdir(parents=True)
         python.touch()
     found = [one.what.partition(":")[0] for one in engine.found(subject(tmp_path, home)) if "xllamacpp" not in one.what]
-    assert found == ["vLLM", "SGLang"]
+    assert found == ["llama.cpp", "vLLM", "SGLang"]

@@ -45,6 +45,7 @@ def model(tmp_path: Path) -> Path:
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No engine on PATH, none managed, no GPUs."""
     monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(machine, "GPUS", tmp_path / "gpus")
 
@@ -100,6 +101,20 @@ def test_a_managed_one_goes_before_path(venv: Path, monkeypatch: pytest.MonkeyPa
     runtime.managed("vllm").parent.mkdir(parents=True)
     runtime.managed("vllm").symlink_to(venv)
     assert words(recipe)[0] == str(runtime.managed("vllm") / "bin/vllm")
+
+
+@pytest.mark.parametrize("backend", ["vllm", "sglang"])
+@pytest.mark.parametrize("folder", [".local/bin", "bin"])
+def test_where_users_install_it_is_looked_too_and_path_goes_first(
+    venv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, folder: str
+) -> None:
+    (tmp_path / "home" / folder).mkdir(parents=True)
+    own = tmp_path / "home" / folder / backend
+    own.write_text(f"#!{venv}/bin/python\n")
+    own.chmod(0o755)
+    assert words(made(backend, venv, python_path=None))[:2] == [str(own), "serve"]
+    monkeypatch.setenv("PATH", str(venv / "bin"))
+    assert words(made(backend, venv, python_path=None))[:2] == [str(venv / "bin" / backend), "serve"]
 
 
 def test_sglang_of_the_settings(venv: Path) -> None:

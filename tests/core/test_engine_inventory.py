@@ -27,6 +27,7 @@ from tests.wait import wait_until
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(machine, "GPUS", tmp_path / "gpus")
 
 

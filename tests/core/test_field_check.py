@@ -28,6 +28,7 @@ FIELDS = [(engine, field) for engine, module in PACKAGES.items() for field in mo
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(machine, "GPUS", tmp_path / "gpus")
     # A busy machine's interpreters are slow to start.

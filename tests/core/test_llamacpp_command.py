@@ -193,6 +193,7 @@ def test_without_a_binary_our_runner_is_used(
     gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    monkeypatch.setenv("HOME", str(tmp_path / "empty"))
     made = parse({"id": "tiny", "backend": "llamacpp", "model_path": str(gguf)})
     words = arguments(made, tmp_path)
     assert words[:3] == [sys.executable, "-m", "studio_core.engines.llamaserver"]

@@ -41,6 +41,7 @@ models:
     unlisted: true
   vl:
     cmd: vllm serve org/vl --port ${PORT} --served-model-name inner
+    cmdStop: curl -X POST "http://127.0.0.1:${PORT}/stop" --data ${PID}
     ttl: 0
   broken: {cmd: "${nowhere} --port ${PORT}"}
   sd: {cmd: "/opt/sd-server --listen-port ${PORT}"}
@@ -69,7 +70,8 @@ def test_llama_swap() -> None:
     assert docker.filters is None
     assert docker.runtime is not None and docker.model_path == "/d/m.gguf" and docker.idle_ttl_s == 60.0
     assert docker.tags == ["unlisted"] and "llama-swap cmdStop: docker stop docker" in docker.notes
-    assert (vl.id, vl.served_model_name, vl.aliases, vl.idle_ttl_s) == ("vl", None, [], None)
+    assert vl.stop_command == ["curl", "-X", "POST", "http://127.0.0.1:{port}/stop", "--data", "{pid}"]
+    assert docker.stop_command is None and (vl.id, vl.served_model_name, vl.aliases, vl.idle_ttl_s) == ("vl", None, [], None)
     assert "s3cr3t" not in str([(one.data, one.notes) for one in found.recipes]) + str(found.notes)
 
 

@@ -23,6 +23,7 @@ Environment="A=x y" B=2 CUDA_VISIBLE_DEVICES=1
 Environment=MODEL=/m/q "ARGS=--seed 3 --dtype half"
 WorkingDirectory=/srv
 ExecStartPre=/bin/true
+ExecStop=-/bin/kill -s INT $MAINPID
 ExecStart=-/opt/v/bin/vllm serve ${MODEL} \\
     --chat-template "a \\"b\\" $$1 100%%" \\
     # a comment between
@@ -47,6 +48,7 @@ def test_a_whole_unit() -> None:
     assert recipe.env_vars == {"A": "x y", "B": "2", "MODEL": "/m/q", "ARGS": "--seed 3 --dtype half"} and recipe.gpus == ["1"]
     assert (recipe.dtype, recipe.extra_args["seed"], recipe.extra_args["chat_template"]) == ("half", 3, 'a "b" $1 100%')
     assert (recipe.restart, recipe.grace_s, recipe.description) == ("on-failure", 90.0, "The big one")
+    assert recipe.stop_command == ["/bin/kill", "-s", "INT", "{pid}"]
     assert recipe.notes == "User=llm\nLimitMEMLOCK=infinity\nExecStartPre=/bin/true"
     assert recipe.extra_args["response_role"] == "%i" and any("%i is systemd's specifier" in note for note in found.notes)
 
