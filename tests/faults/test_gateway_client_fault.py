@@ -91,7 +91,7 @@ async def test_who_sends_a_byte_at_a_time_is_cut_and_disturbs_nobody(
         assert sorted(plain)[len(plain) // 2] < 0.5
 
 
-# N2 and N6.
+# N6. (N2 is in test_gateway_network.)
 
 
 async def deaf(house: Gateways) -> Wire:
@@ -127,20 +127,6 @@ async def test_a_client_that_does_not_read_costs_at_most_a_mebibyte(house: Gatew
     for _, writer in clients:
         writer.close()
     await eventually(lambda: house.engine.gone == count + 1)
-
-
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("stall_s", [1.5, pytest.param(90.0, marks=pytest.mark.slow)])
-async def test_one_that_never_reads_again_is_cut_and_written_down(start: Start, stall_s: float) -> None:
-    async with start(stall_s=stall_s) as house:
-        house.engine.script = floods
-        _, writer = await deaf(house)
-        began = time.monotonic()
-        await eventually(lambda: house.engine.gone == 1, stall_s + 30.0)
-        assert time.monotonic() - began > stall_s / 2
-        writer.close()
-        [end] = await house.ended(1)
-        assert (end["status"], end["outcome"]) == (499, "cancelled")
 
 
 # N7.

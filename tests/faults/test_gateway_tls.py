@@ -21,11 +21,15 @@ from cryptography.x509.oid import NameOID
 from studio_core import settings
 from studio_core.client import Client
 from studio_core.controller.gatekeeper import Gatekeeper
+from studio_core.doctor import house as daemons
+from studio_core.doctor.finding import OK, WARN, Finding
+from studio_core.doctor.subject import Subject
 from studio_core.errors import BadSetting, Daemonless, StudioError
 from studio_core.gateway import tls
 from studio_core.paths import Places
 from tests.faults.gateway_house import KEY, STREAM_HEAD, Asked, Gateways, body_of, chunk, event, gateways, get, unchunked
-from tests.wait import eventually
+from tests.house import house as studio
+from tests.wait import eventually, wait_until
 
 
 class Authority:
@@ -269,3 +273,19 @@ async def test_our_own_client_trusts_what_it_is_told_to(
     # Only the controller's socket is missing here: the gateway was reached, and says so.
     with pytest.raises(StudioError, match="the controller is away"):
         await asyncio.to_thread(client.requests)
+
+
+def test_doctor_says_that_an_older_certificate_is_in_use_and_why(state_dir: Path, authority: Authority) -> None:
+    with studio(state_dir, tls_cert=str(authority.certificate), tls_key=str(authority.key)) as home:
+
+        def found(*levels: str) -> list[Finding]:
+            told = list(daemons.gateway(Subject(home.settings, {})))
+            return told if [one.level for one in told] == list(levels) else []
+
+        assert found(OK), "it is asked over TLS"
+        good = authority.key.read_bytes()
+        replace(authority.key, good[:40])
+        old = wait_until(lambda: found(WARN, OK), 20.0, "the broken key is found")[0]
+        assert "older" in old.what and str(authority.key) in old.why and "tls_key" in old.remedy
+        replace(authority.key, good)
+        assert wait_until(lambda: found(OK), 20.0, "and found whole again")

@@ -14,7 +14,8 @@ ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
         "faults/test_gateway_client_fault.py:test_who_sends_a_byte_at_a_time_is_cut_and_disturbs_nobody",
     )),
     "N2": ("half-open peer", (
-        "faults/test_gateway_client_fault.py:test_one_that_never_reads_again_is_cut_and_written_down",
+        "faults/test_gateway_network.py:test_a_peer_whose_packets_are_swallowed",
+        "faults/test_gateway_network.py:test_a_peer_that_is_stopped",
     )),
     "N3": ("large bodies and lies about them", (
         "faults/test_gateway_load.py:test_a_large_prompt_goes_through_and_its_memory_comes_back",
