@@ -16,7 +16,7 @@ from typing import Any
 from studio_core import settings
 from studio_core.controller.gatekeeper import Gatekeeper
 from studio_core.controller.link import GatewayLink
-from studio_core.gateway.table import Cause, Key, Policy, Route, Upstream
+from studio_core.gateway.table import Ask, Cause, Key, Policy, Route, Upstream
 from studio_core.paths import Places
 from tests.wait import eventually
 
@@ -53,6 +53,10 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
+# The rest of a stream that ends well.
+DONE = chunk(event("z", "stop")) + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+
+
 def whole(status: int, body: Any) -> bytes:
     data = json.dumps(body).encode()
     return b"HTTP/1.1 %d X\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (status, len(data), data)
@@ -84,8 +88,10 @@ class Engine:
     asked: list[Asked] = field(default_factory=list)
     gone: int = 0
     port: int = 0
+    open: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open += 1
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
             length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
@@ -93,6 +99,7 @@ class Engine:
             self.asked.append(asked)
             await self._play(asked, reader, writer)
         writer.close()
+        self.open -= 1
 
     async def _play(self, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """The script, until its end or until the other side closes."""
@@ -120,6 +127,9 @@ class Gateways:
     overrides: dict[str, Any] = field(default_factory=dict)
     tls: ssl.SSLContext | None = None
 
+    def __post_init__(self) -> None:
+        self._first, self._port, self._past = self.policy, self.engine.port, 0
+
     async def open(self) -> None:
         """Start as a controller does."""
         self.link = GatewayLink(self.places, self.start, self.keeper(), self._acquired, lambda: None)
@@ -130,6 +140,20 @@ class Gateways:
         found = settings.load({"data_dir": str(self.places.root), "port": self.port, **self.overrides}, environ={})
         self.keepers.append(Gatekeeper(found, self.places))
         return self.keepers[-1]
+
+    async def fresh(self) -> None:
+        """As it was when it had just been opened, but for its memory: what an earlier test began is over, and forgotten."""
+        self.policy, self.engine.port, self.engine.script = self._first, self._port, chat
+        await self.linked()
+
+        async def over() -> bool:
+            under_way = sum(told.total for told in await self.link.ask(Ask(number=0)))
+            return not (under_way or self.engine.open or body_of(await self.ask(get("/health")))["journal_waiting"])
+
+        await eventually(over, 20.0, "what an earlier test began is over")
+        self.engine.asked.clear()
+        self.acquired.clear()
+        self.engine.gone, self._past = 0, len(self._lines())
 
     async def linked(self, state: str = "ready") -> None:
         self.publish(state)
@@ -184,7 +208,10 @@ class Gateways:
         return await self.ask(post({"model": model, "stream": stream, "messages": [], **fields}))
 
     def journal(self) -> list[dict[str, Any]]:
-        """Every line of every segment."""
+        """Every line of this test."""
+        return self._lines()[self._past :]
+
+    def _lines(self) -> list[dict[str, Any]]:
         segments = sorted(self.places.journal.glob("*.jsonl"))
         return [json.loads(line) for segment in segments for line in segment.read_bytes().splitlines()]
 
@@ -245,3 +272,7 @@ async def gateways(
         await one.close()
         await eventually(one.reaped)
         server.close()
+
+
+# Opens one with the policy that it is given, as a test's fixture.
+Start = Callable[..., contextlib.AbstractAsyncContextManager[Gateways]]

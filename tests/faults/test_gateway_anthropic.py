@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from studio_core.errors import StudioError
 from studio_core.gateway import shape
-from tests.faults.gateway_house import KEY, STREAM_HEAD, Asked, Gateways, body_of, chunk, gateways, get, post, unchunked, whole
+from tests.faults.gateway_house import KEY, STREAM_HEAD, Asked, Gateways, body_of, chunk, get, post, unchunked, whole
 
 MESSAGE = {
     "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn", "stop_sequence": None,
@@ -20,10 +18,13 @@ MESSAGE = {
 }
 
 
+POLICY = {"ping_s": 0.2, "hold_headers_s": 0.2}
+together = pytest.mark.asyncio(loop_scope="module")
+
+
 @pytest.fixture
-async def house(state_dir: Path, free_port: int) -> AsyncIterator[Gateways]:
-    async with gateways(state_dir, free_port, ping_s=0.2, hold_headers_s=0.2) as one:
-        yield one
+def house(shared: Gateways) -> Gateways:
+    return shared
 
 
 def event(kind: str, **fields: Any) -> bytes:
@@ -68,6 +69,7 @@ def error_of(answer: bytes) -> tuple[int, str]:
     return int(answer.split(b" ", 2)[1]), found["error"]["type"]
 
 
+@together
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
 async def test_what_is_wrong_is_said_in_anthropics_shape(house: Gateways, path: str) -> None:
     wrong = "x-api-key: sk-wrong\r\nConnection: close\r\n"
@@ -82,6 +84,7 @@ async def test_what_is_wrong_is_said_in_anthropics_shape(house: Gateways, path: 
     assert error_of(await house.ask(post({"model": "tiny"}, path))) == (503, "overloaded_error")
 
 
+@together
 async def test_an_engine_that_dies_in_a_stream_is_an_error_event_by_name(house: Gateways) -> None:
     async def dies(asked: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(STREAM_HEAD + BEGIN + BLOCK)
@@ -95,6 +98,7 @@ async def test_an_engine_that_dies_in_a_stream_is_an_error_event_by_name(house: 
     assert json.loads(data.removeprefix(b"data: "))["error"]["type"] == "api_error"
 
 
+@together
 async def test_anthropics_own_client(house: Gateways) -> None:
     anthropic = pytest.importorskip("anthropic")
     house.engine.script = messages
@@ -114,6 +118,7 @@ async def test_anthropics_own_client(house: Gateways) -> None:
             await client.messages.create(max_tokens=9, **asked)
 
 
+@together
 async def test_anthropics_own_client_hears_of_a_death_in_a_stream(house: Gateways) -> None:
     anthropic = pytest.importorskip("anthropic")
 

@@ -5,28 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.faults.gateway_house import STREAM_HEAD, Asked, Gateways, Wire, chunk, event, gateways, get, post, unchunked
+from tests.faults.gateway_house import STREAM_HEAD, Asked, Gateways, Start, Wire, chunk, event, get, post, unchunked
 from tests.wait import eventually
 
 MIB = 1024 * 1024
-Start = Callable[..., contextlib.AbstractAsyncContextManager[Gateways]]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture
-def start(state_dir: Path, free_port: int) -> Start:
-    return lambda **policy: gateways(state_dir, free_port, **policy)
+def house(shared: Gateways) -> Gateways:
+    return shared
 
-
-@pytest.fixture
-async def house(start: Start) -> AsyncIterator[Gateways]:
-    async with start() as one:
-        yield one
 
 
 async def forever(asked: Asked, writer: asyncio.StreamWriter) -> None:
@@ -73,22 +66,25 @@ async def drip(house: Gateways, head: bytes, pause: float) -> tuple[bytes, float
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize(("count", "head_s", "body_s", "pause"), [
-    (60, 0.8, 0.8, 0.05), pytest.param(500, 10.0, 30.0, 1.0, marks=pytest.mark.slow),
+@pytest.mark.parametrize(("count", "head_s", "body_s", "pause", "slack_s"), [
+    (60, 0.8, 0.8, 0.05, 2.0), pytest.param(500, 10.0, 30.0, 1.0, 1.0, marks=pytest.mark.slow),
 ])
 async def test_who_sends_a_byte_at_a_time_is_cut_and_disturbs_nobody(
-    start: Start, count: int, head_s: float, body_s: float, pause: float
+    start: Start, count: int, head_s: float, body_s: float, pause: float, slack_s: float
 ) -> None:
     async with start(head_s=head_s, body_s=body_s) as house:
         in_head = b"GET /health HTTP/1.1\r\nHost: x\r\nA: "
         in_body = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000000\r\n\r\n"
+        idle = [await delay(house) for _ in range(40)]
         slow = [asyncio.create_task(drip(house, in_body if at % 2 else in_head, pause)) for at in range(count)]
-        plain = [await delay(house) for _ in range(20)]
+        await asyncio.sleep(0)
+        plain = [await delay(house) for _ in range(40)]
         ended = await asyncio.gather(*slow)
         assert all(answer.startswith(b"HTTP/1.1 408") for answer, _ in ended)
-        # A second for the turn of the wheel and the closing; more where other tests have the two cores.
-        assert max(seconds for _, seconds in ended) < max(head_s, body_s) + 3.0
-        assert sorted(plain)[len(plain) // 2] < 0.5
+        for at, deadline in ((0, head_s), (1, body_s)):
+            assert max(seconds for _, seconds in ended[at::2]) < deadline + slack_s
+        # All of them are this process's own work too: what is left for the figure of twice is a few hundredths of a second.
+        assert sorted(plain)[-2] < 2 * sorted(idle)[-2] + 0.05 * slack_s
 
 
 # N6. (N2 is in test_gateway_network.)
@@ -116,17 +112,18 @@ async def still(process: psutil.Process) -> int:
 
 
 @pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])
-async def test_a_client_that_does_not_read_costs_at_most_a_mebibyte(house: Gateways, count: int) -> None:
-    process = psutil.Process(house.pid)
-    house.engine.script = floods
-    first = await deaf(house)
-    before = await still(process)
-    clients = [first, *[await deaf(house) for _ in range(count)]]
-    grown = await still(process) - before
-    assert grown < count * MIB, f"{grown / count / 1024:.0f} KiB each"
-    for _, writer in clients:
-        writer.close()
-    await eventually(lambda: house.engine.gone == count + 1)
+async def test_a_client_that_does_not_read_costs_at_most_a_mebibyte(start: Start, count: int) -> None:
+    async with start() as house:
+        process = psutil.Process(house.pid)
+        house.engine.script = floods
+        first = await deaf(house)
+        before = await still(process)
+        clients = [first, *[await deaf(house) for _ in range(count)]]
+        grown = await still(process) - before
+        assert grown < count * MIB, f"{grown / count / 1024:.0f} KiB each"
+        for _, writer in clients:
+            writer.close()
+        await eventually(lambda: house.engine.gone == count + 1)
 
 
 # N7.
@@ -138,8 +135,8 @@ PHASES = {
 
 
 @pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("rounds", [3, pytest.param(100, marks=pytest.mark.slow)])
-async def test_who_leaves_ends_his_work_and_nobody_else_s(house: Gateways, phase: str, rounds: int) -> None:
+@pytest.mark.parametrize(("rounds", "seen_s"), [(3, 2.0), pytest.param(100, 1.0, marks=pytest.mark.slow)])
+async def test_who_leaves_ends_his_work_and_nobody_else_s(house: Gateways, phase: str, rounds: int, seen_s: float) -> None:
     state, stream, script = PHASES[phase]
     house.engine.script = streams
     other_reader, other = await house.connect()
@@ -158,8 +155,8 @@ async def test_who_leaves_ends_his_work_and_nobody_else_s(house: Gateways, phase
         if phase == "streaming":
             await reader.readuntil(event("b"))
         writer.close()
-        await eventually(lambda: house.engine.gone == (number + 1 if state == "ready" else 0), 2.0)  # noqa: B023
-        await eventually(lambda: house.link.waiting.total() == 0)
+        await eventually(lambda: house.engine.gone == (number + 1 if state == "ready" else 0), seen_s)  # noqa: B023
+        await eventually(lambda: house.link.waiting.total() == 0, seen_s)
     ends = await house.ended(rounds)
     assert {(end["status"], end["outcome"]) for end in ends} == {(499, "cancelled")}
     await eventually(lambda: house.link.inflight.total() == 1, what="the other is untouched")
@@ -172,8 +169,8 @@ async def test_who_leaves_ends_his_work_and_nobody_else_s(house: Gateways, phase
 # N8.
 
 
-@pytest.mark.parametrize("count", [200, pytest.param(1000, marks=pytest.mark.slow)])
-async def test_a_crowd_that_leaves_at_once_does_not_hold_up_the_loop(house: Gateways, count: int) -> None:
+@pytest.mark.parametrize(("count", "late_s"), [(200, 0.5), pytest.param(1000, 0.1, marks=pytest.mark.slow)])
+async def test_a_crowd_that_leaves_at_once_does_not_hold_up_the_loop(house: Gateways, count: int, late_s: float) -> None:
     house.engine.script = forever
     large = post({"model": "tiny", "messages": ["x" * (5 * MIB)]})
     clients = []
@@ -185,8 +182,8 @@ async def test_a_crowd_that_leaves_at_once_does_not_hold_up_the_loop(house: Gate
         writer.transport.abort()
     seen = [await delay(house) for _ in range(20)]
     await eventually(lambda: house.engine.gone == len(clients), 30.0)
-    # The figure is 100 ms; this process and the engine's share the two cores with other tests.
-    assert sorted(seen)[-2] < 1.0
+    # This process makes clients and engine, and has the same leaving to see: one answer may wait for that.
+    assert sorted(seen)[-2] < late_s
     assert len(await house.ended(len(clients))) == len(clients)
 
 

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from studio_core.gateway.table import Filters
 from tests.command import Command
-from tests.faults.gateway_house import Gateways, gateways
+from tests.faults.gateway_house import Gateways
 from tests.house import house
 from tests.wait import eventually
 
 RULES = Filters(strip=["logit_bias"], set={"top_k": 20}, clamp={"temperature": (0, 1.5)})
 
 
-@pytest.fixture
-async def front(state_dir: Path, free_port: int) -> AsyncIterator[Gateways]:
-    async with gateways(state_dir, free_port) as one:
-        yield one
-
-
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("stream", [False, True])
-async def test_an_engine_gets_what_the_rules_leave(front: Gateways, stream: bool) -> None:
+async def test_an_engine_gets_what_the_rules_leave(shared: Gateways, stream: bool) -> None:
+    front = shared
     front.publish("ready", filters=RULES)
 
     async def by_the_rules() -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from studio_core.gateway.table import Filters
-from tests.faults.gateway_house import Gateways, Wire, gateways, get, post
+from tests.faults.gateway_house import Gateways, Wire, get, post
 
 KEYS = st.sampled_from(["model", "stream", "stream_options", "messages", "include_usage", "temperature"]) | st.text(max_size=5)
 VALUES = st.recursive(
@@ -30,10 +28,12 @@ RULES = Filters(strip=["a"], set={"top_k": 1}, clamp={"temperature": (0, 1)})
 BODIES = WRITTEN | TWICE | TORN | DEEP | VALUES.map(lambda data: json.dumps(data).encode()) | st.binary(max_size=200)
 
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
 @pytest.fixture
-async def house(state_dir: Path, free_port: int) -> AsyncIterator[Gateways]:
-    async with gateways(state_dir, free_port) as one:
-        yield one
+def house(shared: Gateways) -> Gateways:
+    return shared
 
 
 def bodies(count: int) -> list[bytes]:

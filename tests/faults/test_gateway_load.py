@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import psutil
@@ -17,14 +16,15 @@ import pytest
 
 from studio_core.supervisor import port
 from tests.faults.gateway_house import (
+    DONE,
     KEY,
     STREAM_HEAD,
     Asked,
     Gateways,
+    Start,
     body_of,
     chunk,
     event,
-    gateways,
     get,
     post,
     unchunked,
@@ -33,19 +33,6 @@ from tests.faults.gateway_house import (
 from tests.wait import eventually
 
 MIB = 1024 * 1024
-DONE = chunk(event("z", "stop")) + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
-Start = Callable[..., contextlib.AbstractAsyncContextManager[Gateways]]
-
-
-@pytest.fixture
-def start(state_dir: Path, free_port: int) -> Start:
-    return lambda **policy: gateways(state_dir, free_port, **policy)
-
-
-@pytest.fixture
-async def house(start: Start) -> AsyncIterator[Gateways]:
-    async with start() as one:
-        yield one
 
 
 async def size(asked: Asked, writer: asyncio.StreamWriter) -> None:

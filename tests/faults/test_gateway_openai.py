@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
 from studio_core.gateway.table import Ask
-from tests.faults.gateway_house import KEY, STREAM_HEAD, Asked, Gateways, chunk, event, gateways, whole
+from tests.faults.gateway_house import KEY, STREAM_HEAD, Asked, Gateways, chunk, event, whole
 from tests.wait import eventually
 
 ASKED: dict[str, Any] = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}]}
@@ -21,10 +19,13 @@ TOOL: Any = {"type": "function", "function": {"name": "weather", "parameters": {
 }}}
 
 
+POLICY = {"ping_s": 0.2, "hold_headers_s": 0.2}
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
 @pytest.fixture
-async def house(state_dir: Path, free_port: int) -> AsyncIterator[Gateways]:
-    async with gateways(state_dir, free_port, ping_s=0.2, hold_headers_s=0.2) as one:
-        yield one
+def house(shared: Gateways) -> Gateways:
+    return shared
 
 
 def client(house: Gateways, key: str = KEY, retries: int = 0) -> openai.AsyncOpenAI:

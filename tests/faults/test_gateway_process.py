@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -19,14 +18,10 @@ from studio_core.controller.gatekeeper import Gatekeeper
 from studio_core.errors import PortTaken
 from studio_core.paths import Places
 from studio_core.supervisor import identity
-from tests.faults.gateway_house import KEY, STREAM_HEAD, Asked, Gateways, body_of, chunk, event, gateways, get, post, unchunked
+from tests.faults.gateway_house import KEY, STREAM_HEAD, Asked, Gateways, body_of, chunk, event, get, post, unchunked
 from tests.wait import eventually
 
-
-@pytest.fixture
-async def house(state_dir: Path, free_port: int) -> AsyncIterator[Gateways]:
-    async with gateways(state_dir, free_port, ping_s=0.2, hold_headers_s=0.2) as one:
-        yield one
+POLICY = {"ping_s": 0.2, "hold_headers_s": 0.2}
 
 
 class Gate:

@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import openai
@@ -22,7 +20,6 @@ from tests.faults.gateway_house import (
     body_of,
     chunk,
     event,
-    gateways,
     get,
     post,
     unchunked,
@@ -30,11 +27,13 @@ from tests.faults.gateway_house import (
 )
 from tests.wait import eventually
 
+POLICY = {"ping_s": 0.2, "hold_headers_s": 0.2}
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 @pytest.fixture
-async def house(state_dir: Path, free_port: int) -> AsyncIterator[Gateways]:
-    async with gateways(state_dir, free_port, ping_s=0.2, hold_headers_s=0.2) as one:
-        yield one
+def house(shared: Gateways) -> Gateways:
+    return shared
 
 
 def status(answer: bytes) -> int:

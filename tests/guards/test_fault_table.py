@@ -33,6 +33,7 @@ ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "N7": ("client gone in each phase", (
         "faults/test_gateway_client_fault.py:test_who_leaves_ends_his_work_and_nobody_else_s",
         "faults/test_abandoned.py:test_the_last_client_leaves",
+        "faults/test_abandoned.py:test_one_that_is_queued_is_forgotten_with_its_last_client",
     )),
     "N8": ("a crowd gone at once", (
         "faults/test_gateway_client_fault.py:test_a_crowd_that_leaves_at_once_does_not_hold_up_the_loop",
