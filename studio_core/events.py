@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from studio_core.wire import Event
@@ -39,9 +39,9 @@ class Hub:
         for listener in self._listeners:
             listener.put(kind, key, event)
 
-    def subscribe(self, first: Iterable[tuple[str, Any]] = ()) -> Subscription:
-        """A new listener. It begins with `first`, then the standing values of the other kinds."""
-        listener = Subscription(self)
+    def subscribe(self, first: Iterable[tuple[str, Any]] = (), kinds: Collection[str] = ()) -> Subscription:
+        """A new listener. It begins with `first`, then the standing values of the other kinds; `kinds`: of these only."""
+        listener = Subscription(self, kinds)
         for kind, data in first:
             listener.put(kind, "", Event(event=kind, data=data, id=str(self._number)))
         for kind, event in self._standing.items():
@@ -76,8 +76,9 @@ class Hub:
 class Subscription:
     """One listener: an async iterator of events, in the order in which their values last changed."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, kinds: Collection[str] = ()) -> None:
         self.coalesced = 0
+        self._kinds = frozenset(kinds)
         self._hub = hub
         self._pending: dict[tuple[str, str], Event] = {}
         self._news = asyncio.Event()
@@ -88,6 +89,8 @@ class Subscription:
 
     def put(self, kind: str, key: str, event: Event) -> None:
         """Keep the event until it is taken, in place of an older one of the same kind and key."""
+        if self._kinds and kind not in self._kinds:
+            return
         if self._pending.pop((kind, key), None) is not None:
             self.coalesced += 1
         elif len(self._pending) >= PENDING_LIMIT:

@@ -26,20 +26,23 @@ from studio_tui import action, first, glyph, keymap, memory, message, notice, st
 from studio_tui.bridge import Bridge
 from studio_tui.painter import Painter
 from studio_tui.palette import Actions
+from studio_tui.pulse import SECOND_S, TICK_S, Pulse
 from studio_tui.room import ROOMS
 from studio_tui.screens.place import Place
 from studio_tui.view import View
 from studio_tui.widgets.board import Board
+from studio_tui.widgets.footer import Footer
 from studio_tui.widgets.panel import Panel
 
-TICK_S = 0.2
-# Ages move once a second.
-SECOND = round(1 / TICK_S)
 # What is on the screen is written down so often, for a terminal that is closed without a word.
-KEEP = 5 * SECOND
+KEEP_S = 5.0
 NOTICES = 300
-# While the terminal is not in front.
-AWAY = 5 * SECOND
+# So often whoever looks elsewhere gets a frame.
+AWAY_S = 5.0
+# A beat is never quite on time.
+EARLY_S = TICK_S / 2
+# After a key what it leads to is shown as it comes.
+LIVELY_S = 2.0
 
 CHANGING = frozenset(one.call.removeprefix("app.").partition("(")[0] for one in action.APP if one.changes)
 
@@ -71,8 +74,8 @@ class StudioApp(App[None]):
         self.notices: deque[notice.Notice] = deque(maxlen=NOTICES)
         self._view = seen or View()
         self._changed = False
-        self._ticks = 0
-        self._pressed = time.monotonic()
+        self._pulse = Pulse(self._beat, self._pace)
+        self._pressed = self._handed = self._kept = time.monotonic()
         self._painter = Painter()
         self._has_mouse: bool = bridge.settings.mouse
         for each in theme.ALL:
@@ -127,7 +130,7 @@ class StudioApp(App[None]):
             self.switch_mode(self._mode(self._start))
         if self._memory.complaint:
             self.say(self._memory.complaint)
-        self.set_interval(TICK_S, self._tick)
+        self.run_worker(self._pulse.run(), "pulse", "pulse")
         self.call_after_refresh(self._painted)
 
     def _painted(self) -> None:
@@ -157,23 +160,31 @@ class StudioApp(App[None]):
 
     # The one tick: the screen that is shown gets what is new.
 
-    async def _tick(self) -> None:
-        self._ticks += 1
-        # While the app ends, the timer may outlive the last screen.
+    def _pace(self) -> float:
+        """Seconds to the next beat, where nothing hurries it."""
+        place = next(reversed(self.screen_stack), None)
+        if not self.app_focus or not isinstance(place, Place) or not place.is_mounted:
+            return SECOND_S
+        return TICK_S if time.monotonic() - self._pressed < LIVELY_S else place.pace
+
+    async def _beat(self) -> None:
+        now = time.monotonic()
+        # While the app ends, the last screen may be gone already.
         place = next(reversed(self.screen_stack), None)
         if isinstance(place, Place) and place.is_mounted:
             # Whoever looks elsewhere needs no frame of every second.
-            if self._ticks % (SECOND if self.app_focus else AWAY) == 0 or (self._changed and self.app_focus):
+            is_due = now - self._handed >= (SECOND_S if self.app_focus else AWAY_S) - EARLY_S
+            if is_due or (self._changed and self.app_focus):
                 self._hand_down(place)
-            if self.app_focus or self._ticks % SECOND == 0:
-                await place.tick()
-        if self._ticks % KEEP == 0:
+            await place.tick()
+        if now - self._kept >= KEEP_S:
+            self._kept = now
             self.remember()
-            sweep.sweep(time.monotonic() - self._pressed)
+            sweep.sweep(now - self._pressed)
 
     def _hand_down(self, place: Place) -> None:
-        self._changed = False
-        self._view = replace(self._view, now=time.monotonic())
+        self._changed, self._handed = False, time.monotonic()
+        self._view = replace(self._view, now=self._handed)
         place.view = self._view
         if self._file and hasattr(place, "open_file"):
             place.open_file(self._file)
@@ -202,7 +213,11 @@ class StudioApp(App[None]):
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key):
             self._pressed = time.monotonic()
+            self._pulse.hurry(TICK_S)
         await super().on_event(event)
+
+    def on_footer_pressed(self, event: Footer.Pressed) -> None:
+        self.simulate_key(event.key)
 
     def on_app_focus(self) -> None:
         terminal.calm(self)
@@ -228,6 +243,8 @@ class StudioApp(App[None]):
         """Figures wait for the tick of the second; what changes what can be done is shown at the next."""
         self._view = replace(self._view, **news)  # type: ignore[arg-type]
         self._changed = self._changed or urgent
+        if urgent:
+            self._pulse.hurry()
 
     # Wishes: each has its function in `studio_tui/wish`.
 
@@ -250,7 +267,8 @@ class StudioApp(App[None]):
 
     def _display(self, screen: Screen[None], renderable: RenderableType | None) -> None:
         """Only the cells that differ. A frame without any is none."""
-        if isinstance(renderable, CompositorUpdate) and self._driver is not None and not self._driver.is_inline:
+        written = self._running and not self._closed and not self._batch_count
+        if written and isinstance(renderable, CompositorUpdate) and self._driver is not None and not self._driver.is_inline:
             renderable = self._painter.update(renderable, self.console, self.size)
         if renderable is None:
             self.post_display_hook()

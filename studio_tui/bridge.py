@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from studio_core import wire
     from studio_core.client import Client
     from studio_core.settings import Settings
-    from studio_tui.listener import Listener
+    from studio_tui.listener import Figures, Listener
     from studio_tui.stream import Answer, Tail
 
 
@@ -41,16 +41,42 @@ class Bridge:
         self.settings = settings
         self._app: Target | None = None
         self._listener: Listener | None = None
+        self._figures: Figures | None = None
+        self._watches = False
 
     def start(self, app: Target) -> None:
         self._app = app
         self._thread(self._listen, "listener")
+        if self._watches:
+            self._thread(self._watch, "figures")
 
     def stop(self) -> None:
         """Nothing comes from here any more, whatever is still under way."""
         self._app = None
         if self._listener is not None:
             self._listener.stop()
+        self.watch(False)
+
+    def watch(self, watches: bool) -> None:
+        """Whether figures of every second are wanted: somebody looks at them, or nobody does any more."""
+        if watches == self._watches:
+            return
+        self._watches = watches
+        if watches and self._app is not None:
+            self._thread(self._watch, "figures")
+        elif self._figures is not None:
+            self._figures.stop()
+            self._figures = None
+
+    def _watch(self) -> None:
+        from studio_tui.listener import Figures
+
+        figures = Figures(self.settings, self._post)
+        if self._watches and self._figures is None:
+            self._figures = figures
+            if not self._watches:
+                figures.stop()
+            figures.run()
 
     def _listen(self) -> None:
         """The client and all that it needs are imported here, after the first frame was drawn."""

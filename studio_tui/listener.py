@@ -1,4 +1,7 @@
-"""Hears Studio's events for the whole life of the app, and comes back by itself when Studio was away."""
+"""Hears Studio's events for the whole life of the app, and comes back by itself when Studio was away.
+
+What moves every second is heard apart, by `Figures`, and only while somebody looks at it.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,7 @@ class Listener:
 
     def _hear(self) -> None:
         """Returns when the stream has ended. Raises StudioError when there is none to be had."""
-        with contextlib.closing(self._client.events()) as self._stream:
+        with contextlib.closing(self._client.events("status", "recipe")) as self._stream:
             self._say("live")
             # The recipes are asked for with the status that comes first.
             self._lives = None
@@ -74,10 +77,6 @@ class Listener:
             status = safe(convert(data, wire.Status))
             self._post(message.StatusCame(status))
             self._notice(status)
-        elif kind == "gpu":
-            self._post(message.GpusCame(safe(convert(data, wire.Gpus))))
-        elif kind == "metrics":
-            self._post(message.MetricsCame(safe(convert(data, wire.Metrics))))
         elif kind == "recipe":
             self._recipes()
 
@@ -114,3 +113,33 @@ class Listener:
 
     def _say(self, state: str, why: str = "") -> None:
         self._post(message.LinkChanged(Link(state, line(self._client.place), line(why))))
+
+
+class Figures:
+    """GPUs and what engines measure of themselves, until `stop`. Whether Studio answers, the listener tells."""
+
+    def __init__(self, settings: Settings, post: Callable[[Message], None]) -> None:
+        self._client = daemon.client(settings)
+        self._post = post
+        self._over = threading.Event()
+        self._stream: Stream | None = None
+
+    def stop(self) -> None:
+        self._over.set()
+        if self._stream is not None:
+            self._stream.close()
+
+    def run(self) -> None:
+        while not self._over.is_set():
+            with contextlib.suppress(StudioError), contextlib.closing(self._client.events("gpu", "metrics")) as self._stream:
+                for event in self._stream:
+                    if self._over.is_set():
+                        return
+                    self._take(event.event, event.data)
+            self._over.wait(RETRY_S)
+
+    def _take(self, kind: str, data: Any) -> None:
+        if kind == "gpu":
+            self._post(message.GpusCame(safe(convert(data, wire.Gpus))))
+        elif kind == "metrics":
+            self._post(message.MetricsCame(safe(convert(data, wire.Metrics))))

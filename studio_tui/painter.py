@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -109,10 +111,10 @@ class Painter:
 
     def _differences(self, update: ChopsUpdate, console: Console) -> str:
         line = Pencil()
-        for y in dict.fromkeys(span[0] for span in update.spans):
+        for y, spans in groupby(update.spans, key=itemgetter(0)):
             changed: list[int] = []
-            for x, strip in update.chops[y].items():
-                if strip is not None:
+            for _, begin, end in spans:
+                for x, strip in _pieces(update, y, begin, end):
                     self._put(y, x, (strip,), console, changed)
             if changed:
                 line.write(y, changed, self._text[y], self._pens[y])
@@ -138,6 +140,14 @@ class Painter:
                     changed += [at for at, sign, old in zip(range(x, end), signs, text[x:end], strict=True) if sign != old]
                     text[x:end] = signs
                 x = end
+
+
+def _pieces(update: ChopsUpdate, y: int, begin: int, end: int) -> Iterator[tuple[int, Strip]]:
+    """What lies in a span of a row. Beside it stands whatever was at hand, which nobody is to see."""
+    for (x, strip), stop in zip(update.chops[y].items(), update.chop_ends[y], strict=False):
+        if strip is not None and x < end and stop > begin:
+            first, last = max(x, begin), min(stop, end)
+            yield first, strip if (first, last) == (x, stop) else strip.crop(first - x, last - x)
 
 
 class Pencil:

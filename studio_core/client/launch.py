@@ -28,8 +28,9 @@ class LaunchCalls(Connection):
     def instances(self) -> list[wire.Instance]:
         return self.status().instances
 
-    def events(self) -> Stream:
-        return self._stream("GET", "/events")
+    def events(self, *kinds: str) -> Stream:
+        """What happens, from now on; with `kinds` of these only."""
+        return self._stream("GET", f"/events?kinds={','.join(kinds)}" if kinds else "/events")
 
     def launch(self, recipe_id: str, wait: bool = False, force: bool = False) -> wire.Launch:
         """Start a recipe; returns at once, or with `wait` when the launch is over. Raises LaunchFailed and others."""

@@ -14,6 +14,7 @@ from studio_core.text import line
 from studio_tui import prose, status, unit
 from studio_tui.keymap import bindings
 from studio_tui.message import ChatCame, ChatsCame, Copy, Failed, Said
+from studio_tui.pulse import SECOND_S, TICK_S
 from studio_tui.screens.place import STYLES, Place
 from studio_tui.stream import Answer
 from studio_tui.view import View
@@ -181,6 +182,10 @@ class Chat(Place):
             self._began = time.monotonic()
             self._answer = self.bridge.answer(self._chat.id if self._chat else None, event.text, model)
             self._title()
+
+    @property
+    def pace(self) -> float:
+        return SECOND_S if self._answer is None else TICK_S
 
     async def tick(self) -> None:
         answer, item = self._answer, self._item

@@ -33,6 +33,12 @@ class Dashboard(Place):
     def on_mount(self) -> None:
         self.set_focus(self._board)
 
+    def on_screen_resume(self) -> None:
+        self.bridge.watch(True)
+
+    def on_screen_suspend(self) -> None:
+        self.bridge.watch(False)
+
     def show(self, view: View) -> None:
         if view.now - self._looked > LOOK_S and view.link.state == "live":
             self._looked = view.now

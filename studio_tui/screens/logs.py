@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +19,11 @@ from studio_core.logs.chain import Chain, segments
 from studio_core.logs.needle import LEVELS, Want
 from studio_core.text import line
 from studio_tui import start, unit
+from studio_tui.fact import facts
 from studio_tui.hunt import Hunt
 from studio_tui.keymap import bindings
 from studio_tui.message import Copy, Failed, LogsCame, Said, SeekCame, TailBegan
+from studio_tui.pulse import TICK_S
 from studio_tui.screens.place import STYLES, Place
 from studio_tui.seek import Seek
 from studio_tui.stream import Tail
@@ -30,6 +33,8 @@ from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.table import Column, Table
 
 COLUMNS = (Column("LOG", 12, flex=1), Column("SIZE", 8, right=True), Column("", 1))
+# A log that grew so lately is looked at with each tick, another so often.
+GROWS_S, REST_S = 3.0, 0.5
 ASKS = {
     "find": "find", "filter": "only lines with this", "save": "write to this new file", "file": "open this file",
 }
@@ -102,6 +107,11 @@ class Logs(Place):
             self.action_back()
             return True
         return False
+
+    @property
+    def pace(self) -> float:
+        """A log that grows is followed; one that rests is looked at twice a second."""
+        return TICK_S if time.monotonic() - self._log.grew < GROWS_S else REST_S
 
     async def tick(self) -> None:
         if self._open_id or self._foreign:
@@ -228,27 +238,7 @@ class Logs(Place):
         mine = next((one for one in self._files if one.id == self._open_id), None)
         name = mine.name if mine and mine.name else self._open_id
         self._opened.title(self._foreign or (f"{name} \u00b7 {self._open_id}" if name != self._open_id else name))
-        self._opened.note(" \u00b7 ".join(self._facts()))
-
-    def _facts(self) -> list[str]:
-        """What holds for the open log, for its lower border."""
-        log, hunt, looks = self._log, self._hunt, self._log.looks
-        about = "about " if log.estimated else ""
-        paused = f"paused, {about}{unit.count(log.unseen)} new lines" if log.unseen else "paused"
-        facts = ["following" if log.follow else paused]
-        part = f" ({100 - round(100 * hunt.left)} %)" if hunt.left else ""
-        if hunt.search:
-            here = f"{unit.count(hunt.number)} of " if hunt.number else ""
-            facts.append(f"{start.spelled(hunt.search)}: {here}{unit.count(hunt.found)}{part}" if hunt.found else
-                         f"{start.spelled(hunt.search)}: {'searching' + part if hunt.left or not hunt.searched else 'no match'}")
-        if hunt.filter or looks.level:
-            wanted = [f"with {start.spelled(hunt.filter)}"] if hunt.filter else []
-            level = [f"{LEVELS[looks.level]}{' and worse' if looks.level < len(LEVELS) - 1 else 's'}"] if looks.level else []
-            facts.append(f"only lines {' '.join((*wanted, *level))}: {unit.count(hunt.passed)}{part}")
-        facts += [word for holds, word in ((looks.wrapped, "wrapped"), (not looks.times, "no times")) if holds]
-        if self._tail is not None and self._tail.lost:
-            facts.append(f"{unit.size(self._tail.lost)} skipped")
-        return facts
+        self._opened.note(facts(self._log, self._hunt, self._tail.lost if self._tail else 0))
 
     # Search and filter.
 

@@ -14,6 +14,7 @@ from textual.screen import Screen
 from studio_core.paths import shipped
 from studio_tui import action
 from studio_tui.bridge import Bridge
+from studio_tui.pulse import SECOND_S
 from studio_tui.view import View
 from studio_tui.widgets.alert import Alert
 from studio_tui.widgets.footer import Footer
@@ -50,7 +51,7 @@ class Place(Screen[None]):
         yield self._bar
         yield self._alert
         yield from self.content()
-        yield Footer()
+        yield Footer(self.app.get_key_display)
 
     def content(self) -> ComposeResult:
         yield from ()
@@ -96,6 +97,11 @@ class Place(Screen[None]):
     @property
     def _changing(self) -> frozenset[str]:
         return changing(type(self))
+
+    @property
+    def pace(self) -> float:
+        """Seconds to the next `tick`: fast only while something moves."""
+        return SECOND_S
 
     async def tick(self) -> None:
         """Take what streams have brought."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,8 +28,8 @@ BAR = 12
 DAYS = (Column("DAY", 5), Column("", BAR), Column("REQUESTS", 8, flex=1, right=True), Column("TOKENS", 9, right=True))
 EMPTY = "no request yet \u00b7 press 4 to talk to a model, or use the API"
 LEVELS = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
-# A look at the sums again, in ticks of the app.
-AGAIN = 50
+# A look at the sums again.
+AGAIN_S = 10.0
 
 
 class Usage(Place):
@@ -40,7 +41,7 @@ class Usage(Place):
         self._speeds = Table(SPEEDS, "reading", ident="times")
         self._models = Table(MODELS, "reading", ident="models")
         self._days = Table(DAYS, "reading", ident="dates")
-        self._ticks = 0
+        self._asked = 0.0
         self._by_day = Panel("By day", self._days, ident="days")
         with Container(id="split"):
             with Vertical(id="left"):
@@ -54,14 +55,14 @@ class Usage(Place):
         self.set_focus(self._models)
 
     def on_screen_resume(self) -> None:
-        self.bridge.usage(self)
+        self.action_refresh()
 
     async def tick(self) -> None:
-        self._ticks += 1
-        if self._ticks % AGAIN == 0:
-            self.bridge.usage(self)
+        if time.monotonic() - self._asked > AGAIN_S:
+            self.action_refresh()
 
     def action_refresh(self) -> None:
+        self._asked = time.monotonic()
         self.bridge.usage(self)
 
     def on_usage_came(self, news: UsageCame) -> None:

@@ -5,6 +5,7 @@ Textual's `Log` stops repainting at its `max_lines`, and `RichLog` renders every
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,6 +62,8 @@ class LogView(Reel):
         self.looks = Looks()
         self.chain = Chain([])
         self.unseen, self.estimated = 0, False
+        # When it was seen to be another.
+        self.grew = 0.0
         self.window: Window | None = None
         self.wish: Callable[[int, int, int], None] = lambda place, back, forth: None
         self._labels: Mapping[int, str] = {}
@@ -104,6 +107,7 @@ class LogView(Reel):
         self._flooded = bool(self.follow and self._ends and ends and ends[-1][1] - self._ends[-1][1] > FLOOD_BYTES)
         if ends == self._ends:
             return
+        self.grew = time.monotonic()
         self._runs, self._ends = runs, ends
         if self.follow:
             self._seen = self._runs[-1].end if self._runs else 0
@@ -136,11 +140,15 @@ class LogView(Reel):
 
     def filtered(self, window: Window | None) -> None:
         """Only these lines, or all."""
+        if window is None and self.window is None:
+            return
         self.window, self._ends, self._flooded = window, None, False
         self.look()
 
     def search(self, want: Want | None) -> None:
         """Mark what a text or a pattern finds."""
+        if want is None and self._find is None:
+            return
         self._find, self._spans, self._here = want, {}, -1
         self.anew()
 

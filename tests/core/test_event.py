@@ -74,3 +74,14 @@ async def test_every_listener_sees_the_order_of_the_events_it_gets() -> None:
     with pytest.raises(StopAsyncIteration):
         await late.next(1)
     await asyncio.wait_for(asyncio.gather(*tasks), 5)
+
+
+async def test_a_listener_may_want_some_kinds_only() -> None:
+    hub = Hub()
+    hub.publish("metrics", 1)
+    with hub.subscribe([("status", "now"), ("gpu", "figures")], ("status", "recipe")) as one:
+        hub.publish("gpu", 2)
+        hub.publish("recipe", 3)
+        assert [(event.event, event.data) for event in [await one.next(1.0), await one.next(1.0)] if event] == [
+            ("status", "now"), ("recipe", 3)]
+        assert await one.next(0.01) is None

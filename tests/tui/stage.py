@@ -225,11 +225,11 @@ class Stage:
     def stream(self, path: str, query: Mapping[str, str], closed: threading.Event) -> Iterator[tuple[str, str, Any]]:
         """Events as (kind, id, data), until the server closes."""
         if path == "/events":
-            at = len(self._events)
-            yield "status", "1", wire.to_builtins(self.status)
-            yield "gpu", "1", wire.to_builtins(self.gpus)
-            yield "metrics", "1", wire.to_builtins(self.metrics)
-            yield from ((kind, "1", data) for kind, data in self._follow(self._events, at, closed))
+            at, kinds = len(self._events), query.get("kinds", "status,gpu,metrics").split(",")
+            for kind in ("status", "gpu", "metrics"):
+                if kind in kinds:
+                    yield kind, "1", wire.to_builtins(getattr(self, {"gpu": "gpus"}.get(kind, kind)))
+            yield from ((kind, "1", data) for kind, data in self._follow(self._events, at, closed) if kind in kinds)
         elif path.endswith("/turn"):
             for kind, data in self.turn:
                 if kind == "pause":

@@ -165,10 +165,12 @@ async def test_screens_that_are_not_shown_get_nothing(tmp_path: Path) -> None:
         dashboard = shown.app.screen
         await shown.press("2")
         await shown.shows("LOADED IN")
-        seen = vars(dashboard)["_reactive_view"]
+        seen, figures, at = vars(dashboard)["_reactive_view"], shown.app.known.gpus, shown.app.known.status
         stage.sample(scene.host(99.0), "other")
-        await eventually(lambda: shown.app._view.gpus is not None and shown.app._view.gpus.reason == "other")
-        assert vars(dashboard)["_reactive_view"] is seen
+        stage.publish("status")
+        await eventually(lambda: shown.app.known.status is not at)
+        # What only the dashboard shows is not even listened to.
+        assert vars(dashboard)["_reactive_view"] is seen and shown.app.known.gpus is figures
         await shown.press("1")
         await shown.shows("99 %")
 

@@ -85,6 +85,18 @@ def test_what_combines_stays_with_its_sign() -> None:
         assert screen.cells(screen.ours) == screen.cells(screen.theirs)
 
 
+def test_what_lies_beside_a_span_is_not_touched() -> None:
+    """Of a list in the left half Textual hands over the right half too, without what stands there."""
+    screen = Screen()
+    line = Strip([Segment("-" * WIDTH, STYLES[0])])
+    screen.show(whole([line] * HEIGHT))
+    for begin, end in ((0, 12), (20, 30), (0, 20), (20, WIDTH)):
+        left, right = Strip([Segment("L" * 20, STYLES[1])]), Strip.blank(WIDTH - 20, STYLES[0])
+        chops = [{0: left, 20: right} for _ in range(HEIGHT)]
+        screen.show(ChopsUpdate(chops, [(2, begin, end), (3, begin, begin + 2)], [[20, WIDTH]] * HEIGHT))
+        assert screen.cells(screen.ours) == screen.cells(screen.theirs)
+
+
 def figures() -> Iterator[Strip]:
     for second in range(30):
         yield Strip([Segment("GPU 0  ", STYLES[0]), Segment("\u2501" * (second % 5 + 3), STYLES[1]),

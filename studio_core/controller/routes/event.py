@@ -9,14 +9,26 @@ from starlette.responses import Response
 from studio_core import wire
 from studio_core.controller import sse, view
 from studio_core.controller.endpoint import Call, Endpoint, Query, Table
+from studio_core.errors import BadValue
+
+KINDS = ("status", "gpu", "metrics", "launch_progress", "recipe")
 
 
 async def events(call: Call) -> Response:
-    services = call.services
-    services.gpu.look()
+    services, kinds = call.services, _kinds(call.query["kinds"])
+    if not kinds or "gpu" in kinds:
+        services.gpu.look()
     first = [("status", wire.to_builtins(view.status(services))), ("gpu", wire.to_builtins(services.gpu.latest()))]
-    subscription = services.hub.subscribe(first)
+    subscription = services.hub.subscribe(first, kinds)
     return sse.stream(sse.listen(subscription, services.settings.ping_s, call.query["named"]))
+
+
+def _kinds(text: str) -> list[str]:
+    """Raises BadValue."""
+    kinds = [name for part in text.split(",") if (name := part.strip())]
+    if unknown := [name for name in kinds if name not in KINDS]:
+        raise BadValue("bad value for kinds", f"no kind {unknown[0][:40]!r}", f"write some of {', '.join(KINDS)}")
+    return kinds
 
 
 async def stats(call: Call) -> dict[str, Any]:
@@ -25,7 +37,10 @@ async def stats(call: Call) -> dict[str, Any]:
 
 ENDPOINTS: Table = {
     ("GET", "/events"): Endpoint(
-        events, query=(Query("named", bool, True, "false: unnamed messages, the kind inside the data"),), media=sse.MEDIA
+        events, media=sse.MEDIA, query=(
+            Query("named", bool, True, "false: unnamed messages, the kind inside the data"),
+            Query("kinds", str, "", f"only these, separated by commas, of {', '.join(KINDS)}"),
+        )
     ),
     ("GET", "/events/stats"): Endpoint(stats),
 }

@@ -18,8 +18,9 @@ from textual.pilot import Pilot
 
 from studio_core import wire
 from studio_tui import boundary
-from studio_tui.app import TICK_S, StudioApp
+from studio_tui.app import StudioApp
 from studio_tui.bridge import Bridge
+from studio_tui.pulse import TICK_S
 from studio_tui.room import ROOMS
 from tests.house import House
 from tests.tui.settle import settling
