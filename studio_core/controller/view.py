@@ -10,8 +10,9 @@ from typing import Any
 
 from studio_core import wire
 from studio_core.controller.services import Services
-from studio_core.engines import verdict
+from studio_core.engines import registry, verdict
 from studio_core.engines.parser import Choices
+from studio_core.errors import StudioError
 from studio_core.models import weight
 from studio_core.store.launch import LastReady
 from studio_core.store.recipe import StoredRecipe
@@ -118,7 +119,7 @@ def _recipe(
         model_path=one.model_path if one else "", version=stored.version,
         status=STATUS.get(state, "error" if failed or one is None else "stopped"),
         recipe=fields, instance_id=keeper.id if keeper else None, state=state,
-        hold=stored.id in services.supervisor.holds, problems=[stored.problem] if stored.problem else [],
+        hold=stored.id in services.supervisor.holds, problems=_problems(stored),
         last_used_at=None if at is None else datetime.fromtimestamp(at, UTC).isoformat(),
         last_used_age_s=None if at is None else max(0.0, time.time() - at),
         last_load_s=last.seconds if last else None, memory_bytes=last.memory_bytes if last else None,
@@ -126,6 +127,17 @@ def _recipe(
     )
     short = {"tp": one.tensor_parallel_size, "pp": one.pipeline_parallel_size} if one else {}
     return {**fields, **short, **wire.to_builtins(view)}
+
+
+def _problems(stored: StoredRecipe) -> list[str]:
+    """Why it can never be launched as it is: it cannot be read, or nothing here starts its engine."""
+    if stored.recipe is None:
+        return [stored.problem]
+    try:
+        registry.find(stored.recipe.backend)
+    except StudioError as error:
+        return [str(error)]
+    return []
 
 
 def _moment(last: LastReady | None) -> float | None:

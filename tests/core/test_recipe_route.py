@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from studio_core.models import facts
 from tests.core.control import RECIPE, control
 
@@ -81,3 +83,18 @@ async def test_a_recipe_is_shown_with_its_parsers_and_their_reasons(tmp_path: Pa
         every = {recipe["id"]: recipe["parsers"] for recipe in (await house.owner.get("/recipes")).json()}
         assert every == {"glm": one["parsers"], "tiny": {}}
         assert facts._read.cache_info().misses == before, "nothing that did not change is read again"
+
+
+@pytest.mark.parametrize(("backend", "problem"), [
+    ("mlx", "engine mlx cannot be started here: it runs on Apple's machines only"),
+    ("transformers", "engine transformers cannot be started here: it serves no OpenAI API of its own"),
+    ("brand-new", "there is no engine 'brand-new': the recipe is kept"), ("vllm", ""),
+])
+async def test_a_recipe_that_nothing_here_starts_is_kept_and_listed_with_the_reason(
+    tmp_path: Path, backend: str, problem: str
+) -> None:
+    async with control(tmp_path) as house:
+        await house.owner.post("/recipes", json={**RECIPE, "backend": backend})
+        [listed] = (await house.owner.get("/recipes")).json()
+        assert listed["backend"] == backend and listed["extra_args"] == {"mystery": "kept"}
+        assert "; ".join(listed["problems"]).startswith(problem) and bool(listed["problems"]) is bool(problem)
