@@ -68,16 +68,12 @@ class Known:
         mould = Mould.of(data)
         if mould is None or any(name in request.fields for name in OTHER_FORM):
             return None
-        return cls(mould, request.again([pair for pair in request.headers if pair[0] != b"content-length"]))
+        return cls(mould, request.without(b"content-length"))
 
     def again(self, data: bytes, limit: int) -> Request | None:
         """The request that these bytes are, if they are exactly one with this head and a body of at most `limit` bytes."""
         body = self._mould.body(data)
-        if body is None or len(body) > limit:
-            return None
-        request = self._request.again()
-        request.body = body
-        return request
+        return None if body is None or len(body) > limit else self._request.again(body)
 
 
 class KnownAnswer:

@@ -63,13 +63,21 @@ class Request:
         # What the door decided on its head, and by which table.
         self.admitted: tuple[object, Serve] | None = None
 
-    def again(self, headers: Headers | None = None) -> Request:
-        """Another one with this head, or with these of its headers. What was found out about the head is true of that one too."""
-        found = Request(self.method, self.target, self.headers if headers is None else headers, self.peer)
+    def again(self, body: bytes) -> Request:
+        """Another one with this head. What was found out about the head is true of that one too."""
+        found = Request.__new__(Request)
+        found.method, found.target, found.headers, found.peer = self.method, self.target, self.headers, self.peer
         found.version, found.keep_alive, found.admitted = self.version, self.keep_alive, self.admitted
-        found._path, found._shown = self.path, self.shown
-        if headers is None:
-            found._fields = self.fields
+        found._path, found._shown, found._fields = self._path, self._shown, self._fields
+        found.id, found.serve, found.body = "", None, body
+        return found
+
+    def without(self, name: bytes) -> Request:
+        """This head without a header, and all found out about it that can be."""
+        found = self.again(b"")
+        found.headers = [pair for pair in self.headers if pair[0] != name]
+        found._path, found._shown, found._fields = self.path, None, None
+        found._shown, found._fields = found.shown, found.fields
         return found
 
     @property
