@@ -80,8 +80,10 @@ class Bridge:
 
     def _listen(self) -> None:
         """The client and all that it needs are imported here, after the first frame was drawn."""
+        from studio_tui import sweep
         from studio_tui.listener import Listener
 
+        sweep.frugal()
         self._listener = Listener(self.settings, self._post)
         if self._app is None:
             # It was stopped while that was imported: nobody is left who could start a controller for it.

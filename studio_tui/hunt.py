@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from studio_core.logs.needle import Want
-from studio_tui.seek import Seek
+from studio_tui.seek import Seek, Spare
 from studio_tui.widgets.log_view import LogView, Window
 from studio_tui.widgets.reel import END
 
@@ -32,6 +32,7 @@ class Hunt:
         self._asking = False
         self._next_id = 0
         self._texts: dict[int, list[str]] = {}
+        self._spare = Spare()
         view.wish = self._wish
 
     def close(self) -> None:
@@ -39,6 +40,11 @@ class Hunt:
             if seek is not None:
                 seek.close()
         self._sieve = self._seek = None
+
+    def end(self) -> None:
+        """Nothing is looked for any more."""
+        self.close()
+        self._spare.close()
 
     def rest(self, rests: bool) -> None:
         """Nobody looks, or somebody looks again."""
@@ -65,7 +71,7 @@ class Hunt:
         if want is None and level == 0:
             self._view.filtered(None)
         else:
-            self._sieve = Seek(self._paths, [want] if want else [], level, self._heard)
+            self._sieve = Seek(self._paths, [want] if want else [], level, self._heard, self._spare.take())
             self._view.filtered(Window())
         self.find(self.search)
 
@@ -81,7 +87,7 @@ class Hunt:
         self._view.search(want)
         if want is not None:
             wants = [want for want in (self.filter, want) if want is not None]
-            self._seek = Seek(self._paths, wants, self._view.looks.level, self._heard)
+            self._seek = Seek(self._paths, wants, self._view.looks.level, self._heard, self._spare.take())
             self._near(self._seek, NEAR, END, back=1)
 
     def step(self, direction: int) -> None:
@@ -97,7 +103,8 @@ class Hunt:
             self._near(self._seek, NEAR, here, back=1)
 
     def tick(self) -> None:
-        """Ask where a pattern is in the texts that are shown."""
+        """Ask where a pattern is in the texts that are shown; and have a process at hand for the next thing to look for."""
+        self._spare.warm()
         if self._seek is not None and not self._texts and (texts := self._view.unmarked):
             self._next_id += 1
             self._texts[self._next_id] = texts

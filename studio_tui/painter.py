@@ -200,7 +200,7 @@ def runs(changed: Sequence[int], text: Sequence[str], pens: Sequence[Pen]) -> It
         yield begin, end
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def _cells(text: str) -> list[str]:
     """One entry per cell: a wide sign is followed by an empty one, what combines stays with its sign."""
     if text.isascii() or (cell_len(text) == len(text) and not any(cell_len(sign) != 1 for sign in text)):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 
 # Young objects are looked through as ever, only in larger lots; Python would walk over everything at any time.
-YOUNG, MIDDLE, NEVER = 2_000, 20, 1 << 30
+YOUNG, MIDDLE, NEVER = 1_000, 10, 1 << 30
 # Nobody has pressed a key for so long.
 CALM_S = 2.0
 # Lots of middle-aged objects that have grown old since the last walk: worth one in a calm moment, and worth one at once.
-DUE, OVERDUE = 2, 40
+DUE, OVERDUE = 2, 20
+# mallopt(3): threads share the heap of the main one and a second one; each with its own would keep what all once needed.
+ARENA_MAX, ARENAS = -8, 2
 
 
 def begin() -> None:
@@ -27,8 +30,21 @@ def due(lots: int, calm_s: float) -> bool:
 
 
 def sweep(calm_s: float) -> bool:
-    """Look through everything if it is time to; says whether it was."""
+    """Look through everything if it is time to, and give back what was free; says whether it was."""
     found = due(gc.get_count()[2], calm_s)
     if found:
         gc.collect()
+        _allocator("malloc_trim", 0)
     return found
+
+
+def frugal() -> None:
+    """For the allocator of the C library, where it has such switches; before there are many threads."""
+    _allocator("mallopt", ARENA_MAX, ARENAS)
+
+
+def _allocator(name: str, *given: int) -> None:
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        getattr(ctypes.CDLL(None), name)(*given)

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import itertools
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import venv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -29,16 +26,16 @@ from studio_core.bench.premises import Premises, premises
 from studio_core.bench.screen import Steady, steady, text
 from studio_core.bench.terminal import Terminal
 from studio_core.errors import StudioError, Unavailable
+from studio_core.gpu.watch import LOOK_S
 from studio_core.paths import cache_dir
 
 NVML = Path(__file__).parents[2] / "tests" / "nvml" / "nvml.c"
 GB = 1024**3
 GPUS, PROCESSES = 8, 20
-SECONDS, SETTLE_S, ROUNDS, STARTS = 15.0, 8.0, 3, 5
+SECONDS, SETTLE_S, ROUNDS, STARTS = 10.0, 5.0, 3, 5
+# Idle is what is left when nobody has looked at the dashboard for longer than the probe samples fast.
+IDLE_S, IDLE_SETTLE_S = 20.0, LOOK_S + 5.0
 MB = 1e6
-# Seconds between samples for the hour, how many it has, and how long it may take.
-FAST_S, HOUR, PATIENCE_S = 0.02, 3600, 400.0
-AIM_RSS = 70.0
 AIM_CPU, AIM_BYTES, AIM_IDLE, AIM_FIRST, AIM_KEY = 1.0, 2000.0, 0.2, 0.6, 1.3
 # Textual asks for synchronised output when it takes over; before that only the first frame is there.
 TAKES_OVER = b"\x1b[?2026$p"
@@ -48,35 +45,18 @@ KEY, ANSWER = "h", "histories of the last"
 
 def measure() -> list[Row]:
     """Medians of ROUNDS interleaved rounds of SECONDS, and of STARTS starts."""
+    from studio_core.bench import hour
+
     with machine() as pids, premises() as home:
         _model(home)
-        steadies = [_round(home, pids) for _ in range(ROUNDS)]
-        idle = _idle(home)
-        rows = [*_rows(steadies), *_idle_rows(idle), *_starts(home)]
-    return [*rows, *hour()]
-
-
-def hour() -> Iterator[Row]:
-    """An hour of samples in a fraction of it, with all rooms visited again and again."""
-    os.environ["VLLM_STUDIO_SAMPLE_S"] = str(FAST_S)
-    try:
-        with machine(), premises() as home:
-            _model(home)
-            with Terminal(studio(), {**os.environ, **home.names}) as terminal:
-                is_up(terminal)
-                began, seen, rooms = time.monotonic(), _samples(home), itertools.cycle("23459" + "1" * 5)
-                while (count := _samples(home) - seen) < HOUR and time.monotonic() - began < PATIENCE_S:
-                    terminal.send(next(rooms))
-                    time.sleep(1.0)
-                rss = terminal.cost().rss / MB
-    finally:
-        del os.environ["VLLM_STUDIO_SAMPLE_S"]
-    note = f"{count} of an hour's {HOUR} samples in {time.monotonic() - began:.0f} s, a room every second"
-    yield Row("dashboard: memory after long use", rss, "MB", AIM_RSS, note)
-
-
-def _samples(home: Premises) -> int:
-    return int(home.client.event_counts()["published"].get("gpu", 0))
+        environment = {**os.environ, **home.names}
+        rounds = [(_app(environment, pids), _nvitop(environment)) for _ in range(ROUNDS)]
+        others = {
+            "htop": _other([found], environment, "Load") if (found := shutil.which("htop")) else None,
+            "a minimal Textual app": _other([sys.executable, "-c", MINIMAL], environment, LABEL),
+        }
+        rows = [*_rows(rounds), *_beside(others), *_idle_rows(_idle(home)), *_starts(home)]
+    return [*rows, *hour.rows()]
 
 
 @contextlib.contextmanager
@@ -125,26 +105,17 @@ def _model(home: Premises) -> None:
         home.launch(recipe["id"])
 
 
-@dataclass(frozen=True)
-class Round:
-    app: Steady
-    nvitop: Steady | None
-    htop: Steady | None
-    minimal: Steady
-
-
-def _round(home: Premises, pids: Sequence[int]) -> Round:
-    environment = {**os.environ, **home.names}
+def _app(environment: dict[str, str], pids: Sequence[int]) -> Steady:
     with Terminal(studio(), environment) as terminal:
         is_up(terminal)
         app = steady(terminal, SECONDS, SETTLE_S)
         _check(text(terminal), pids)
-    other = nvitop()
-    return Round(
-        app, _other([str(other)], environment, "H100") if other else None,
-        _other([found], environment, "Load") if (found := shutil.which("htop")) else None,
-        _other([sys.executable, "-c", MINIMAL], environment, LABEL),
-    )
+        return app
+
+
+def _nvitop(environment: dict[str, str]) -> Steady | None:
+    program = nvitop()
+    return _other([str(program)], environment, "H100") if program else None
 
 
 def is_up(terminal: Terminal) -> None:
@@ -173,7 +144,9 @@ def _idle(home: Premises) -> Steady:
     with Terminal(studio(), {**os.environ, **home.names}) as terminal:
         is_up(terminal)
         terminal.send("5")
-        found = steady(terminal, SECONDS, SETTLE_S)
+        found = steady(terminal, IDLE_S, IDLE_SETTLE_S)
+        if "All requests" not in "\n".join(text(terminal)):
+            raise StudioError("the usage is not shown", "", "\n".join(text(terminal)))
         start = terminal.received
         terminal.send("1")
         terminal.wait_for("GPU USE", 30.0, start)
@@ -200,23 +173,32 @@ def _starts(home: Premises) -> Iterator[Row]:
     yield Row("dashboard: answers a key, over the same", answer / base, "times", AIM_KEY, f"{answer * 1000:.0f} ms")
 
 
-def _rows(rounds: Sequence[Round]) -> Iterator[Row]:
-    cpu, sent, reads = (median(getattr(one.app, name) for one in rounds) for name in ("cpu", "bytes_s", "reads_s"))
-    app = Steady(cpu, sent, reads, max(one.app.rss for one in rounds))
+def _rows(rounds: Sequence[tuple[Steady, Steady | None]]) -> Iterator[Row]:
+    apps, peers = [app for app, _ in rounds], [peer for _, peer in rounds if peer is not None]
+    app = _median(apps)
     yield Row("dashboard: processor", app.cpu, "% of a core", AIM_CPU, f"{GPUS} GPUs, {PROCESSES} processes, 1 Hz, one model")
     yield Row("dashboard: bytes", app.bytes_s, "B/s", AIM_BYTES, f"{app.reads_s:.1f} reads/s, RSS {app.rss / MB:.0f} MB")
-    for name in ("nvitop", "htop", "minimal"):
-        found = [one for each in rounds if (one := getattr(each, name)) is not None]
-        if found:
-            cpu, sent = median(one.cpu for one in found), median(one.bytes_s for one in found)
-            note = f"{sent:.0f} B/s, RSS {max(one.rss for one in found) / MB:.0f} MB"
-            yield Row(f"beside: {name}", cpu, "% of a core", None, note)
-            if name == "nvitop":
-                yield Row("dashboard: processor over nvitop's", app.cpu / cpu, "times", 1.0)
+    if peers:
+        peer = _median(peers)
+        yield _row("nvitop", peer)
+        yield Row("dashboard: processor over nvitop's", app.cpu / peer.cpu, "times", 1.0, f"{ROUNDS} interleaved rounds")
+
+
+def _median(found: Sequence[Steady]) -> Steady:
+    cpu, sent, reads = (median(getattr(one, name) for one in found) for name in ("cpu", "bytes_s", "reads_s"))
+    return Steady(cpu, sent, reads, max(one.rss for one in found))
+
+
+def _beside(others: Mapping[str, Steady | None]) -> Iterator[Row]:
+    return (_row(name, one) for name, one in others.items() if one is not None)
+
+
+def _row(name: str, one: Steady) -> Row:
+    return Row(f"beside: {name}", one.cpu, "% of a core", None, f"{one.bytes_s:.0f} B/s, RSS {one.rss / MB:.0f} MB")
 
 
 def _idle_rows(idle: Steady) -> Iterator[Row]:
-    yield Row("idle: processor", idle.cpu, "% of a core", AIM_IDLE, "usage shown, nothing happens")
+    yield Row("idle: processor", idle.cpu, "% of a core", AIM_IDLE, f"usage shown, nothing happens, {IDLE_S:.0f} s")
     yield Row("idle: bytes", idle.bytes_s, "B/s", 0.0)
 
 

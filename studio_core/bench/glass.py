@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 
 from studio_core.bench.terminal import Terminal
 
@@ -27,6 +28,11 @@ class Glass:
         self._row = self._column = self._fed = 0
 
     @property
+    def settled(self) -> bool:
+        """Nothing has come since the text was read: it is of one frame."""
+        return self._fed == len(self._terminal.output)
+
+    @property
     def text(self) -> str:
         self._feed()
         return "\n".join("".join(row) for row in self._cells)
@@ -39,6 +45,16 @@ class Glass:
                 raise TimeoutError(f"{text!r} is not on the screen:\n{self.text}")
             time.sleep(POLL_S)
         return time.monotonic() - began
+
+    def change(self, keys: str, seen: Callable[[str], object], timeout: float = 20.0) -> float:
+        """Milliseconds from a key until what is seen in the text is something else. Raises TimeoutError."""
+        before, began = seen(self.text), time.monotonic()
+        self._terminal.send(keys)
+        while (now := seen(self.text)) == before or now is None:
+            if time.monotonic() - began > timeout:
+                raise TimeoutError(f"{keys!r} changed nothing:\n{self.text}")
+            time.sleep(POLL_S)
+        return (time.monotonic() - began) * 1000
 
     def latency(self, keys: str, text: str, timeout: float = 20.0) -> float:
         """Milliseconds from a key until the text that it leads to stands there."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Iterator
 
 from studio_core.bench.dashboard import is_up, studio
 from studio_core.bench.figure import Row
+from studio_core.bench.glass import Glass
 from studio_core.bench.premises import Premises, premises
-from studio_core.bench.screen import answers, p95, text
+from studio_core.bench.screen import p95
 from studio_core.bench.terminal import Terminal
 from studio_core.errors import StudioError
 from studio_core.recipes.recipe import parse
@@ -18,8 +20,10 @@ from studio_core.settings import Settings
 from studio_core.store.recipe import RecipeTable
 from studio_core.store.store import Store
 
-COUNT, PRESSES, AIM_MS = 2000, 56, 100.0
-# Down and up, pages and ends, the first row last: escape sequences of the keys.
+COUNT, PRESSES, AIM_MS = 2000, 70, 100.0
+# After the list has come, and between keys, so that they do not fall on one beat of the app.
+SETTLE_S, PAUSE_S = 2.0, 0.13
+# Down and up, pages and ends, the first row last: escape sequences of the keys. Each moves the cursor.
 KEYS = ("\x1b[B", "\x1b[B", "\x1b[A", "\x1b[6~", "\x1b[5~", "G", "g")
 
 
@@ -48,10 +52,19 @@ def _recipes() -> Iterator[dict[str, object]]:
 def _pressed(home: Premises) -> list[float]:
     with Terminal(studio(), {**os.environ, **home.names}) as terminal:
         is_up(terminal)
+        glass = Glass(terminal)
         terminal.send("2")
-        terminal.wait_for("Recipe 0001", 60.0)
-        taken = answers(terminal, [KEYS[at % len(KEYS)] for at in range(PRESSES)])
-        time.sleep(1.0)
-        if "Recipe 0000" not in "\n".join(text(terminal)):
-            raise StudioError("the list does not show its first recipe", "", "\n".join(text(terminal)))
+        glass.until("\u25b8 Recipe 0000", 60.0)
+        time.sleep(SETTLE_S)
+        taken = []
+        for at in range(PRESSES):
+            taken.append(glass.change(KEYS[at % len(KEYS)], _under_cursor))
+            time.sleep(PAUSE_S)
+        if _under_cursor(glass.text) != "Recipe 0000" or "/models/0000.gguf" not in glass.text:
+            raise StudioError("the list does not show its first recipe", "", glass.text)
     return taken
+
+
+def _under_cursor(text: str) -> str | None:
+    found = re.search("\u25b8 (Recipe \\d{4})", text)
+    return found[1] if found else None

@@ -11,7 +11,11 @@ from collections.abc import Iterator, Sequence
 from studio_core.logs.chain import Chain, Run
 from studio_core.logs.needle import Needle, level_of
 
-BLOCK = 256 * 1024
+BLOCK = 512 * 1024
+# Where blocks lie in the buffer, after the byte before them. Python's large buffers begin 16 bytes into a page: copied from
+# the page cache to there, a gigabyte takes the kernel six times as long.
+PAD = 64
+NEWLINE = 10
 # What a line may reach into the block after the one it begins in; the rest of a longer one is not looked at.
 REACH = 1024 * 1024
 # How far back a line that names no level looks for one.
@@ -23,13 +27,15 @@ class Sieve:
 
     def __init__(self, chain: Chain, needle: Needle) -> None:
         self._chain, self._needle = chain, needle
-        self._buffer = bytearray(BLOCK + REACH)
+        self._buffer = bytearray(PAD + BLOCK + REACH)
         self._view = memoryview(self._buffer)
         self._counts: dict[int, int] = {}
         self.runs = chain.runs()
         # Whole lines of the newest run end here; what came later is counted forward.
         self._done = _whole(self.runs[-1]) if self.runs else 0
         self._head = b""
+        # While blocks are counted one after the other their file stays open.
+        self._held: tuple[str, int] | None = None
         self._plan = self._blocks()
         self.complete = False
         self._begins = [run.begin for run in self.runs]
@@ -50,6 +56,7 @@ class Sieve:
         block = next(self._plan, None)
         if block is None:
             self.complete = True
+            self._let_go()
             return False
         run, number, end = block
         self._counts[number] = self._counts.get(number, 0) + self._back(run, number, end)
@@ -67,33 +74,52 @@ class Sieve:
     def _back(self, run: Run, number: int, end: int) -> int:
         """The lines that begin in a block, each as far as it reaches; the head of the block after is at hand."""
         begin, stop = max(run.begin, number * BLOCK), min(end, (number + 1) * BLOCK)
-        size = self._read(run, begin, stop)
+        lead = int(begin > run.begin)
+        size = self._read(run, begin - lead, stop, PAD - lead, hold=True) - lead
         if size < stop - begin:
             self._head = b""
             return 0
-        whole = size + len(self._head)
-        self._buffer[size:whole] = self._head
-        first = 0 if begin == run.begin else self._first(begin, run, whole)
-        self._head = bytes(self._buffer[:min(first, REACH)])
+        whole = PAD + size + len(self._head)
+        self._buffer[PAD + size:whole] = self._head
+        first = self._first(whole) if lead else PAD
+        self._head = bytes(self._buffer[PAD:min(first, PAD + REACH)])
         return self._needle.count(self._buffer, first, whole, self._level(run, begin)) if first < whole else 0
 
-    def _first(self, begin: int, run: Run, size: int) -> int:
-        """Where the first line begins that begins in this block."""
-        if run.read(begin - 1, begin) == b"\n":
-            return 0
-        return self._buffer.find(b"\n", 0, size) + 1 or size
+    def _first(self, end: int) -> int:
+        """Where the first line begins that begins in the block in the buffer."""
+        return PAD if self._buffer[PAD - 1] == NEWLINE else self._buffer.find(b"\n", PAD, end) + 1 or end
 
-    def _read(self, run: Run, begin: int, end: int, at: int = 0) -> int:
+    def _read(self, run: Run, begin: int, end: int, at: int = PAD, hold: bool = False) -> int:
         """Into the buffer; how many bytes there were."""
         done = 0
         for first, last, file in run.spans:
             if first < end and last > begin + done:
                 wanted = min(end, last) - (begin + done)
-                got = _into(file, self._view[at + done:at + done + wanted], begin + done - first)
+                got = self._into(file, self._view[at + done:at + done + wanted], begin + done - first, hold)
                 done += got
                 if got < wanted:
                     break
         return done
+
+    def _into(self, file: str, view: memoryview, offset: int, hold: bool) -> int:
+        if self._held is None or self._held[0] != file or not hold:
+            self._let_go()
+            try:
+                self._held = file, os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                return 0
+        try:
+            return os.preadv(self._held[1], [view], offset)
+        except OSError:
+            return 0
+        finally:
+            if not hold:
+                self._let_go()
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            os.close(self._held[1])
+            self._held = None
 
     def _level(self, run: Run, begin: int) -> int | None:
         if not self._needle.level:
@@ -117,7 +143,7 @@ class Sieve:
         whole = self._whole_lines(run, (number + 1) * BLOCK)
         if whole == 0:
             return False
-        count = self._needle.count(self._buffer, 0, whole, self._level(run, self._done))
+        count = self._needle.count(self._buffer, PAD, PAD + whole, self._level(run, self._done))
         self._counts[number] = self._counts.get(number, 0) + count
         self._done += whole
         return True
@@ -127,11 +153,15 @@ class Sieve:
         size = self._read(run, self._done, min(run.end, stop))
         if self._done + size < run.end:
             inside = size
-            size += self._read(run, stop, min(run.end, stop + REACH), size)
-            end = self._buffer.find(b"\n", inside - 1, size) + 1
-            return end or (size if size >= inside + REACH else self._buffer.rfind(b"\n", 0, size) + 1)
-        end = self._buffer.rfind(b"\n", 0, size) + 1
-        return end if run is self.runs[-1] else size
+            size += self._read(run, stop, min(run.end, stop + REACH), PAD + size)
+            if (at := self._buffer.find(b"\n", PAD + inside - 1, PAD + size)) >= 0:
+                return at + 1 - PAD
+            return size if size >= inside + REACH else self._last(size)
+        return self._last(size) if run is self.runs[-1] else size
+
+    def _last(self, size: int) -> int:
+        """Where the last whole line in the buffer ends."""
+        return max(PAD, self._buffer.rfind(b"\n", PAD, PAD + size) + 1) - PAD
 
     def _forget(self) -> None:
         """What was deleted meanwhile is found no more."""
@@ -146,7 +176,7 @@ class Sieve:
         if run is None or not run.begin <= self._done < run.end:
             return 0
         size = self._read(run, self._done, min(run.end, self._done + BLOCK))
-        return self._needle.count(self._buffer, 0, size, self._level(run, self._done)) if size else 0
+        return self._needle.count(self._buffer, PAD, PAD + size, self._level(run, self._done)) if size else 0
 
     # Around a place.
 
@@ -182,13 +212,15 @@ class Sieve:
         begin, stop = max(run.begin, number * BLOCK), min(run.end, (number + 1) * BLOCK)
         if self._counts.get(number) == 0 and stop <= self._done:
             return ()
-        size = self._read(run, begin, stop)
-        more = size + self._read(run, stop, min(run.end, stop + REACH), size) if size == stop - begin else size
-        cut = self._buffer.find(b"\n", max(0, size - 1), more)
-        end = cut + 1 if cut >= 0 else more
-        first = 0 if begin == run.begin else self._first(begin, run, size)
-        level = self._level(run, begin)
-        return [begin + at for at in self._needle.starts(self._buffer, first, end, level) if at < size] if first < size else ()
+        lead = int(begin > run.begin)
+        size = max(0, self._read(run, begin - lead, stop, PAD - lead) - lead)
+        more = size + self._read(run, stop, min(run.end, stop + REACH), PAD + size) if size == stop - begin else size
+        cut = self._buffer.find(b"\n", PAD + max(0, size - 1), PAD + more)
+        end, stop = cut + 1 if cut >= 0 else PAD + more, PAD + size
+        first = self._first(stop) if lead else PAD
+        if first >= stop:
+            return ()
+        return [begin + at - PAD for at in self._needle.starts(self._buffer, first, end, self._level(run, begin)) if at < stop]
 
 
 def _whole(run: Run) -> int:
@@ -200,16 +232,3 @@ def _whole(run: Run) -> int:
             return begin + at + 1
         place = begin
     return run.begin
-
-
-def _into(file: str, view: memoryview, offset: int) -> int:
-    try:
-        handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return 0
-    try:
-        return os.preadv(handle, [view], offset)
-    except OSError:
-        return 0
-    finally:
-        os.close(handle)

@@ -75,6 +75,7 @@ class Logs(Place):
 
     def on_unmount(self) -> None:
         self._close()
+        self._hunt.end()
 
     def show(self, view: View) -> None:
         """A start or an end of an engine is news for the list."""

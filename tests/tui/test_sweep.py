@@ -18,7 +18,7 @@ class Ring:
     def __init__(self): self.me = self
 sweep.begin()
 before = gc.get_stats()[2]["collections"]
-kept = [Ring() for _ in range(200_000)]
+kept = [Ring() for _ in range(100_000)]
 print(gc.isenabled(), gc.get_freeze_count() > 0, gc.get_stats()[2]["collections"] - before, gc.get_count()[2] >= sweep.DUE,
       sweep.sweep(0.5), sweep.sweep(sweep.CALM_S), sweep.sweep(sweep.CALM_S))
 """
@@ -40,3 +40,8 @@ def test_where_garbage_is_looked_for_already_nothing_changes() -> None:
     before = gc.get_threshold(), gc.get_freeze_count()
     sweep.begin()
     assert (gc.get_threshold(), gc.get_freeze_count()) == before
+
+
+def test_the_allocator_is_asked_and_nothing_is_lost_where_it_has_no_such_switch() -> None:
+    sweep.frugal()
+    sweep._allocator("no_such_function", 1)
