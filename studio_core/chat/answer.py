@@ -31,16 +31,18 @@ class Answer:
         self.heard = True
         self.whole = False
         self._text: list[str] = []
+        self._thoughts: list[str] = []
         self._stored = 0
 
     @property
     def unsaved(self) -> bool:
-        return len(self._text) > self._stored
+        return len(self._text) + len(self._thoughts) > self._stored
 
     def saved(self) -> wire.ChatMessage:
         """The message with all text so far, for storing."""
-        self._stored = len(self._text)
+        self._stored = len(self._text) + len(self._thoughts)
         self.message.content = "".join(self._text)
+        self.message.reasoning = "".join(self._thoughts) or None
         return self.message
 
     def tell(self, kind: str, data: Any) -> None:
@@ -73,8 +75,9 @@ class Answer:
         if delta.content:
             self._text.append(delta.content)
             self.tell("delta", {"content": delta.content})
-        # Thoughts are shown while they come, and neither kept nor sent back.
+        # Thoughts are kept for people to read, and never sent back to the model.
         if thought := delta.reasoning_content or delta.reasoning:
+            self._thoughts.append(thought)
             self.tell("thought", {"content": thought})
 
 

@@ -80,6 +80,7 @@ class ChatTable:
         row = (
             message.id or secrets.token_hex(8), message.session_id, message.role, message.content, message.model, calls,
             message.request_prompt_tokens, message.request_completion_tokens, message.created_at or _now(), message.state,
+            message.reasoning,
         )
 
         def work(connection: sqlite3.Connection) -> bool:
@@ -88,10 +89,11 @@ class ChatTable:
                 return False
             connection.execute(
                 "INSERT INTO chat_messages (id, session_id, role, content, model, tool_calls, request_prompt_tokens, "
-                "request_completion_tokens, created_at, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
-                "SET content = excluded.content, model = excluded.model, tool_calls = excluded.tool_calls, "
+                "request_completion_tokens, created_at, state, reasoning) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET content = excluded.content, model = excluded.model, tool_calls = excluded.tool_calls, "
                 "request_prompt_tokens = excluded.request_prompt_tokens, "
-                "request_completion_tokens = excluded.request_completion_tokens, state = excluded.state", row,
+                "request_completion_tokens = excluded.request_completion_tokens, state = excluded.state, "
+                "reasoning = excluded.reasoning", row,
             )
             connection.execute("UPDATE chat_sessions SET updated_at = ? WHERE id = ?", (_now(), message.session_id))
             return True

@@ -101,6 +101,9 @@ _FIGURES = _statements(
     "CREATE INDEX requests_by_recipe ON requests(recipe, started_at)",
 )
 
+# What a model said to itself before an answer.
+_THOUGHTS = _statements("ALTER TABLE chat_messages ADD COLUMN reasoning TEXT")
+
 # Step n brings the database to version n. A step that was released is never changed.
-STEPS: tuple[Step, ...] = (_legacy, _OURS, _WRITER, _STARTS, _FIGURES)
+STEPS: tuple[Step, ...] = (_legacy, _OURS, _WRITER, _STARTS, _FIGURES, _THOUGHTS)
 VERSION = len(STEPS)

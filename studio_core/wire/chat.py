@@ -18,7 +18,10 @@ class ChatSession(Model):
 
 
 class ChatMessage(Model):
-    """One message. `state` is complete, streaming, stopped (by a person) or interrupted."""
+    """One message. `state` is complete, streaming, stopped (by a person) or interrupted.
+
+    `reasoning` is what a model said to itself before its answer.
+    """
 
     id: str
     session_id: str
@@ -29,6 +32,7 @@ class ChatMessage(Model):
     state: str = "complete"
     request_prompt_tokens: int | None = None
     request_completion_tokens: int | None = None
+    reasoning: str | None = None
     created_at: str = ""
 
 

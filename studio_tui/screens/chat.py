@@ -211,6 +211,8 @@ class Chat(Place):
         item.growing = False
         if answer.stored is not None and answer.stored.content:
             item.text = answer.stored.content
+        if answer.stored is not None and answer.stored.reasoning:
+            item.thought = answer.stored.reasoning
         if answer.problem is not None:
             item.problem = answer.problem.line()
         self._messages.changed(item)

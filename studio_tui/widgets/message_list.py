@@ -155,7 +155,8 @@ class MessageList(Reel):
 def item(one: wire.ChatMessage) -> Item:
     if one.role == "user":
         return Item("you", one.content or "", person=True)
-    return Item(line(one.model or one.role), one.content or "", note(one.state, one.request_completion_tokens))
+    told = note(one.state, one.request_completion_tokens)
+    return Item(line(one.model or one.role), one.content or "", told, thought=one.reasoning or "")
 
 
 def note(state: str, tokens: int | None, speed: float | None = None) -> str:

@@ -263,7 +263,7 @@ async def test_what_cannot_begin_stores_nothing(house: House) -> None:
     assert (await house.chats.get("c")).messages == []
 
 
-async def test_thoughts_are_shown_and_not_kept(house: House) -> None:
+async def test_thoughts_are_shown_and_kept_and_not_sent_back(house: House) -> None:
     async def script(say: Say) -> None:
         await say(HEAD + delta("", reasoning_content="hmm") + delta("yes") + END)
 
@@ -271,7 +271,32 @@ async def test_thoughts_are_shown_and_not_kept(house: House) -> None:
     await house.chats.create("T", "m", "c")
     said = [(event.event, event.data) for event in await house.ask("c")][1:3]
     assert said == [("thought", {"content": "hmm"}), ("delta", {"content": "yes"})]
-    assert (await house.last("c")).content == "yes"
+    last = await house.last("c")
+    assert (last.content, last.reasoning) == ("yes", "hmm")
+    await house.ask("c", "and now?")
+    assert [one["content"] for one in house.peer.asked[-1]["messages"]] == ["hello there", "yes", "and now?"]
+    assert "hmm" not in json.dumps(house.peer.asked)
+
+
+async def test_thoughts_alone_are_kept_while_they_come(house: House) -> None:
+    """A controller that dies while a model thinks has what it had thought."""
+    over = asyncio.Event()
+
+    async def script(say: Say) -> None:
+        await say(HEAD + delta("", reasoning="first this"))
+        await over.wait()
+        await say(END)
+
+    house.peer.script = script
+    await house.chats.create("T", "m", "c")
+    asked = asyncio.create_task(house.ask("c"))
+
+    async def kept() -> bool:
+        return [one.reasoning for one in (await house.chats.get("c")).messages] == [None, "first this"]
+
+    await eventually(kept)
+    over.set()
+    await asked
 
 
 def test_titles() -> None:

@@ -127,6 +127,17 @@ async def test_thoughts_are_shown_while_they_come_and_folded_by_the_answer(tmp_p
         await shown.shows("let me see, two and three")
 
 
+async def test_thoughts_of_a_stored_chat_are_folded(tmp_path: Path) -> None:
+    stage = talking(tmp_path)
+    stage.chats["c1"].messages[1].reasoning = "only itself and one"
+    async with opened(stage, (80, 40)) as shown:
+        await shown.press("4", "escape", "left_square_bracket")
+        await shown.shows("\u25b8 thought, 4 words", "A number above 1")
+        assert "only itself" not in shown.text
+        await shown.press("r")
+        await shown.shows("\u25be thought, 4 words", "only itself and one")
+
+
 async def test_an_error_stands_in_its_chat(tmp_path: Path) -> None:
     stage = talking(tmp_path)
     stage.turn = [("delta", {"content": "As far as"}), ("error", {"title": "the engine ended", "detail": "exit 9"})]

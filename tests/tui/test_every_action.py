@@ -1,8 +1,10 @@
-"""Actions, fired with their keys in their context, do something that can be seen: a request, a message, or another screen."""
+"""Every action, fired with its key in its context, does something that can be seen: a request, a message, another screen."""
 
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,98 +12,167 @@ import pytest
 
 from studio_core import wire
 from studio_tui import action, keymap
+from studio_tui.room import ROOMS
 from tests.tui import scene
 from tests.tui.opened import Opened, opened, stage_in
 from tests.tui.stage import Stage
 from tests.wait import eventually
 
-# The keys that lead from the dashboard to where a context's keys hold. Contexts that are not here have tests of their own.
-WAYS: dict[str, tuple[str, ...]] = {
-    "app": (),
-    "dashboard": ("1",),
-    "recipes": ("2",),
-    "table": ("2",),
-    "system": ("9",),
-    "help": ("question_mark",),
-    "paste": ("2", "i"),
+# The keys that lead from the dashboard to where a context's keys hold; a word after `=` has to be on the screen first.
+WAYS: dict[str, str] = {
+    "app": "1",
+    "dashboard": "1",
+    "recipes": "2",
+    "table": "2",
+    "logs": "3 =idle",
+    "view": "3 =idle",
+    "chat": "4 =smollm2 escape",
+    "usage": "5",
+    "models": "6",
+    "bench": "8",
+    "system": "9",
+    "help": "question_mark",
+    "paste": "2 i",
+    "menu": "2 a",
+    "recipe": "2 e",
+    "unsaved": "2 e down backspace escape",
+    "command": "2 x",
+    "switcher": "m",
+    "notices": "exclamation_mark",
+    "servers": "at",
+    "name": "2 end enter",
+    "form": "9 right_square_bracket enter",
+    "secret": "9 right_square_bracket right_square_bracket n b o t enter enter",
+    "dialog": "2 s",
 }
-# What has to be done before an action finds something to do.
-BEFORE: dict[str, tuple[str, ...]] = {
-    "app.dashboard": ("2",), "table.up": ("down",), "table.first": ("down",), "table.page_up": ("end",), "table.last": ("home",),
-    "recipes.back": ("space",), "recipes.fix": ("down", "down", "down"), "system.edit": ("right_square_bracket",),
-    "system.remove": ("right_square_bracket",), "system.make": ("right_square_bracket", "right_square_bracket"),
+# Every action, and what has to be done before it in its context finds something to do.
+BEFORE: dict[str, str] = {
+    "app.dashboard": "2", "app.recipes": "", "app.logs": "", "app.chat": "", "app.usage": "", "app.models": "", "app.mcp": "",
+    "app.bench": "", "app.system": "", "app.switch": "", "app.help": "", "app.manual": "", "app.palette": "", "app.theme": "",
+    "app.maximise": "2", "app.mouse": "", "app.notices": "", "app.servers": "", "app.leave": "", "app.quit": "",
+    "dashboard.span": "", "dashboard.log": "",
+    "recipes.launch": "", "recipes.stop": "", "recipes.fix": "down down down", "recipes.logs": "", "recipes.edit": "",
+    "recipes.text": "", "recipes.new": "", "recipes.copy": "", "recipes.more": "", "recipes.filter": "", "recipes.sort": "",
+    "recipes.reverse": "", "recipes.mark": "", "recipes.back": "space", "recipes.command": "", "recipes.pin": "",
+    "recipes.delete": "", "recipes.paste": "",
+    "logs.open": "escape", "logs.back": "", "logs.find": "", "logs.filter": "", "logs.next_match": "", "logs.previous_match": "",
+    "logs.follow": "up", "logs.levels": "", "logs.wrap": "", "logs.times": "", "logs.regex": "", "logs.case": "", "logs.copy": "",
+    "logs.save": "", "logs.file": "", "logs.previous": "right_square_bracket", "logs.next": "",
+    "chat.new": "left_square_bracket =Primes", "chat.write": "", "chat.stop": "i", "chat.copy": "left_square_bracket =primes",
+    "chat.copy_code": "left_square_bracket =primes", "chat.thoughts": "left_square_bracket =thought",
+    "chat.page_up": "left_square_bracket =thought", "chat.page_down": "left_square_bracket =thought g", "chat.previous": "",
+    "chat.next": "",
+    "system.next": "", "system.previous": "", "system.edit": "right_square_bracket", "system.make": "right_square_bracket " * 2,
+    "system.remove": "right_square_bracket", "system.restart": "", "system.refresh": "",
+    "usage.refresh": "",
+    "table.up": "down", "table.down": "", "table.first": "down", "table.last": "", "table.page_up": "end", "table.page_down": "",
+    "view.up": "", "view.down": "g", "view.left": "right", "view.right": "", "view.first": "", "view.last": "g",
+    "view.page_up": "", "view.page_down": "g",
+    "help.close": "", "paste.close": "",
+    "models.new": "", "models.recipe": "", "models.refresh": "", "bench.refresh": "",
+    "menu.choose": "", "menu.close": "",
+    "recipe.edit": "down", "recipe.clear": "down", "recipe.save": "down backspace", "recipe.close": "",
+    "unsaved.save": "", "unsaved.discard": "", "unsaved.stay": "",
+    "command.close": "",
+    "switcher.up": "down", "switcher.down": "", "switcher.page_up": "pagedown", "switcher.page_down": "", "switcher.close": "",
+    "notices.close": "", "servers.choose": "down", "servers.close": "", "name.close": "",
+    "form.store": "", "form.close": "",
+    "secret.copy": "", "secret.close": "",
+    "dialog.accept": "", "dialog.refuse": "",
 }
-# Rooms of which a part or a field stays open; the keys of WAYS count from the beginning.
-ANEW = frozenset({"system", "recipes"})
 SIZE = (64, 24)
+# What is asked again and again by itself.
+POLLED = ("/gpus", "/recipes", "/status", "/samples")
 # Time passes by itself.
 PASSING = re.compile(r"\d+ (?=[smhd]\b)|\d\d:\d\d:\d\d")
+# A room in which nothing is alive: from there the others are furnished anew.
+BARE = "mcp"
 
 
 def filled(folder: Path) -> Stage:
     stage = stage_in(folder)
     scene.busy(stage)
     stage.status.foreign = [wire.Foreign(pid=7001, ticks=1, name="by-hand", engine="vllm", owner="ada", port=9001, state="ready")]
+    stage.models = wire.ModelFiles(models=[wire.ModelFile("SmolLM2.gguf", "/models/SmolLM2.gguf", recipe_ids=["smollm2"])])
+    stage.peaks = {"metrics": [{"model_id": "smollm2", "generation_tps": 61.0}]}
+    stage.logs["smollm2-1"].append(f"{'wide ' * 30}: all slots are idle")
+    stage.chats["c1"].messages[-1].reasoning = "three of them will do"
     (stage.places.root / "studio.yaml").write_text("servers: [{name: lab, url: 'http://127.0.0.1:9', key_file: ''}]\n")
     return stage
 
 
 def seen(shown: Opened, exits: list[Any]) -> tuple[Any, ...]:
     app = shown.app
-    asked = [one for one in shown.stage.asked if one[1] not in ("/gpus", "/recipes", "/status")]
+    asked = [one for one in shown.stage.asked if one[1] not in POLLED]
     focus = getattr(app.focused, "id", None)
     return PASSING.sub("", shown.text), len(asked), app.theme, type(app.screen).__name__, focus, len(exits), app.screen.maximized
 
 
-async def home(shown: Opened) -> None:
-    """Back in the first room, with nothing open."""
+async def settled(shown: Opened) -> None:
+    """Every call has been answered, and every answer taken."""
+    while any(one.name == "call" for one in threading.enumerate()):
+        await shown.pilot.pause(0.01)
+    await shown.pilot.pause()
+
+
+async def walk(shown: Opened, way: str) -> None:
+    for step in way.split():
+        if step.startswith("="):
+            await shown.shows(step[1:])
+        else:
+            await shown.press(step)
+            await settled(shown)
+
+
+async def anew(shown: Opened) -> None:
+    """Back in the first room, every room as it is after a first start."""
     app = shown.app
     while len(app.screen_stack) > 1:
         await app.pop_screen()
-    if app.screen.maximized is not None:
-        app.screen.minimize()
-    app.clear_notifications()
+    await app.action_show(BARE)
+    app._memory.server(app.bridge.settings.url)["rooms"].clear()
+    for name in ROOMS:
+        if name != BARE and app._mode(name) in app._screen_stacks:
+            await app.remove_mode(app._mode(name))
+            app.add_mode(app._mode(name), lambda name=name: app._open(name))
     await app.action_show("dashboard")
+    app.clear_notifications()
+    await settled(shown)
+
+
+def test_every_action_has_a_row() -> None:
+    assert BEFORE.keys() == {one.id for one in action.TABLE}
+    assert WAYS.keys() == {one.context for one in action.TABLE}
 
 
 @pytest.mark.parametrize("context", WAYS)
 async def test_every_action_does_something(tmp_path: Path, context: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = action.of(context)
-    # What stays open in a room would be in the next action's way: there each action has an app of its own.
-    groups = [[one] for one in found] if context in ANEW else [list(found)]
+    monkeypatch.setenv("EDITOR", "true")
     silent: list[str] = []
-    for at, group in enumerate(groups):
-        folder = tmp_path / str(at)
-        folder.mkdir()
-        exits: list[Any] = []
-        async with opened(filled(folder), SIZE) as shown:
-            monkeypatch.setattr(shown.app, "exit", lambda *told, exits=exits, **named: exits.append((told, named)))
-            silent += [one.id for one in group if not await fired(shown, one.id, WAYS[context], exits)]
+    exits: list[Any] = []
+    async with opened(filled(tmp_path), SIZE) as shown:
+        monkeypatch.setattr(shown.app, "exit", lambda *told, **named: exits.append((told, named)))
+        for one in action.of(context):
+            await anew(shown)
+            await walk(shown, f"{WAYS[context]} {BEFORE[one.id]}")
+            await fires(shown, one.id)
+            before = seen(shown, exits)
+            await shown.press(keymap.standard()[one.id].split(",")[0].strip())
+            if not await within(lambda before=before: seen(shown, exits) != before):
+                silent.append(one.id)
     assert silent == [], "nothing is seen of them"
-
-
-async def fired(shown: Opened, name: str, way: tuple[str, ...], exits: list[Any]) -> bool:
-    await home(shown)
-    await shown.press(*way)
-    if name not in BEFORE:
-        await fires(shown, name)
-    await shown.press(*BEFORE.get(name, ()))
-    await fires(shown, name)
-    before = seen(shown, exits)
-    await shown.press(keymap.standard()[name].split(",")[0].strip())
-    return await changes(shown, exits, before)
 
 
 async def fires(shown: Opened, name: str) -> None:
     def bound() -> bool:
         return any(one.binding.id == name for one in shown.app.screen.active_bindings.values())
 
-    await eventually(bound, what=f"{name} can be fired")
+    assert await within(bound), f"{name} cannot be fired here:\n{shown.text}"
 
 
-async def changes(shown: Opened, exits: list[Any], before: tuple[Any, ...]) -> bool:
+async def within(predicate: Callable[[], bool | Awaitable[bool]]) -> bool:
     try:
-        await eventually(lambda: seen(shown, exits) != before, 3.0)
+        await eventually(predicate, 3.0)
     except AssertionError:
         return False
     return True
@@ -110,9 +181,7 @@ async def changes(shown: Opened, exits: list[Any], before: tuple[Any, ...]) -> b
 async def test_a_key_of_no_action_does_nothing(tmp_path: Path) -> None:
     """The measure itself: what it sees is not the passing of time."""
     async with opened(filled(tmp_path), SIZE) as shown:
-        await shown.press("2")
-        await shown.shows("RECIPE")
-        await shown.pilot.pause(0.3)
+        await walk(shown, "2 =RECIPE")
         before = seen(shown, [])
         await shown.press("f12")
         await shown.pilot.pause(1.2)

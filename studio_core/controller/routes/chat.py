@@ -34,6 +34,7 @@ class Message(wire.Model):
     tool_calls: list[dict[str, Any]] | None = None
     request_prompt_tokens: Tokens | None = None
     request_completion_tokens: Tokens | None = None
+    reasoning: str | None = None
 
 
 class Turn(wire.Model):
@@ -79,7 +80,7 @@ async def append(call: Call) -> wire.ChatMessage:
     return await call.services.chats.append(wire.ChatMessage(
         id=body.id or "", session_id=call.path["chat_id"], role=body.role, content=body.content, model=body.model,
         tool_calls=body.tool_calls, request_prompt_tokens=body.request_prompt_tokens,
-        request_completion_tokens=body.request_completion_tokens,
+        request_completion_tokens=body.request_completion_tokens, reasoning=body.reasoning,
     ))
 
 
