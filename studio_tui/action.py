@@ -86,8 +86,8 @@ LOGS = (
     Action("logs.back", "List", "close the search, the filter or the log"),
     Action("logs.find", "Find", "search; n and N go to the next and previous match", footer=True),
     Action("logs.filter", "Filter", "show only lines with a text, of the whole log", footer=True),
-    Action("logs.next_match", "Next", "next match"),
-    Action("logs.previous_match", "Previous", "previous match"),
+    Action("logs.next_match", "Next", "next match", "step(1)"),
+    Action("logs.previous_match", "Previous", "previous match", "step(-1)"),
     Action("logs.follow", "Follow", "go to the end and follow", footer=True),
     Action("logs.levels", "Level", "all lines; from info on; from warnings on; errors only", footer=True),
     Action("logs.wrap", "Wrap", "wrap long lines"),
@@ -97,8 +97,8 @@ LOGS = (
     Action("logs.copy", "Copy", "copy the match that is shown, else the lines on the screen", footer=True),
     Action("logs.save", "Save", "write the lines that pass the filter to a file"),
     Action("logs.file", "File", "open any file of this machine"),
-    Action("logs.previous", "Previous log", "previous log of the list"),
-    Action("logs.next", "Next log", "next log of the list"),
+    Action("logs.previous", "Previous log", "previous log of the list", "turn(-1)"),
+    Action("logs.next", "Next log", "next log of the list", "turn(1)"),
 )
 
 CHAT = (

@@ -90,7 +90,8 @@ class ChatTable:
             connection.execute(
                 "INSERT INTO chat_messages (id, session_id, role, content, model, tool_calls, request_prompt_tokens, "
                 "request_completion_tokens, created_at, state, reasoning) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET content = excluded.content, model = excluded.model, tool_calls = excluded.tool_calls, "
+                "ON CONFLICT (id) DO UPDATE SET content = excluded.content, model = excluded.model, "
+                "tool_calls = excluded.tool_calls, "
                 "request_prompt_tokens = excluded.request_prompt_tokens, "
                 "request_completion_tokens = excluded.request_completion_tokens, state = excluded.state, "
                 "reasoning = excluded.reasoning", row,

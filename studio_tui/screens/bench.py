@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.widgets import Static
 
-from studio_tui import recipe_message, unit
+from studio_tui import message, recipe_message, unit
 from studio_tui.keymap import bindings
 from studio_tui.screens.place import STYLES, Place
 from studio_tui.widgets.panel import Panel
@@ -34,10 +34,11 @@ class Bench(Place):
         self.set_focus(self._table)
 
     def on_screen_resume(self) -> None:
-        self.action_refresh()
+        self.bridge.peaks(self)
 
     def action_refresh(self) -> None:
         self.bridge.peaks(self)
+        self.post_message(message.Said("figures: read anew"))
 
     def on_peaks_came(self, news: recipe_message.PeaksCame) -> None:
         news.stop()

@@ -135,14 +135,20 @@ class Chat(Place):
         self._go(-1)
 
     def _go(self, step: int) -> None:
-        if self._answer is None:
+        if self._waits():
             (self._table.action_down if step > 0 else self._table.action_up)()
             if self._table.key:
                 self.bridge.chat(self, self._table.key)
 
     def action_new(self) -> None:
-        if self._answer is None:
+        if self._waits():
             self._begin()
+
+    def _waits(self) -> bool:
+        """Whether no answer is under way; one that is, is not left by accident."""
+        if self._answer is not None:
+            self.post_message(Said("the model is still answering; escape stops it"))
+        return self._answer is None
 
     def _begin(self) -> None:
         self._change(None)
@@ -172,9 +178,7 @@ class Chat(Place):
         model = self._model
         if not model:
             self.post_message(Failed(StudioError("no model runs", "", "launch a recipe first: press escape, 2 and Enter")))
-        elif self._answer is not None:
-            self.post_message(Said("the model is still answering; escape stops it"))
-        else:
+        elif self._waits():
             self._prompt.clear()
             self._block = 0
             self._messages.add(Item("you", event.text, person=True))
@@ -244,6 +248,9 @@ class Chat(Place):
 
     def action_thoughts(self) -> None:
         self._messages.toggle_thoughts()
+        if not any(one.thought for one in self._messages.items):
+            shown = "are shown" if self._messages.thoughts else "are folded"
+            self.post_message(Said(f"thoughts {shown}; nobody has thought in this chat yet"))
 
     def action_stop(self) -> None:
         """Stop the answer; without one, go from the input to the messages, where letters are keys."""

@@ -52,6 +52,8 @@ class Dashboard(Place):
     def action_log(self) -> None:
         if any(life.key == self._board.key and life.instance for life in self.view.lives()):
             self.post_message(OpenLog(self._board.key))
+        else:
+            self.post_message(Said("no model is selected that has a log"))
 
     def action_span(self) -> None:
         self._span = SPANS[(SPANS.index(self._span) + 1) % len(SPANS)]

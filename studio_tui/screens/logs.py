@@ -148,13 +148,11 @@ class Logs(Place):
     def action_open(self) -> None:
         if self._table.key is not None:
             self.open(self._table.key)
+        else:
+            self.post_message(Said("there is no log yet: launch a recipe, or open a file with o"))
 
-    def action_next(self) -> None:
-        self._table.action_down()
-        self.action_open()
-
-    def action_previous(self) -> None:
-        self._table.action_up()
+    def action_turn(self, step: int) -> None:
+        (self._table.action_down if step > 0 else self._table.action_up)()
         self.action_open()
 
     # One log.
@@ -253,6 +251,8 @@ class Logs(Place):
         name = Path(self._foreign).name or self._open_id
         if name:
             self._ask("save", str(Path.cwd() / f"{name.removesuffix('.log')}-{datetime.now():%m%d-%H%M%S}.log"))
+        else:
+            self.post_message(Said("no log is open"))
 
     def action_file(self) -> None:
         self._ask("file", self._foreign or f"{Path.cwd()}/")
@@ -331,11 +331,10 @@ class Logs(Place):
             self.remove_class("-opened")
             self.set_focus(self._table)
 
-    def action_next_match(self) -> None:
-        self._hunt.step(1)
-
-    def action_previous_match(self) -> None:
-        self._hunt.step(-1)
+    def action_step(self, direction: int) -> None:
+        if self._hunt.search is None:
+            self.post_message(Said("nothing is searched for: / searches"))
+        self._hunt.step(direction)
 
     # How it is shown.
 
@@ -386,4 +385,6 @@ class Logs(Place):
         text, count = self._log.copied()
         if count:
             self.post_message(Copy(text, f"{count} line{'s' * (count > 1)}"))
+        else:
+            self.post_message(Said("no line is on the screen"))
 

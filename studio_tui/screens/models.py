@@ -35,10 +35,11 @@ class Models(Place):
         self.set_focus(self._table)
 
     def on_screen_resume(self) -> None:
-        self.action_refresh()
+        self.bridge.models(self)
 
     def action_refresh(self) -> None:
         self.bridge.models(self)
+        self.post_message(message.Said("model files: looked for anew"))
 
     def on_models_came(self, news: recipe_message.ModelsCame) -> None:
         news.stop()
@@ -61,15 +62,15 @@ class Models(Place):
     def action_recipe(self) -> None:
         one = self.chosen
         if one is None:
-            return
-        if one.recipe_ids:
+            self.post_message(message.Said("no model file is selected"))
+        elif one.recipe_ids:
             self.post_message(recipe_message.OpenRecipe(one.recipe_ids[0]))
         else:
             self.post_message(message.Said(f"no recipe uses {one.name} yet: n makes one"))
 
     def action_new(self) -> None:
-        if one := self.chosen:
-            self.post_message(recipe_message.NewRecipe(proposed(one)))
+        one = self.chosen
+        self.post_message(recipe_message.NewRecipe(proposed(one)) if one else message.Said("no model file is selected"))
 
 
 def proposed(one: wire.ModelFile) -> tuple[tuple[str, object], ...]:

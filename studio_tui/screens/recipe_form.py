@@ -141,7 +141,9 @@ class RecipeForm(ModalScreen[None]):
             self._open(self._line)
 
     def action_clear(self) -> None:
-        if self.field.name != "id":
+        if self.field.name == "id":
+            self.notify("the id has no default", markup=False)
+        else:
             self._set(self.field.default)
 
     def _open(self, editor: Input | TextArea) -> None:

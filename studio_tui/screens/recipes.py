@@ -189,7 +189,7 @@ class Recipes(Place):
         self.show(self.view)
 
     def action_mark(self) -> None:
-        if recipe := self.chosen:
+        if recipe := self._named():
             self._mark(self._marked ^ {recipe.id})
             self._table.action_down()
 
@@ -199,11 +199,25 @@ class Recipes(Place):
 
     # What is done.
 
+    def _named(self) -> wire.RecipeView | None:
+        """The recipe under the cursor. Where there is none, that is said: no key does nothing."""
+        if self.chosen is None:
+            one = self.stranger
+            self.post_message(message.Said(
+                f"{one.name} is no recipe: Enter serves it or lets it go, s stops it" if one else "no recipe is here: n makes one"
+            ))
+        return self.chosen
+
+    def _named_group(self) -> list[wire.RecipeView]:
+        return self.group or [one for one in (self._named(),) if one is not None]
+
     def action_launch(self) -> None:
         if recipe := self.chosen:
             self.post_message(message.Launch(recipe.id, recipe.name))
         elif one := self.stranger:
             self.post_message(message.Attach(one) if one.attached is None else message.Detach(one))
+        else:
+            self._named()
 
     def action_stop(self) -> None:
         if one := self.stranger:
@@ -214,8 +228,8 @@ class Recipes(Place):
             self.post_message(message.StopMany(tuple(stops)))
         elif stops:
             self.post_message(stops[0])
-        elif self.group:
-            self.post_message(message.Said(f"{', '.join(one.name for one in self.group)} does not run"))
+        elif group := self._named_group():
+            self.post_message(message.Said(f"{', '.join(one.name for one in group)} does not run"))
 
     def _stop(self, recipe: wire.RecipeView) -> message.Stop | None:
         life = self.view.life(recipe.id)
@@ -224,7 +238,7 @@ class Recipes(Place):
         return message.Stop(recipe.id, recipe.name, life.instance.id if life.instance else None)
 
     def action_fix(self) -> None:
-        recipe = self.chosen
+        recipe = self._named()
         life = self.view.life(recipe.id) if recipe else None
         if recipe is None:
             return
@@ -241,36 +255,36 @@ class Recipes(Place):
         if recipe := self.chosen:
             life = self.view.life(recipe.id)
             self.post_message(recipe_message.OpenMenu(recipe.id, recipe.name, life.instance if life else None))
-        elif self.stranger:
+        else:
             self.action_launch()
 
     def action_edit(self) -> None:
-        if recipe := self.chosen:
+        if recipe := self._named():
             self.post_message(recipe_message.EditForm(recipe.id))
 
     def action_text(self) -> None:
-        if recipe := self.chosen:
+        if recipe := self._named():
             self.post_message(recipe_message.EditText(recipe.id))
 
     def action_new(self) -> None:
         self.post_message(recipe_message.NewRecipe())
 
     def action_copy(self) -> None:
-        if recipe := self.chosen:
+        if recipe := self._named():
             self.post_message(recipe_message.CopyRecipe(recipe.id))
 
     def action_pin(self) -> None:
-        if self.group:
-            pin = not all(one.recipe.get("pin") for one in self.group)
-            self.post_message(message.Pin(tuple(one.id for one in self.group), pin))
+        if group := self._named_group():
+            pin = not all(one.recipe.get("pin") for one in group)
+            self.post_message(message.Pin(tuple(one.id for one in group), pin))
             self._mark(frozenset())
 
     def action_delete(self) -> None:
-        if self.group:
-            self.post_message(message.Delete(tuple((one.id, one.name) for one in self.group)))
+        if group := self._named_group():
+            self.post_message(message.Delete(tuple((one.id, one.name) for one in group)))
 
     def action_command(self) -> None:
-        if recipe := self.chosen:
+        if recipe := self._named():
             self.post_message(message.ShowCommand(recipe.id, recipe.name))
 
     def action_paste(self) -> None:
@@ -279,7 +293,7 @@ class Recipes(Place):
         self.app.push_screen(Paste(self.bridge))
 
     def action_logs(self) -> None:
-        recipe = self.chosen
+        recipe = self._named()
         life = self.view.life(recipe.id) if recipe else None
         if recipe is None:
             return

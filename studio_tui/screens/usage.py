@@ -12,7 +12,7 @@ from textual.containers import Container, Vertical
 from studio_core.text import line
 from studio_tui import status, unit
 from studio_tui.keymap import bindings
-from studio_tui.message import UsageCame
+from studio_tui.message import Said, UsageCame
 from studio_tui.screens.place import STYLES, Place
 from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.table import Cell, Column, Row, Table
@@ -64,6 +64,7 @@ class Usage(Place):
     def action_refresh(self) -> None:
         self._asked = time.monotonic()
         self.bridge.usage(self)
+        self.post_message(Said("sums: read anew"))
 
     def on_usage_came(self, news: UsageCame) -> None:
         usage = news.usage
