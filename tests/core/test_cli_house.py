@@ -189,6 +189,23 @@ def test_the_admin_key_opens_the_front_door(studio: Command, home: House) -> Non
     assert key not in studio.good("status", "--json") + studio.good("logs", "controller")
 
 
+def test_keys_are_made_used_listed_and_revoked(studio: Command, home: House) -> None:
+    key = studio.good("keys", "make", "bot", "--scopes", "read,metrics").strip()
+    far = Client(url=f"http://127.0.0.1:{home.port}", key=key)
+    assert far.status().running is not None
+    row = next(one for one in studio.data("keys") if one["name"] == "bot")
+    assert row["scopes"] == ["read", "metrics"] and row["id"] in studio.good("keys") and key not in studio.good("keys")
+    assert "scope" in studio.bad("keys", "make", "bot", "--scopes", "root")
+    studio.good("keys", "make", "bot")
+    assert "2 keys are called bot" in studio.bad("keys", "revoke", "bot")
+    assert studio.data("keys", "revoke", row["id"]) == {"revoked": row["id"]}
+    with pytest.raises(NoKey):
+        far.status()
+    assert studio.good("keys", "revoke", "bot") == "bot revoked\n"
+    assert "no key bot" in studio.bad("keys", "revoke", "bot")
+    assert "no key bot" not in studio.good("keys", "list")
+
+
 def picky(home: House, name: str) -> None:
     """A recipe whose engine says of a flag in its help that it does not know it."""
     binary = home.root / name
