@@ -11,7 +11,8 @@ StudioError                      500  studio_error
 │   └── UnknownModel             404  model_not_found
 ├── Conflict                     409  conflict
 │   ├── PortTaken                409  port_taken
-│   └── RecipeChanged            409  recipe_changed
+│   ├── RecipeChanged            409  recipe_changed
+│   └── SettingChanged           409  setting_changed
 ├── Denied                       403  permission_denied
 │   └── NoKey                    401  invalid_api_key
 ├── TooMany                      429  too_many_requests
@@ -108,6 +109,10 @@ class PortTaken(Conflict):
 
 class RecipeChanged(Conflict):
     code = "recipe_changed"
+
+
+class SettingChanged(Conflict):
+    code = "setting_changed"
 
 
 class Denied(StudioError):

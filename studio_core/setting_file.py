@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,23 @@ import yaml
 from studio_core.errors import BadSetting
 from studio_core.text import yaml_problem
 
+# Between reading and writing nobody else writes.
+_ALONE = threading.Lock()
 
-def change(path: Path, changes: Mapping[str, Any]) -> None:
-    """Write these values into the file, None takes one out. Values are as YAML has them.
+
+def change(path: Path, changes: Mapping[str, Any], check: Callable[[Mapping[str, Any]], None] = lambda stored: None) -> None:
+    """Write these values into the file, None takes one out. Values are as YAML has them; `check` may refuse what it says now.
 
     Raises:
         BadSetting: the file cannot be read or written, is broken, or says this in a way that only a person should change.
     """
-    try:
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadSetting(f"cannot read {path}", str(error), "check that it is a text file you may read") from error
-    _replace(path, written(text, changes, str(path)))
+    with _ALONE:
+        try:
+            text = path.read_text(encoding="utf-8") if path.exists() else ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadSetting(f"cannot read {path}", str(error), "check that it is a text file you may read") from error
+        check(_parsed(text, str(path)))
+        _replace(path, written(text, changes, str(path)))
 
 
 def written(text: str, changes: Mapping[str, Any], name: str = "studio.yaml") -> str:

@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from textual.message import Message
 
 from studio_core import wire
 from studio_core.client import Client
+from studio_core.errors import SettingChanged
 from studio_tui.bridge import Bridge, Target
 from studio_tui.message import Newest, Said, Wish
+
+# What stands for a hidden value.
+STARS = "***"
 
 
 @dataclass
 class SettingsCame(Newest):
+    """`_stored` is what studio.yaml says, by name, as it came: the others are made safe to show."""
+
     settings: tuple[wire.SettingView, ...]
     text: str = ""
+    _stored: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def stored(self) -> Mapping[str, Any]:
+        return self._stored
+
+
+@dataclass
+class SettingClashed(SettingsCame):
+    """Somebody else changed the setting meanwhile; `_value` is the one that was to be stored."""
+
+    name: str = ""
+    _value: Any = None
+
+    @property
+    def value(self) -> Any:
+        return self._value
 
     def can_replace(self, message: Message) -> bool:
         """One that tells of a change is heard, also when newer settings wait behind it."""
@@ -40,6 +63,18 @@ class FindingsCame(Newest):
 
 
 @dataclass
+class Overwrite(Wish):
+    """Store a value over one that somebody else stored meanwhile. Asked before it is done."""
+
+    home: ClassVar[str] = "household"
+    changes: ClassVar[bool] = True
+    target: Target
+    now: wire.SettingView
+    value: Any
+    before: Any
+
+
+@dataclass
 class Restart(Wish):
     """A new controller in place of this one. Asked before it is done."""
 
@@ -58,16 +93,37 @@ class Revoke(Wish):
 
 
 def settings(bridge: Bridge, target: Target) -> None:
-    bridge.ask(target, lambda client: SettingsCame(tuple(client.settings())))
-
-
-def change(bridge: Bridge, target: Target, name: str, value: Any) -> None:
-    """Store a value; None takes the setting out of studio.yaml."""
     def job(client: Client) -> Message:
-        found = tuple(client.change_settings({name: value}))
-        return SettingsCame(found, told(next(one for one in found if one.name == name)))
+        found = tuple(client.settings())
+        return SettingsCame(found, "", said(found))
 
     bridge.ask(target, job)
+
+
+def said(found: Sequence[wire.SettingView]) -> Mapping[str, Any]:
+    return {one.name: one.stored for one in found}
+
+
+def change(bridge: Bridge, target: Target, name: str, value: Any, before: Any) -> None:
+    """Store a value in place of the one that studio.yaml said before; None takes the setting out of it."""
+    def job(client: Client) -> Message:
+        try:
+            found = tuple(client.change_settings({name: value}, {name: before}))
+        except SettingChanged:
+            found = tuple(client.settings())
+            return SettingClashed(found, "", said(found), name, value)
+        return SettingsCame(found, told(next(one for one in found if one.name == name)), said(found))
+
+    bridge.ask(target, job)
+
+
+def spelled(value: Any, secret: bool = False) -> str:
+    """A value for people; what is secret is not shown."""
+    import json
+
+    if value is None:
+        return "not in studio.yaml"
+    return STARS if secret else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def told(one: wire.SettingView) -> str:

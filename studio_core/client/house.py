@@ -16,9 +16,10 @@ class HouseCalls(Connection):
     def settings(self) -> list[wire.SettingView]:
         return self._get("/settings", list[wire.SettingView])
 
-    def change_settings(self, changes: Mapping[str, Any]) -> list[wire.SettingView]:
-        """Store values in studio.yaml; None takes one out."""
-        return self._send("PUT", "/settings", list[wire.SettingView], {"changes": dict(changes)})
+    def change_settings(self, changes: Mapping[str, Any], expected: Mapping[str, Any] | None = None) -> list[wire.SettingView]:
+        """Store values in studio.yaml; None takes one out. `expected` is what was `stored`: another's change is SettingChanged."""
+        body = {"changes": dict(changes), **({"expected": dict(expected)} if expected is not None else {})}
+        return self._send("PUT", "/settings", list[wire.SettingView], body)
 
     def keys(self) -> list[wire.KeyView]:
         return self._get("/keys", list[wire.KeyView])

@@ -26,9 +26,13 @@ class SettingView(Model):
 
 
 class SettingChange(Model):
-    """PUT /settings: new values by name; null takes a setting out of studio.yaml."""
+    """PUT /settings: new values by name; null takes a setting out of studio.yaml.
+
+    `expected`: what `stored` said of them when one looked. Where the file says something else by now, nothing is stored (409).
+    """
 
     changes: dict[str, Any] = {}
+    expected: dict[str, Any] = {}
 
 
 class KeyView(Model):

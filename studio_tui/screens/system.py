@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from textual.app import ComposeResult
@@ -37,6 +38,7 @@ class System(Place):
         self._part = "services"
         self._tables = {name: Table(COLUMNS[name], EMPTY[name], ident=name) for name in PARTS}
         self._settings: dict[str, wire.SettingView] = {}
+        self._stored: Mapping[str, Any] = {}
         self._keys: dict[str, wire.KeyView] = {}
         self._findings: dict[str, wire.DoctorFinding] = {}
         self._parts = PartBar(tuple(PARTS.values()))
@@ -93,10 +95,16 @@ class System(Place):
 
     def on_settings_came(self, news: household.SettingsCame) -> None:
         self._settings = {one.name: one for one in news.settings}
+        self._stored = news.stored
         self._tables["settings"].fill([setting(one) for one in news.settings])
         if news.text:
             self.post_message(Said(news.text))
         self._tell()
+
+    def on_setting_clashed(self, news: household.SettingClashed) -> None:
+        """Two people: what the other one stored is shown beside ours, and nothing is lost by either answer."""
+        self.on_settings_came(news)
+        self.post_message(household.Overwrite(self, self._settings[news.name], news.value, news.stored[news.name]))
 
     def on_keys_came(self, news: household.KeysCame) -> None:
         self._keys = {one.id: one for one in news.keys}
@@ -168,13 +176,13 @@ class System(Place):
         one = self._settings.get(self._tables["settings"].key or "")
         if one is None:
             return
-        name = one.name
+        name, before = one.name, self._stored.get(one.name)
         text = f"{line(one.doc)}\n{one.kind or 'text'}; now {one.value!r}, set by {line(one.origin)}"
         field = Field("value", "new value", written(one), one.secret)
 
         def entered(values: dict[str, str] | None) -> None:
             if values is not None:
-                household.change(self.bridge, self, name, typed(values["value"]))
+                household.change(self.bridge, self, name, typed(values["value"]), before)
 
         self.app.push_screen(Form(f"Setting {name}", text, [field], lambda values: wrong(name, values["value"])), entered)
 
@@ -186,7 +194,7 @@ class System(Place):
             if self._settings[chosen].stored is None:
                 self.post_message(Said(f"{chosen} does not stand in studio.yaml"))
             else:
-                household.change(self.bridge, self, chosen, None)
+                household.change(self.bridge, self, chosen, None, self._stored.get(chosen))
 
     def action_make(self) -> None:
         from studio_tui.screens.form import Field, Form
@@ -217,12 +225,11 @@ def key_problem(values: dict[str, str]) -> str:
 
 def written(one: wire.SettingView) -> str:
     """A setting's value as a person would write it; what is hidden begins empty."""
-    value = one.stored if one.stored is not None else one.value
-    if one.secret or value is None:
-        return ""
     import json
 
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    value = one.stored if one.stored is not None else one.value
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "" if one.secret or value is None or household.STARS in text else text
 
 
 def typed(text: str) -> Any:

@@ -16,6 +16,17 @@ def restart(app: StudioApp, wish: household.Restart) -> None:
     app.ask("Restart the controller", text, "Restart", lambda: household.restart(app.bridge, app))
 
 
+def overwrite(app: StudioApp, wish: household.Overwrite) -> None:
+    """Theirs and ours, side by side."""
+    name, secret = wish.now.name, wish.now.secret
+    rows = (("stored now", wish.now.stored), ("yours", wish.value))
+    told = [f"  {title:<12}{line(household.spelled(value, secret))}" for title, value in rows]
+    text = "\n".join([f"Somebody changed {name} since you looked at it.", "", *told, "", "Store yours over it?"])
+    app.ask(f"Setting {name}", text, "Store mine", lambda: household.change(
+        app.bridge, wish.target, name, wish.value, wish.before,
+    ))
+
+
 def revoke(app: StudioApp, wish: household.Revoke) -> None:
     key = wish.key
     own = " A new one is written to admin.key." if key.own else ""

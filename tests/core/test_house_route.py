@@ -28,6 +28,31 @@ async def test_a_setting_is_checked_stored_and_told(tmp_path: Path) -> None:
         assert gone.status_code == 200 and "exclusive" not in file.read_text()
 
 
+async def test_two_people_who_change_one_setting_are_told(tmp_path: Path) -> None:
+    async with control(tmp_path) as studio:
+        file = studio.services.places.root / "studio.yaml"
+        file.write_text("drain_s: 10\n")
+        first = {"changes": {"drain_s": 20}, "expected": {"drain_s": 10}}
+        assert (await studio.owner.put("/settings", json=first)).status_code == 200
+        late = await studio.owner.put("/settings", json={"changes": {"drain_s": 30}, "expected": {"drain_s": 10}})
+        assert (late.status_code, late.json()["code"]) == (409, "setting_changed")
+        assert "says 20 now, it said 10" in late.json()["detail"] and file.read_text() == "drain_s: 20\n"
+        beside = {"changes": {"exclusive": False}, "expected": {"exclusive": None}}
+        assert (await studio.owner.put("/settings", json=beside)).status_code == 200
+        again = {"changes": {"drain_s": None}, "expected": {"drain_s": 20}}
+        assert (await studio.owner.put("/settings", json=again)).status_code == 200
+        assert (await studio.owner.put("/settings", json=again)).status_code == 409
+        assert file.read_text() == "exclusive: false\n"
+
+
+async def test_stars_are_never_stored_for_what_they_hide(tmp_path: Path) -> None:
+    async with control(tmp_path) as studio:
+        for name, value in (("engine_env", {"TOKEN": "***"}), ("redis_url", "redis://***@h/0"), ("api_key", "***")):
+            refused = await studio.owner.put("/settings", json={"changes": {name: value}})
+            assert refused.status_code == 422, name
+        assert not (studio.services.places.root / "studio.yaml").exists()
+
+
 async def test_secrets_of_settings_are_never_shown(tmp_path: Path) -> None:
     async with control(tmp_path) as studio:
         changes = {"api_key": "sk-hush", "engine_env": {"TOKEN": "hush"}, "redis_url": "redis://u:hush@h/0"}

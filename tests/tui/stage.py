@@ -184,6 +184,9 @@ class Stage:
 
     def _house(self, method: str, path: str, body: Any) -> Answer:
         if path == "/settings":
+            for name, seen in (body or {}).get("expected", {}).items():
+                if seen != next(one for one in self.settings_shown if one.name == name).stored:
+                    raise Refused(409, {"title": f"{name} was changed", "detail": "", "hint": "", "code": "setting_changed"})
             for name, value in (body or {}).get("changes", {}).items():
                 next(one for one in self.settings_shown if one.name == name).stored = value
             return self.settings_shown

@@ -44,10 +44,34 @@ async def test_a_setting_is_changed_and_what_is_wrong_is_said(tmp_path: Path) ->
         await shown.shows("bad value")
         assert not shown.stage.wanted("PUT", "/settings")
         await shown.press("ctrl+u", *"9000", "enter")
-        await eventually(lambda: ("PUT", "/settings", {"changes": {"port": 9000}}) in shown.stage.asked)
+        await eventually(lambda: ("PUT", "/settings", {"changes": {"port": 9000}, "expected": {"port": None}}) in shown.stage.asked)
         await told(shown, "still says otherwise")
         await shown.press("down", "down", "d")
-        await eventually(lambda: ("PUT", "/settings", {"changes": {"exclusive": None}}) in shown.stage.asked)
+        gone = {"changes": {"exclusive": None}, "expected": {"exclusive": False}}
+        await eventually(lambda: ("PUT", "/settings", gone) in shown.stage.asked)
+
+
+async def test_what_somebody_else_stored_meanwhile_is_shown_before_it_is_replaced(tmp_path: Path) -> None:
+    stage = filled(tmp_path)
+    port = stage.settings_shown[1]
+    async with opened(stage, (100, 30)) as shown:
+        await shown.press("9", "right_square_bracket", "down", "enter")
+        await shown.shows("Setting port")
+        port.stored = 7777
+        await shown.press("ctrl+u", *"9000", "enter")
+        await shown.shows("Somebody changed port", "stored now  7777", "yours       9000")
+        await shown.press("n")
+        await shown.hides("Somebody changed port")
+        assert port.stored == 7777
+        await shown.press("enter", "ctrl+u", *"9001", "enter")
+        await eventually(lambda: port.stored == 9001)
+        await shown.press("enter")
+        await shown.shows("Setting port")
+        port.stored = 7778
+        await shown.press("ctrl+u", *"9002", "enter")
+        await shown.shows("yours       9002")
+        await shown.press("y")
+        await eventually(lambda: port.stored == 9002)
 
 
 async def test_a_key_is_made_shown_once_and_revoked_by_name(tmp_path: Path) -> None:

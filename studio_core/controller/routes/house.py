@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from studio_core.controller.endpoint import Call, Endpoint, Table
 from studio_core.controller.routes.system import shown
 from studio_core.doctor.examination import examine
 from studio_core.doctor.subject import Subject
-from studio_core.errors import BadInput, BadValue
+from studio_core.errors import BadInput, BadValue, SettingChanged
 from studio_core.paths import Places
 from studio_core.store.key import KeyTable, admin_key_id, ensure_admin_key, key_id
 
@@ -23,6 +25,7 @@ from studio_core.store.key import KeyTable, admin_key_id, ensure_admin_key, key_
 ELSEWHERE = frozenset({"data_dir"})
 SCOPES = (routes.ADMIN, routes.INFERENCE, routes.READ, routes.METRICS)
 NAME_LENGTH = 80
+STARS = "***"
 # What is asked about the terminal of the controller tells nothing about the one of who asks.
 NOT_HERE = frozenset({"characters", "tmux"})
 
@@ -61,8 +64,24 @@ async def store(call: Call) -> list[wire.SettingView]:
             raise BadValue(f"{name} cannot stand in {file(call).name}", "it says where that file lies", f"set {one.variable}")
         if value is not None:
             table.read(one, value, "the request")
-    await asyncio.to_thread(setting_file.change, file(call), changes)
+            if STARS in json.dumps(value):
+                raise BadValue(f"{STARS} stands for what is hidden", f"it was given for {name}", "give the whole value")
+    await asyncio.to_thread(setting_file.change, file(call), changes, partial(_check, call.body.expected))
     return await every(call)
+
+
+def _check(expected: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+    """Raises SettingChanged where the file says something else than was seen. Of two secrets only that there is one is seen."""
+    for name, seen in expected.items():
+        said = stored.get(name)
+        now = None if said is None else wire.to_builtins(shown(table.find(name, "the request"), said))
+        if now != seen:
+            told = f"studio.yaml says {_word(now)} now, it said {_word(seen)}"
+            raise SettingChanged(f"{name} was changed meanwhile", told, "look again: nothing was stored")
+
+
+def _word(value: Any) -> str:
+    return "nothing of it" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 async def keys(call: Call) -> list[wire.KeyView]:
