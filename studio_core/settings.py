@@ -111,6 +111,8 @@ TABLE: tuple[Setting, ...] = (
     Setting("servers", (), "other Studios, each with name, url and key_file; the app switches between them", server.read,
             client=True),
     Setting("read_only", False, "the app only looks: what changes something does not exist in it", _boolean, client=True),
+    Setting("silence_s", 6.0, "seconds without a sign of life after which the app says that Studio does not answer", _positive,
+            client=True),
     Setting("notify", True, "bell, notice and title when a load ends while the terminal is not looked at", _boolean, client=True),
     Setting("mouse", True, "the app takes the mouse; off, the terminal keeps it for selecting text", _boolean, client=True),
     Setting("glyphs", "auto", "signs of the app: unicode, ascii, or auto by locale and terminal", _glyphs, client=True),

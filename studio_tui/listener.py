@@ -15,6 +15,7 @@ from textual.message import Message
 
 from studio_core import daemon, wire
 from studio_core.client import Stream
+from studio_core.client.connection import OPEN_S
 from studio_core.errors import Daemonless, StudioError
 from studio_core.paths import Places
 from studio_core.settings import Settings
@@ -36,7 +37,8 @@ class Listener:
 
     def __init__(self, settings: Settings, post: Callable[[Message], None]) -> None:
         self._settings = settings
-        self._client = daemon.client(settings)
+        # What is asked here holds up hearing: it has no longer than a silence may last.
+        self._client = daemon.client(settings, max(OPEN_S, settings.silence_s))
         self._post = post
         self._over = threading.Event()
         self._stream: Stream | None = None
@@ -52,9 +54,9 @@ class Listener:
         first, since = True, time.monotonic()
         while not self._over.is_set():
             try:
-                self._hear()
+                silent = self._hear()
                 first, since = False, time.monotonic()
-                self._away()
+                self._away(silent)
             except Daemonless as error:
                 self._away(error, start=first or time.monotonic() - since > PATIENCE_S, first=first)
                 first = False
@@ -63,14 +65,20 @@ class Listener:
                 self._over.wait(PAUSE_S)
             self._over.wait(RETRY_S)
 
-    def _hear(self) -> None:
-        """Returns when the stream has ended. Raises StudioError when there is none to be had."""
-        with contextlib.closing(self._client.events("status", "recipe")) as self._stream:
+    def _hear(self) -> StudioError | None:
+        """Returns when the stream has ended, with the reason where nothing ended it but silence: a host may go without a word.
+
+        Raises:
+            StudioError: there is none to be had.
+        """
+        silence = self._settings.silence_s
+        with contextlib.closing(self._client.events("status", "recipe", silence=silence)) as self._stream:
             self._say("live")
             # The recipes are asked for with the status that comes first.
             self._lives = None
             for event in self._stream:
                 self._take(event.event, event.data)
+            return Daemonless(f"nothing was heard for {self._settings.silence_s:g} s") if self._stream.silent else None
 
     def _take(self, kind: str, data: Any) -> None:
         if kind == "status":
@@ -120,6 +128,7 @@ class Figures:
 
     def __init__(self, settings: Settings, post: Callable[[Message], None]) -> None:
         self._client = daemon.client(settings)
+        self._silence: float = settings.silence_s
         self._post = post
         self._over = threading.Event()
         self._stream: Stream | None = None
@@ -129,9 +138,12 @@ class Figures:
         if self._stream is not None:
             self._stream.close()
 
+    def _figures(self) -> Stream:
+        return self._client.events("gpu", "metrics", silence=self._silence)
+
     def run(self) -> None:
         while not self._over.is_set():
-            with contextlib.suppress(StudioError), contextlib.closing(self._client.events("gpu", "metrics")) as self._stream:
+            with contextlib.suppress(StudioError), contextlib.closing(self._figures()) as self._stream:
                 for event in self._stream:
                     if self._over.is_set():
                         return

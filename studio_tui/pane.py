@@ -44,13 +44,14 @@ class Ear:
 
     def __init__(self, settings: Settings) -> None:
         self.client: Client = daemon.client(settings, PATIENCE_S)
+        self._silence: float = settings.silence_s
         self.view = View(link=Link("connecting", one_line(self.client.place)))
         threading.Thread(target=self._run, name="ear", daemon=True).start()
 
     def _run(self) -> None:
         while True:
             try:
-                with contextlib.closing(self.client.events()) as stream:
+                with contextlib.closing(self.client.events(silence=self._silence)) as stream:
                     self._know(link=Link("live", self.view.link.place))
                     for event in stream:
                         if event.event in KINDS:

@@ -43,12 +43,13 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Stream:
-    """Server-sent events as they come. `close()` ends it, also from another thread."""
+    """Server-sent events as they come. `close()` ends it, also from another thread; `silent`: it ended because nothing came."""
 
     def __init__(self, connection: http.client.HTTPConnection, link: socket.socket, response: http.client.HTTPResponse) -> None:
         self._connection = connection
         self._socket = link
         self._response = response
+        self.silent = False
 
     def __iter__(self) -> Iterator[wire.Event]:
         fields: dict[str, str] = {}
@@ -64,6 +65,8 @@ class Stream:
                     data.append(value.removeprefix(" "))
                 elif name:
                     fields[name] = value.removeprefix(" ")
+        except TimeoutError:
+            self.silent = True
         except (OSError, ValueError, http.client.HTTPException, AttributeError):
             return
         finally:
@@ -162,8 +165,8 @@ class Connection:
     def _get(self, path: str, kind: type[T]) -> T:
         return self._send("GET", path, kind)
 
-    def _stream(self, method: str, path: str, body: Any = None) -> Stream:
-        return Stream(*self._open(method, path, body, "text/event-stream", None))
+    def _stream(self, method: str, path: str, body: Any = None, silence: float | None = None) -> Stream:
+        return Stream(*self._open(method, path, body, "text/event-stream", silence))
 
 
 def _address(url: str) -> SplitResult:

@@ -28,9 +28,10 @@ class LaunchCalls(Connection):
     def instances(self) -> list[wire.Instance]:
         return self.status().instances
 
-    def events(self, *kinds: str) -> Stream:
-        """What happens, from now on; with `kinds` of these only."""
-        return self._stream("GET", f"/events?kinds={','.join(kinds)}" if kinds else "/events")
+    def events(self, *kinds: str, silence: float | None = None) -> Stream:
+        """What happens, from now on; with `kinds` of these only. After `silence` seconds without a sign of life it ends."""
+        query = [f"kinds={','.join(kinds)}"] * bool(kinds) + ([] if silence is None else [f"ping={silence / 3:g}"])
+        return self._stream("GET", "?".join(filter(None, ["/events", "&".join(query)])), silence=silence)
 
     def launch(self, recipe_id: str, wait: bool = False, force: bool = False) -> wire.Launch:
         """Start a recipe; returns at once, or with `wait` when the launch is over. Raises LaunchFailed and others."""

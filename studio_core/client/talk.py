@@ -9,6 +9,9 @@ from studio_core import wire
 from studio_core.client.connection import Connection, Stream
 from studio_core.wire.parse import convert
 
+# Three pings that did not come.
+SILENCE_S = 45.0
+
 
 class TalkCalls(Connection):
     """What is said: by engines into their logs, by people and models in chats."""
@@ -24,7 +27,7 @@ class TalkCalls(Connection):
     def follow(self, log_id: str, offset: int = 0, generation: int = 0) -> Stream:
         """A log from a byte on: events log, skipped, end. An event's id is `generation:offset`, from where to go on."""
         query = urlencode({"offset": offset, "generation": generation})
-        return self._stream("GET", f"/logs/{quote(log_id, safe='')}/stream?{query}")
+        return self._stream("GET", f"/logs/{quote(log_id, safe='')}/stream?{query}", silence=SILENCE_S)
 
     def delete_log(self, log_id: str) -> None:
         self._send("DELETE", f"/logs/{quote(log_id, safe='')}", Any)

@@ -7,6 +7,7 @@ import json
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -22,6 +23,7 @@ from studio_core.paths import Places, listen
 from studio_core.settings import Settings, load
 
 Answer = Any
+PING = "ping"
 
 
 class Stage:
@@ -228,11 +230,12 @@ class Stage:
     def stream(self, path: str, query: Mapping[str, str], closed: threading.Event) -> Iterator[tuple[str, str, Any]]:
         """Events as (kind, id, data), until the server closes."""
         if path == "/events":
-            at, kinds = len(self._events), query.get("kinds", "status,gpu,metrics").split(",")
+            at, kinds = len(self._events), [PING, *query.get("kinds", "status,gpu,metrics").split(",")]
             for kind in ("status", "gpu", "metrics"):
                 if kind in kinds:
                     yield kind, "1", wire.to_builtins(getattr(self, {"gpu": "gpus"}.get(kind, kind)))
-            yield from ((kind, "1", data) for kind, data in self._follow(self._events, at, closed) if kind in kinds)
+            news = self._follow(self._events, at, closed, (PING, None), float(query.get("ping", "15")))
+            yield from ((kind, "1", data) for kind, data in news if kind in kinds)
         elif path.endswith("/turn"):
             for kind, data in self.turn:
                 if kind == "pause":
@@ -251,7 +254,11 @@ class Stage:
                 offset += _size([text])
                 yield "log", f"1:{offset}", {"line": text}
 
-    def _follow(self, source: list[Any], at: int, closed: threading.Event) -> Iterator[Any]:
+    def _follow(
+        self, source: list[Any], at: int, closed: threading.Event, ping: Any = None, ping_s: float = 15.0
+    ) -> Iterator[Any]:
+        """What is new, and `ping` where nothing was for so long."""
+        last = time.monotonic()
         while not closed.is_set():
             with self.news:
                 if at >= len(source):
@@ -259,6 +266,11 @@ class Stage:
                 new = source[at:]
             at += len(new)
             yield from new
+            if new:
+                last = time.monotonic()
+            elif ping is not None and time.monotonic() - last >= ping_s:
+                last = time.monotonic()
+                yield ping
 
 
 def _size(lines: list[str]) -> int:
@@ -356,5 +368,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         with contextlib.suppress(OSError):
             for kind, number, data in self.server.stage.stream(path, query, self.server.closed):
-                self.wfile.write(f"event: {kind}\nid: {number}\ndata: {json.dumps({'data': data, 'timestamp': ''})}\n\n".encode())
+                told = f"event: {kind}\nid: {number}\ndata: {json.dumps({'data': data, 'timestamp': ''})}\n\n"
+                self.wfile.write(b": ping\n\n" if kind == PING else told.encode())
                 self.wfile.flush()

@@ -20,7 +20,8 @@ async def events(call: Call) -> Response:
         services.gpu.look()
     first = [("status", wire.to_builtins(view.status(services))), ("gpu", wire.to_builtins(services.gpu.latest()))]
     subscription = services.hub.subscribe(first, kinds)
-    return sse.stream(sse.listen(subscription, services.settings.ping_s, call.query["named"]))
+    ping = min(call.query["ping"] or services.settings.ping_s, services.settings.ping_s)
+    return sse.stream(sse.listen(subscription, ping, call.query["named"]))
 
 
 def _kinds(text: str) -> list[str]:
@@ -40,7 +41,8 @@ ENDPOINTS: Table = {
         events, media=sse.MEDIA, query=(
             Query("named", bool, True, "false: unnamed messages, the kind inside the data"),
             Query("kinds", str, "", f"only these, separated by commas, of {', '.join(KINDS)}"),
-        )
+            Query("ping", float, 0.0, "seconds of silence before a comment, for who wants to know soon that nobody is there", 0.1),
+        ),
     ),
     ("GET", "/events/stats"): Endpoint(stats),
 }

@@ -1,0 +1,90 @@
+"""A Studio that is gone without a word: no connection is closed, nothing comes any more. It is said, and comes back by itself."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from studio_core.client import Client
+from tests.house import house
+from tests.tui import scene
+from tests.tui.opened import opened, stage_in
+
+SILENCE_S = 0.9
+SAID = "Studio does not answer"
+
+
+class Relay:
+    """The network between the app and Studio."""
+
+    def __init__(self, port: int) -> None:
+        argv = [sys.executable, str(Path(__file__).with_name("relay.py")), str(port)]
+        self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+
+    def swallow(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def carry(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[tuple[object, Relay]]:
+    folder = tmp_path / "far"
+    folder.mkdir()
+    stage = stage_in(folder)
+    scene.busy(stage)
+    relay = Relay(stage.start_tcp())
+    yield stage, relay
+    relay.close()
+    stage.stop()
+
+
+async def test_swallowed_packets_are_said_and_it_comes_back(tmp_path: Path, far: tuple[object, Relay]) -> None:
+    _, relay = far
+    (tmp_path / "near").mkdir()
+    near = stage_in(tmp_path / "near")
+    near.given = {"url": f"http://127.0.0.1:{relay.port}", "silence_s": SILENCE_S}
+    async with opened(near, (100, 30), start=False) as shown:
+        await shown.press("2")
+        await shown.shows("Mistral Small", f"127.0.0.1:{relay.port}")
+        # Pings alone are a sign of life.
+        await shown.pilot.pause(2 * SILENCE_S)
+        assert SAID not in shown.text
+        relay.swallow()
+        lost = time.monotonic()
+        await shown.shows(SAID, "nothing was heard for 0.9 s", "below is what was last heard", "Mistral Small")
+        assert time.monotonic() - lost < 2 * SILENCE_S + 1.0
+        await shown.pilot.pause(2 * SILENCE_S)
+        await shown.shows(SAID)
+        relay.carry()
+        await shown.hides(SAID)
+        await shown.shows("Mistral Small")
+
+
+def test_the_real_controller_gives_signs_of_life_through_the_gateway(tmp_path: Path) -> None:
+    with house(tmp_path) as home:
+        relay = Relay(home.port)
+        try:
+            key = home.root.joinpath("admin.key").read_text().strip()
+            stream = Client(url=f"http://127.0.0.1:{relay.port}", key=key).events(SILENCE_S)
+            began, lost = time.monotonic(), threading.Timer(3 * SILENCE_S, relay.swallow)
+            lost.start()
+            kinds = [event.event for event in stream]
+            lost.join()
+            assert stream.silent and "status" in kinds and time.monotonic() - began > 3 * SILENCE_S
+        finally:
+            relay.close()
