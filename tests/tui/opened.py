@@ -51,6 +51,14 @@ class Opened:
         except AssertionError:
             raise AssertionError(f"{text!r} is still on the screen:\n{self.text}") from None
 
+    async def still(self) -> str:
+        """The text when everything that is known has been laid out and drawn."""
+        before = ""
+        while (now := self.text) != before:
+            before = now
+            await self.pilot.pause(0.02)
+        return before
+
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
 

@@ -116,11 +116,8 @@ def differs(shown: Opened, exits: list[Any], before: tuple[Any, ...]) -> bool:
 
 async def still(shown: Opened, exits: list[Any]) -> tuple[Any, ...]:
     """What is seen when everything that was known has been drawn."""
-    before: tuple[Any, ...] = ()
-    while (now := seen(shown, exits)) != before:
-        before = now
-        await shown.pilot.pause(0.02)
-    return before
+    await shown.still()
+    return seen(shown, exits)
 
 
 async def walk(shown: Opened, way: str) -> None:

@@ -233,6 +233,7 @@ async def test_a_step_through_them_lays_nothing_out_and_a_status_arranges_nothin
         stage.publish("status")
         await eventually(lambda: place.view.status is not at)
         at = place.view.status
+        await shown.still()
         done.clear()
         await shown.press("j", "j", "G", "g", "pagedown")
         stage.publish("status")
