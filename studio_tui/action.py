@@ -61,7 +61,7 @@ DASHBOARD = (
 )
 
 RECIPES = (
-    Action("recipes.launch", "Launch", "launch the selected recipe", footer=True, changes=True),
+    Action("recipes.launch", "Launch", "launch the selected recipe, or those that are marked", footer=True, changes=True),
     Action("recipes.stop", "Stop", "stop its model or cancel its launch; asks", footer=True, changes=True),
     Action("recipes.fix", "Fix", "make the change that its failure calls for; shows it and asks", changes=True),
     Action("recipes.logs", "Log", "show the log of its newest start", footer=True),
@@ -73,7 +73,7 @@ RECIPES = (
     Action("recipes.filter", "Filter", "show only recipes with these words", footer=True),
     Action("recipes.sort", "Sort", "sort by the next column"),
     Action("recipes.reverse", "Reverse", "sort the other way round"),
-    Action("recipes.mark", "Mark", "mark it; stop, pin and delete act on what is marked"),
+    Action("recipes.mark", "Mark", "mark it; launch, stop, pin and delete act on what is marked"),
     Action("recipes.back", "Back", "take away the filter, then the marks"),
     Action("recipes.command", "Command", "the exact command and environment of a launch, and where each comes from"),
     Action("recipes.pin", "Pin", "keep it above, and from being sent away by requests for others", changes=True),

@@ -202,6 +202,24 @@ class StopMany(Wish):
 
 
 @dataclass
+class LaunchMany(Wish):
+    """Several recipes at once. Asked once, with what becomes of each."""
+
+    home: ClassVar[str] = "group"
+    changes: ClassVar[bool] = True
+    recipes: tuple[wire.RecipeView, ...]
+
+
+@dataclass
+class ManyPlanned(Step):
+    """What the launch of each would do; nothing was done."""
+
+    home: ClassVar[str] = "group"
+    recipes: tuple[wire.RecipeView, ...]
+    plans: tuple[wire.LaunchPlan, ...]
+
+
+@dataclass
 class Pin(Wish):
     """Above in the list, and nobody's request sends it away."""
 
@@ -215,7 +233,7 @@ class Pin(Wish):
 class Delete(Wish):
     """Recipes by id and name. Asked before it is done."""
 
-    home: ClassVar[str] = "recipe"
+    home: ClassVar[str] = "group"
     changes: ClassVar[bool] = True
     recipes: tuple[tuple[str, str], ...]
 

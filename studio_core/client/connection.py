@@ -22,6 +22,8 @@ from studio_core.wire.parse import decode
 
 T = TypeVar("T")
 TIMEOUT_S = 30.0
+# Until a stream that minds silence has begun.
+OPEN_S = 5.0
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -166,7 +168,9 @@ class Connection:
         return self._send("GET", path, kind)
 
     def _stream(self, method: str, path: str, body: Any = None, silence: float | None = None) -> Stream:
-        return Stream(*self._open(method, path, body, "text/event-stream", silence))
+        connection, link, response = self._open(method, path, body, "text/event-stream", silence and max(silence, OPEN_S))
+        link.settimeout(silence)
+        return Stream(connection, link, response)
 
 
 def _address(url: str) -> SplitResult:

@@ -130,8 +130,9 @@ class Recipes(Place):
         self._detail()
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
+        """What was clicked, whatever is marked."""
         event.stop()
-        self.action_launch()
+        self._launch(self.chosen)
 
     # The list: filter, order, marks.
 
@@ -212,7 +213,13 @@ class Recipes(Place):
         return self.group or [one for one in (self._named(),) if one is not None]
 
     def action_launch(self) -> None:
-        if recipe := self.chosen:
+        if len(self._marked) > 1:
+            self.post_message(message.LaunchMany(tuple(self.group)))
+        else:
+            self._launch(self.group[0] if self._marked else self.chosen)
+
+    def _launch(self, recipe: wire.RecipeView | None) -> None:
+        if recipe is not None:
             self.post_message(message.Launch(recipe.id, recipe.name))
         elif one := self.stranger:
             self.post_message(message.Attach(one) if one.attached is None else message.Detach(one))

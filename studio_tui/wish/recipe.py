@@ -1,4 +1,4 @@
-"""Recipes are pinned, deleted, and shown as the command that they become."""
+"""Recipes are pinned, gone to, and shown as the command that they become."""
 
 from __future__ import annotations
 
@@ -29,22 +29,6 @@ async def open_recipe(app: StudioApp, wish: recipe_message.OpenRecipe) -> None:
     await app.action_show("recipes")
     if isinstance(app.screen, Recipes):
         app.screen.select(wish.recipe_id)
-
-
-def delete(app: StudioApp, wish: message.Delete) -> None:
-    names = [line(name) for _, name in wish.recipes]
-    what = f"the recipe {names[0]}" if len(names) == 1 else f"{len(names)} recipes"
-    listed = "" if len(names) == 1 else "\n\n" + "\n".join(f"  {name}" for name in names)
-
-    def job(client: Client) -> message.Said:
-        for recipe_id, _ in wish.recipes:
-            client.delete_recipe(recipe_id)
-        return message.Said(f"{', '.join(names)} deleted")
-
-    app.ask(
-        f"Delete {what}", f"Delete {what}? Its model's files stay; its settings are gone.{listed}", "Delete",
-        lambda: app.bridge.ask(app, job),
-    )
 
 
 def show_command(app: StudioApp, wish: message.ShowCommand) -> None:

@@ -53,6 +53,7 @@ class Stage:
         self.settings_shown: list[wire.SettingView] = []
         self.keys_shown: list[wire.KeyView] = []
         self.findings: list[wire.DoctorFinding] = []
+        self.kept: set[str] = set()
         self.refusal: tuple[int, dict[str, str]] | None = None
         self.asked: list[tuple[str, str, Any]] = []
         self.keys: list[str] = []
@@ -175,6 +176,8 @@ class Stage:
         if method == "DELETE":
             if self.refusal:
                 raise Refused(*self.refusal)
+            if recipe_id in self.kept:
+                raise Refused(409, {"title": f"{recipe_id} is running", "detail": "", "hint": "stop it first", "code": "conflict"})
             self.recipes.remove(one)
             return wire.Done()
         if method == "GET":

@@ -107,6 +107,52 @@ async def test_a_pin_is_stored_on_the_version_that_was_read(tmp_path: Path) -> N
         await shown.shows("no longer pinned")
 
 
+async def test_marked_ones_are_launched_together_and_asked_by_name(tmp_path: Path) -> None:
+    stage = filled(tmp_path)
+    stage.config = {"settings": [{"name": "exclusive", "value": True}]}
+    away = wire.Leaving(instance_id="smollm2-1", recipe_id="smollm2", name="SmolLM2 135M", state="ready", why="it has its GPU")
+    stage.plans = {
+        "mistral": wire.LaunchPlan(recipe_id="mistral", outcome="starts", expected_s=4.0, leaving=[away]),
+        "smollm2": wire.LaunchPlan(recipe_id="smollm2", outcome="serves"),
+    }
+    async with opened(stage, (100, 30), recipe="mistral") as shown:
+        await shown.shows("\u25b8 Mistral Small")
+        await shown.press("space", "home", "space", "end", "up", "space")
+        await shown.shows("3 marked")
+        await shown.press("enter")
+        await shown.shows("only one of", "the setting exclusive is on")
+        assert not stage.wanted("POST", "/launch")
+        stage.config = {"settings": [{"name": "exclusive", "value": False}]}
+        await shown.press("enter")
+        await shown.shows("Launch 2 models?", "SmolLM2 135M runs already", "Mistral Small starts in about 4.0 s", "Old one starts")
+        await shown.shows("SmolLM2 135M leaves: it has its GPU.")
+        await shown.press("y")
+        await eventually(lambda: len(stage.wanted("POST", "/launch")) == 2)
+        assert {path.partition("?")[0] for path in stage.wanted("POST", "/launch")} == {"/launch/mistral", "/launch/old"}
+
+
+async def test_marked_ones_that_want_one_gpu_are_not_launched_against_each_other(tmp_path: Path) -> None:
+    stage = filled(tmp_path)
+    stage.config = {"settings": [{"name": "exclusive", "value": False}]}
+    for one in stage.recipes[:2]:
+        one.recipe["gpus"] = [0]
+    async with opened(stage, (100, 30)) as shown:
+        await shown.press("2", "space", "space", "enter")
+        await shown.shows("want the same GPU")
+        assert not stage.wanted("POST", "/launch")
+
+
+async def test_of_several_that_are_deleted_one_that_runs_keeps_nobody(tmp_path: Path) -> None:
+    stage = filled(tmp_path)
+    stage.kept = {"smollm2"}
+    async with opened(stage, (100, 30)) as shown:
+        await shown.press("2", "space", "space", "d")
+        await shown.shows("Delete 2 recipes?", "  SmolLM2 135M", "  Qwen3 8B")
+        await shown.press("y")
+        await shown.shows("smollm2 is running", "Qwen3 8B: deleted")
+        assert [one.id for one in stage.recipes if one.id in ("smollm2", "qwen3-8b")] == ["smollm2"]
+
+
 async def test_deleting_asks_with_the_name_and_a_running_one_stays(tmp_path: Path) -> None:
     stage = filled(tmp_path)
     async with opened(stage, (100, 30), recipe="old") as shown:
@@ -121,7 +167,7 @@ async def test_deleting_asks_with_the_name_and_a_running_one_stays(tmp_path: Pat
         await shown.shows("recipe old is running", "stop it first")
         stage.refusal = None
         await shown.press("d", "y")
-        await shown.shows("Old one deleted")
+        await shown.shows("Old one: deleted")
         assert [one.id for one in stage.recipes if one.id == "old"] == []
 
 

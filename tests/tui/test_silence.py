@@ -17,7 +17,7 @@ from tests.house import house
 from tests.tui import scene
 from tests.tui.opened import opened, stage_in
 
-SILENCE_S = 0.9
+SILENCE_S = 1.5
 SAID = "Studio does not answer"
 
 
@@ -62,14 +62,13 @@ async def test_swallowed_packets_are_said_and_it_comes_back(tmp_path: Path, far:
         await shown.press("2")
         await shown.shows("Mistral Small", f"127.0.0.1:{relay.port}")
         # Pings alone are a sign of life.
-        await shown.pilot.pause(2 * SILENCE_S)
+        await shown.pilot.pause(1.5 * SILENCE_S)
         assert SAID not in shown.text
         relay.swallow()
         lost = time.monotonic()
-        await shown.shows(SAID, "nothing was heard for 0.9 s", "below is what was last heard", "Mistral Small")
+        await shown.shows(SAID, "nothing was heard for 1.5 s", "below is what was last heard", "Mistral Small")
+        # What was read just before, the tick, and a busy machine.
         assert time.monotonic() - lost < 2 * SILENCE_S + 1.0
-        await shown.pilot.pause(2 * SILENCE_S)
-        await shown.shows(SAID)
         relay.carry()
         await shown.hides(SAID)
         await shown.shows("Mistral Small")
@@ -80,7 +79,7 @@ def test_the_real_controller_gives_signs_of_life_through_the_gateway(tmp_path: P
         relay = Relay(home.port)
         try:
             key = home.root.joinpath("admin.key").read_text().strip()
-            stream = Client(url=f"http://127.0.0.1:{relay.port}", key=key).events(SILENCE_S)
+            stream = Client(url=f"http://127.0.0.1:{relay.port}", key=key).events(2 * SILENCE_S)
             began, lost = time.monotonic(), threading.Timer(3 * SILENCE_S, relay.swallow)
             lost.start()
             kinds = [event.event for event in stream]
