@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.message import Message
 
 from studio_core import wire
+from studio_core.errors import StudioError
 from studio_tui.message import Newest, Step, Wish
 
 if TYPE_CHECKING:
@@ -63,6 +64,15 @@ class TextReady(Step):
 
     home: ClassVar[str] = "edit"
     draft: Draft
+
+
+@dataclass
+class TextWrong(Step):
+    """What the editor left cannot be read; it lies in its file as it was written."""
+
+    home: ClassVar[str] = "edit"
+    draft: Draft
+    error: StudioError
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from studio_core.errors import BadInput, StudioError
 from studio_core.text import line
 from studio_tui import draft, message, recipe_message
+from studio_tui.boundary import safe_error
 
 if TYPE_CHECKING:
     from studio_core.client import Client
@@ -70,7 +71,11 @@ def text_ready(app: StudioApp, news: recipe_message.TextReady) -> None:
         return
 
     def job(client: Client) -> message.Said | None:
-        edited = draft.end(client, found)
+        try:
+            edited = draft.end(client, found)
+        except StudioError as error:
+            app.post_message(recipe_message.TextWrong(found, safe_error(error)))
+            return None
         if edited is None:
             draft.forget(found)
             return message.Said(f"{found.recipe_id} was not changed")
@@ -78,6 +83,22 @@ def text_ready(app: StudioApp, news: recipe_message.TextReady) -> None:
         return None
 
     app.bridge.ask(app, job)
+
+
+def text_wrong(app: StudioApp, news: recipe_message.TextWrong) -> None:
+    """Back to the text with its mistake known; it is kept also by who does not want to."""
+    from studio_tui.screens.confirm import Confirm
+
+    error = news.error
+
+    def decided(yes: bool | None) -> None:
+        if yes:
+            app.post_message(recipe_message.TextReady(news.draft))
+        else:
+            app.say(f"not stored; your text is kept in {news.draft.path}")
+
+    text = "\n".join(filter(None, [f"{error.title}.", error.detail, error.hint]))
+    app.push_screen(Confirm(f"The text of {line(news.draft.name)}", text, "Edit it again"), decided)
 
 
 def text_done(app: StudioApp, news: recipe_message.TextDone) -> None:
