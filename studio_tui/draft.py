@@ -131,5 +131,9 @@ def forget(draft: Draft) -> None:
 
 
 def editor() -> list[str]:
-    """The person's editor, as words."""
-    return shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    """The person's editor, as words. What no shell would read is taken as one."""
+    said = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    try:
+        return shlex.split(said) or ["vi"]
+    except ValueError:
+        return [said]

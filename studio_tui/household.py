@@ -30,6 +30,10 @@ class SettingsCame(Newest):
     def stored(self) -> Mapping[str, Any]:
         return self._stored
 
+    def can_replace(self, message: Message) -> bool:
+        """One that tells of a change is heard, also when newer settings wait behind it."""
+        return super().can_replace(message) and not self.text
+
 
 @dataclass
 class SettingClashed(SettingsCame):
@@ -43,8 +47,7 @@ class SettingClashed(SettingsCame):
         return self._value
 
     def can_replace(self, message: Message) -> bool:
-        """One that tells of a change is heard, also when newer settings wait behind it."""
-        return super().can_replace(message) and not self.text
+        return False
 
 
 @dataclass

@@ -59,11 +59,15 @@ def text_ready(app: StudioApp, news: recipe_message.TextReady) -> None:
     """The terminal is the editor's until it ends."""
     found = news.draft
     words = [*draft.editor(), str(found.path)]
-    try:
-        with app.suspend():
+    code, problem = 0, ""
+    with app.suspend():
+        # What is raised in here would leave the app without its terminal.
+        try:
             code = subprocess.run(words, check=False).returncode
-    except OSError as error:
-        app.complain(BadInput(f"{words[0]} could not be started", str(error), "set EDITOR"))
+        except OSError as error:
+            problem = str(error)
+    if problem:
+        app.complain(BadInput(f"{words[0]} could not be started", problem, "set EDITOR"))
         draft.forget(found)
         return
     if code:

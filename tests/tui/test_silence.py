@@ -7,15 +7,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from studio_core.client import Client
 from tests.house import house
 from tests.tui import scene
-from tests.tui.opened import opened, stage_in
+from tests.tui.opened import opened
+from tests.tui.stage import Stage
 
 SILENCE_S = 1.5
 SAID = "Studio does not answer"
@@ -41,24 +39,23 @@ class Relay:
         self._process.communicate()
 
 
-@pytest.fixture
-def far(tmp_path: Path) -> Iterator[tuple[object, Relay]]:
-    folder = tmp_path / "far"
-    folder.mkdir()
-    stage = stage_in(folder)
-    scene.busy(stage)
-    relay = Relay(stage.start_tcp())
-    yield stage, relay
-    relay.close()
-    stage.stop()
+class Far(Stage):
+    """A stage that is reached through a relay."""
+
+    def start(self) -> None:
+        self.relay = Relay(self.start_tcp())
+        self.given = {"url": f"http://127.0.0.1:{self.relay.port}", "silence_s": SILENCE_S}
+
+    def stop(self) -> None:
+        self.relay.close()
+        super().stop()
 
 
-async def test_swallowed_packets_are_said_and_it_comes_back(tmp_path: Path, far: tuple[object, Relay]) -> None:
-    _, relay = far
-    (tmp_path / "near").mkdir()
-    near = stage_in(tmp_path / "near")
-    near.given = {"url": f"http://127.0.0.1:{relay.port}", "silence_s": SILENCE_S}
-    async with opened(near, (100, 30), start=False) as shown:
+async def test_swallowed_packets_are_said_and_it_comes_back(tmp_path: Path) -> None:
+    far = Far(tmp_path)
+    scene.busy(far)
+    async with opened(far, (100, 30)) as shown:
+        relay = far.relay
         await shown.press("2")
         await shown.shows("Mistral Small", f"127.0.0.1:{relay.port}")
         # Pings alone are a sign of life.
