@@ -17,6 +17,8 @@ from tests.tui.stage import Stage
 from tests.wait import wait_until
 
 EDITOR = Path(__file__).with_name("hand_editor.py")
+# A first frame and an app, on a machine with other work.
+START_S = 40.0
 FIELDS = {"id": "one", "name": "First", "model_path": "/models/one.gguf", "backend": "llamacpp", "max_model_len": 8192}
 
 
@@ -65,9 +67,9 @@ def desk(stage: Stage, tmp_path: Path) -> Iterator[Desk]:
     env.pop("VISUAL", None)
     argv = [sys.executable, "-m", "studio_tui", "--data-dir", str(stage.places.root)]
     with Window(argv, env, columns=100, rows=30) as window:
-        window.until("REQUESTS")
+        window.until("REQUESTS", START_S)
         window.send("2")
-        window.until("\u25b8 First")
+        window.until("\u25b8 First", START_S)
         yield Desk(stage, window, tmp_path)
         window.send("\x11")
         assert window.ended() == 0
@@ -155,8 +157,8 @@ def test_over_what_somebody_else_stored_when_one_says_so(desk: Desk) -> None:
 def test_an_editor_that_is_not_there_is_said(stage: Stage, tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "studio_tui", "--data-dir", str(stage.places.root)]
     with Window(argv, {**os.environ, "VISUAL": "/nowhere/ed"}, columns=100, rows=30) as window:
-        window.until("REQUESTS")
+        window.until("REQUESTS", START_S)
         window.send("2")
-        window.until("\u25b8 First")
+        window.until("\u25b8 First", START_S)
         window.send("E")
         assert "set EDITOR" in window.until("/nowhere/ed could not be")
