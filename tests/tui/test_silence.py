@@ -76,7 +76,7 @@ def test_the_real_controller_gives_signs_of_life_through_the_gateway(tmp_path: P
         relay = Relay(home.port)
         try:
             key = home.root.joinpath("admin.key").read_text().strip()
-            stream = Client(url=f"http://127.0.0.1:{relay.port}", key=key).events(2 * SILENCE_S)
+            stream = Client(url=f"http://127.0.0.1:{relay.port}", key=key).events(silence=2 * SILENCE_S)
             began, lost = time.monotonic(), threading.Timer(3 * SILENCE_S, relay.swallow)
             lost.start()
             kinds = [event.event for event in stream]
