@@ -50,8 +50,8 @@ class House:
         daemon.ensure(self.settings)
         wait_until(lambda: self.status().gateway.connected, what="the gateway is linked")
 
-    def status(self, patience_s: float = 10.0) -> wire.Status:
-        """As soon as a controller answers."""
+    def status(self, patience_s: float = 30.0) -> wire.Status:
+        """As soon as a controller answers: one that begins takes a busy machine's interpreters a while."""
 
         def ask() -> wire.Status | None:
             with contextlib.suppress(StudioError):
@@ -110,9 +110,9 @@ class House:
         return pid
 
     def replace_controller(self) -> None:
-        """Kill it; returns when the gateway has started another one, which takes a busy machine's interpreters a while."""
+        """Kill it; returns when the gateway has started another one."""
         killed = self.kill_controller()
-        wait_until(lambda: self.status(30.0).controller.pid != killed, 30.0)
+        wait_until(lambda: self.status().controller.pid != killed, 30.0)
 
     def processes(self) -> list[psutil.Process]:
         """Every process whose command line or environment names this house."""

@@ -25,6 +25,8 @@ from studio_core.paths import cache_dir
 from studio_core.supervisor import port
 
 VARIABLE = "STUDIO_BENCH_PEERS"
+# LiteLLM imports for 8 s on a quiet machine.
+START_S = 180.0
 NGINX = """
 worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 4096; }}
@@ -89,7 +91,9 @@ PEERS: Mapping[str, Peer] = {
         lambda bin_, place: [str(bin_ / "litellm"), "--config", place.written("litellm.yaml", LITELLM), "--host", "127.0.0.1",
                              "--port", str(place.port), "--num_workers", "1", "--telemetry", "False"],
         # Newer ones want a certifi that pip does not find, and make it download two dozen of them in vain.
-        "litellm[proxy]==1.106.2", frozenset({"small", "first", "big"}), {"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
+        "litellm[proxy]==1.106.2", frozenset({"small", "first", "big"}),
+        # Without a key of its own: it need not check the one that the load client sends.
+        {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"},
     ),
 }
 
@@ -120,7 +124,7 @@ def _running(name: str, peer: Peer, folder: Path, stub: int) -> Iterator[Way]:
         subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env) as process,
     ):
         try:
-            until(lambda: process.poll() is not None or port.accepts("127.0.0.1", place.port), f"{name} listens")
+            until(lambda: process.poll() is not None or port.accepts("127.0.0.1", place.port), f"{name} listens", START_S)
             if process.poll() is not None:
                 raise StudioError(f"{name} ended", (folder / "log").read_text(errors="replace")[-200:])
             family = [process.pid, *(one.pid for one in psutil.Process(process.pid).children(recursive=True))]

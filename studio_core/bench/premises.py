@@ -73,10 +73,10 @@ def _end(places: Places, client: Client) -> None:
         until(lambda: gateway is None or not Path(f"/proc/{gateway}").exists(), "the gateway ends")
 
 
-def until(happened: Callable[[], bool], what: str) -> None:
-    """Wait for it; raises StudioError after a minute."""
-    deadline = time.monotonic() + PATIENCE_S
+def until(happened: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
+    """Wait for it; raises StudioError after a minute, or what else is given."""
+    deadline = time.monotonic() + patience_s
     while not happened():
         if time.monotonic() > deadline:
-            raise StudioError(f"waited {PATIENCE_S:.0f} s in vain", what)
+            raise StudioError(f"waited {patience_s:.0f} s in vain", what)
         time.sleep(0.01)

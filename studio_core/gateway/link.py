@@ -51,13 +51,15 @@ class Link:
 
     async def run(self) -> None:
         lost_at, gap = time.monotonic(), REVIVE_S
+        begun: subprocess.Popen[bytes] | None = None
         while True:
             with contextlib.suppress(OSError):
                 await self._attend()
             if self._met:
                 self._met, lost_at, gap = False, time.monotonic(), REVIVE_S
-            if time.monotonic() - lost_at > gap and not self._places.down.exists():
-                await asyncio.to_thread(revive, self._places)
+            # One that still begins is not hurried by another: on a busy machine they would take the time from each other.
+            if time.monotonic() - lost_at > gap and (begun is None or begun.poll() is not None) and not self._places.down.exists():
+                begun = await asyncio.to_thread(revive, self._places)
                 lost_at, gap = time.monotonic(), min(gap * 2, REVIVE_MAX_S)
             await asyncio.sleep(REDIAL_S)
 
@@ -120,17 +122,18 @@ class Link:
             await asyncio.sleep(COUNTS_S)
 
 
-def revive(places: Places) -> None:
-    """Start a controller as the last one was started; its lock lets only one win."""
+def revive(places: Places) -> subprocess.Popen[bytes] | None:
+    """Start a controller as the last one was started; its lock lets only one win. None: it could not be, as the log says."""
     argv = [sys.executable, "-m", "studio_core.controller", "--state", str(places.root), "--revived"]
     with contextlib.suppress(OSError, ValueError, KeyError):
         argv = json.loads(places.controller_json.read_text(encoding="utf-8"))["argv"]
     log = os.open(places.logs / "controller.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
-                         env=daemon_environment())
+        return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+                                env=daemon_environment())
     except OSError as error:
         os.write(log, f"the gateway could not start a controller: {error}\n".encode())
+        return None
     finally:
         os.close(log)
 

@@ -64,8 +64,8 @@ async def answer(wire: Wire) -> tuple[int, Any]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("filters", [None, RULES], ids=["plain", "filtered"])
-@pytest.mark.parametrize("count", [150, pytest.param(10_000, marks=pytest.mark.slow)])
-async def test_no_body_makes_an_error_of_ours(house: Gateways, count: int, filters: Filters | None) -> None:
+@pytest.mark.parametrize(("count", "late_s"), [(100, 0.5), pytest.param(10_000, 0.1, marks=pytest.mark.slow)])
+async def test_no_body_makes_an_error_of_ours(house: Gateways, count: int, late_s: float, filters: Filters | None) -> None:
     house.publish("ready", filters=filters)
     found = bodies(count)  # Before there is a connection, which would idle meanwhile.
     late: list[float] = []
@@ -91,4 +91,4 @@ async def test_no_body_makes_an_error_of_ours(house: Gateways, count: int, filte
     await asyncio.gather(watching, return_exceptions=True)
     assert seen.get(200) and seen.get(400), seen
     assert len(await house.ended(len(found))) == len(found)
-    assert sorted(late)[len(late) // 2] < 2.0, "whoever else asks is answered meanwhile"
+    assert sorted(late)[int(len(late) * 0.9)] < late_s, "whoever else asks is answered meanwhile"

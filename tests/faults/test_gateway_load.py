@@ -9,11 +9,14 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from studio_core.bench.tool import build
 from studio_core.supervisor import port
 from tests.faults.gateway_house import (
     DONE,
@@ -51,7 +54,26 @@ async def test_a_large_prompt_goes_through_and_its_memory_comes_back(house: Gate
     data = post({"model": "tiny", "messages": ["x" * (mib * MIB)]})
     for _ in range(3):
         assert body_of(await house.ask(data))["size"] > mib * MIB
-    assert process.memory_info().rss - before < 2 * mib * MIB + 24 * MIB
+    # Twice the body, and what a gateway takes for itself with its first requests.
+    assert process.memory_info().rss - before < 2 * mib * MIB + 8 * MIB
+
+
+@pytest.mark.parametrize("added_s", [0.4, pytest.param(0.05, marks=pytest.mark.slow)])
+async def test_a_large_prompt_is_hardly_later_than_without_us(house: Gateways, added_s: float) -> None:
+    house.engine.script = size
+    data = post({"model": "tiny", "messages": ["x" * (8 * MIB)]})
+
+    async def took(number: int) -> float:
+        reader, writer = await asyncio.open_connection("127.0.0.1", number)
+        began = time.monotonic()
+        writer.write(data)
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        writer.close()
+        return time.monotonic() - began
+
+    pairs = [(await took(house.engine.port), await took(house.port)) for _ in range(7)]
+    added = sorted(ours - direct for direct, ours in pairs)
+    assert added[len(added) // 2] < added_s
 
 
 async def test_a_lie_about_a_gigabyte_is_refused_before_it_comes(house: Gateways) -> None:
@@ -74,10 +96,31 @@ async def test_a_lie_about_a_gigabyte_is_refused_before_it_comes(house: Gateways
 # N5 and N19.
 
 
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize(("count", "seconds"), [(150, 1.5), pytest.param(1000, 60.0, marks=pytest.mark.slow)])
-async def test_many_streams_are_whole_written_down_and_scraped(house: Gateways, count: int, seconds: float) -> None:
-    pieces = round(20 * seconds)
+async def scraped(house: Gateways, took: list[float]) -> None:
+    """Ten times a second: valid, and of as many series as before."""
+    names: set[str] = set()
+    while True:
+        began = time.monotonic()
+        text = (await house.ask(get("/metrics", f"Authorization: Bearer {KEY}\r\n"))).partition(b"\r\n\r\n")[2].decode()
+        took.append(time.monotonic() - began)
+        names |= {family.name for family in text_string_to_metric_families(text)}
+        assert "vllm_studio_gateway_requests_in_flight" in names and len(text.splitlines()) < 200
+        await asyncio.sleep(0.1)
+
+
+@contextlib.asynccontextmanager
+async def scraping(house: Gateways) -> AsyncIterator[list[float]]:
+    """As long as the block runs; how long each scrape took."""
+    took: list[float] = []
+    task = asyncio.create_task(scraped(house, took))
+    yield took
+    assert not task.done(), task
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_many_streams_are_whole_written_down_and_scraped(house: Gateways) -> None:
+    count, pieces = 150, 30
 
     async def script(asked: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(STREAM_HEAD)
@@ -87,42 +130,65 @@ async def test_many_streams_are_whole_written_down_and_scraped(house: Gateways, 
         writer.write(DONE)
 
     house.engine.script = script
-    took: list[float] = []
-
-    async def scrape() -> None:
-        while True:
-            began = time.monotonic()
-            text = await house.ask(get("/metrics", f"Authorization: Bearer {KEY}\r\n"))
-            took.append(time.monotonic() - began)
-            assert b"vllm_studio_gateway_requests_in_flight" in text
-            await asyncio.sleep(0.1)
-
-    scraping = asyncio.create_task(scrape())
-    answers = [asyncio.create_task(house.ask(post({"model": "tiny", "stream": True}), 220.0)) for _ in range(count)]
-    done = await asyncio.gather(*answers)
-    scraping.cancel()
-    await asyncio.gather(scraping, return_exceptions=True)
+    async with scraping(house) as took:
+        done = await asyncio.gather(*(house.ask(post({"model": "tiny", "stream": True})) for _ in range(count)))
     assert all(unchunked(answer).count(b"data: ") == pieces + 2 for answer in done)
     ends = await house.ended(count)
     assert {end["outcome"] for end in ends} == {"ok"} and len({end["id"] for end in ends}) == count
-    assert psutil.Process(house.pid).memory_info().rss < 300 * MIB
+    assert psutil.Process(house.pid).memory_info().rss < 100 * MIB
     # The figure is 50 ms at the 99th of a hundred; this process makes all the load itself.
-    assert sorted(took)[len(took) // 2] < 0.5
+    assert sorted(took)[len(took) // 2] < 0.25
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(shutil.which("cc") is None, reason="engine and clients are programs in C, or they would be what is measured")
+async def test_a_thousand_streams_of_a_minute(house: Gateways, capsys: pytest.CaptureFixture[str]) -> None:
+    number = port.pick(30000 + os.getpid() % 2000)
+    engine = await asyncio.create_subprocess_exec(str(build("sse_stub")), "-p", str(number))
+    try:
+        await eventually(lambda: port.accepts("127.0.0.1", number))
+        house.engine.port = number
+        await house.linked()
+        async with scraping(house) as took:
+            clients = await asyncio.create_subprocess_exec(
+                str(build("sse_load")), "stream", "-c", "1000", "-t", "1000", "-n", "1200", "-r", "20", "-d", "150", "-m", "tiny",
+                "-k", KEY, "-p", str(house.port), "-P", str(house.pid), stdout=asyncio.subprocess.PIPE,
+            )
+            out, _ = await clients.communicate()
+    finally:
+        engine.terminate()
+        await engine.wait()
+    seen = json.loads(out)
+    with capsys.disabled():
+        late = sorted(took)[int(len(took) * 0.99)]
+        print(f"\n1,000 streams: {seen['chunks']} chunks in {seen['s']} s, one way p50 {seen['chunk']['p50']} us,"
+              f" p99 {seen['chunk']['p99']} us; {seen['rss1_mb']} MB; scrape p99 {late * 1000:.0f} ms")
+    assert (seen["started"], seen["finished"], seen["errors"]) == (1000, 1000, 0)
+    ends = await house.ended(1000)
+    assert {end["outcome"] for end in ends} == {"ok"} and len({end["id"] for end in ends}) == 1000
+    assert seen["rss1_mb"] < 300
+    assert late < 0.05
 
 
 # N15.
 
 
-@pytest.mark.parametrize(("count", "limit"), [(120, 40), pytest.param(2000, 512, marks=pytest.mark.slow)])
-async def test_a_full_queue_says_so_at_once(start: Start, count: int, limit: int) -> None:
+@pytest.mark.parametrize(("count", "limit", "late_s"), [(120, 40, 0.2), pytest.param(2000, 512, 0.05, marks=pytest.mark.slow)])
+async def test_a_full_queue_says_so_at_once(start: Start, count: int, limit: int, late_s: float) -> None:
     async with start(queue_limit=limit) as house:
         house.publish("cold")
         await house.linked("cold")
         waiting = [asyncio.create_task(house.chat()) for _ in range(limit)]
         await eventually(lambda: house.link.waiting.total() == limit, 30.0)
-        began = time.monotonic()
+        took = []
+        for _ in range(20):
+            began = time.monotonic()
+            assert (await house.chat()).startswith(b"HTTP/1.1 429")
+            took.append(time.monotonic() - began)
+        assert sorted(took)[-2] < late_s
         refused = await asyncio.gather(*(house.chat() for _ in range(count - limit)))
-        assert (time.monotonic() - began) / len(refused) < 0.05
+        assert not any(one.done() for one in waiting), "who was refused had nobody's place"
         assert all(answer.startswith(b"HTTP/1.1 429") and b"\r\nretry-after: " in answer for answer in refused)
         assert {body_of(answer)["error"]["code"] for answer in refused} == {"too_many_requests"}
         assert house.acquired == ["tiny"]
@@ -151,7 +217,7 @@ async def test_silence_before_the_first_token_is_filled(start: Start, ping_s: fl
             gaps.append(time.monotonic() - began)
         writer.close()
         # A hop that cuts after four times the pause would not have; the wheel turns four times a second.
-        assert max(gaps) < 2 * ping_s + 1.0
+        assert max(gaps) < ping_s + 1.0
         assert got.count(b": ping\n\n") >= silent_s // (ping_s + 0.5) and b"[DONE]" in got
 
 
