@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pyte
 
 from studio_core.bench.terminal import Terminal
-from tests.wait import wait_until
+from tests.wait import PATIENCE_S, wait_until
 
 # Private sequences that pyte would print or take for others: keyboard protocol, mode queries.
 PRIVATE = re.compile(rb"\x1b\[[<>=][0-9;:]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\x1b\[\?u|\x1bP[^\x1b]*\x1b\\")
@@ -50,14 +50,14 @@ class Window(Terminal):
     def text(self) -> str:
         return "\n".join(self.lines)
 
-    def until(self, text: str, timeout: float = 10.0) -> str:
+    def until(self, text: str, timeout: float = PATIENCE_S) -> str:
         """The screen as soon as it shows `text`; fails with the screen it showed instead."""
         try:
             return wait_until(lambda: shown if text in (shown := self.text) else "", timeout)
         except AssertionError:
             raise AssertionError(f"{text!r} is not on the screen after {timeout} s:\n{self.text}") from None
 
-    def ended(self, timeout: float = 10.0) -> int:
+    def ended(self, timeout: float = PATIENCE_S) -> int:
         """The program's exit code (negative: the signal) once it has ended by itself."""
         wait_until(lambda: self.process.poll() is not None, timeout, "the program ends")
         return self.process.wait()

@@ -10,9 +10,11 @@ from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 PAUSE_S = 0.01
+# What will happen is waited for as long on a crowded machine; only a test that fails takes this time.
+PATIENCE_S = 30.0
 
 
-def wait_until(predicate: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
+def wait_until(predicate: Callable[[], T], timeout: float = PATIENCE_S, what: str = "") -> T:
     """Poll until the predicate is true and return its value; fail with `what` after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (value := predicate()):
@@ -23,10 +25,10 @@ def wait_until(predicate: Callable[[], T], timeout: float = 10.0, what: str = ""
 
 
 @overload
-async def eventually(predicate: Callable[[], Awaitable[T]], timeout: float = 10.0, what: str = "") -> T: ...
+async def eventually(predicate: Callable[[], Awaitable[T]], timeout: float = PATIENCE_S, what: str = "") -> T: ...
 @overload
-async def eventually(predicate: Callable[[], T], timeout: float = 10.0, what: str = "") -> T: ...
-async def eventually(predicate: Callable[[], Any], timeout: float = 10.0, what: str = "") -> Any:
+async def eventually(predicate: Callable[[], T], timeout: float = PATIENCE_S, what: str = "") -> T: ...
+async def eventually(predicate: Callable[[], Any], timeout: float = PATIENCE_S, what: str = "") -> Any:
     """The same in a running loop; the predicate may be a coroutine function."""
     deadline = time.monotonic() + timeout
     while True:
