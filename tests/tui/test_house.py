@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +17,20 @@ from tests.terminal import Window
 from tests.wait import wait_until
 
 
-@pytest.fixture
-def home(state_dir: Path) -> Iterator[House]:
-    with house(state_dir) as found:
+@pytest.fixture(scope="module")
+def studio() -> Iterator[House]:
+    with tempfile.TemporaryDirectory(prefix="st-") as folder, house(Path(folder)) as found:
         found.recipe("one")
         yield found
+
+
+@pytest.fixture
+def home(studio: House) -> Iterator[House]:
+    """A house in which nothing runs, to which no app has been."""
+    yield studio
+    for one in studio.client.instances():
+        studio.client.evict(one.id, force=True)
+    (studio.root / "app.json").unlink(missing_ok=True)
 
 
 def app(home: House, recipe: str = "") -> Window:
@@ -30,7 +40,7 @@ def app(home: House, recipe: str = "") -> Window:
 
 def test_launch_log_chat_leave_and_back(home: House) -> None:
     with app(home, "one") as window:
-        window.until("\u25cb stopped")
+        window.until("\u25cb stopped", 30)
         window.send("\r")
         window.until("\u25cf ready", 20)
         window.send("l")

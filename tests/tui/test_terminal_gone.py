@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from tests.house import House, house
 from tests.wait import wait_until
 
 ROWS, COLUMNS = 24, 80
+# A model that does not run: never started, or stopped by the test before.
+RESTS = ("stopped", "on hold")
 
 
 class Terminal:
@@ -69,18 +72,27 @@ def _take_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as found:
+@pytest.fixture(scope="module")
+def studio() -> Iterator[House]:
+    with tempfile.TemporaryDirectory(prefix="st-") as folder, house(Path(folder)) as found:
         found.recipe("one")
         yield found
+
+
+@pytest.fixture
+def home(studio: House) -> Iterator[House]:
+    """A house in which nothing runs, to which no app has been."""
+    yield studio
+    for one in studio.client.instances():
+        studio.client.evict(one.id, force=True)
+    (studio.root / "app.json").unlink(missing_ok=True)
 
 
 @pytest.fixture
 def terminal(home: House) -> Iterator[Terminal]:
     found = Terminal(home)
     try:
-        wait_until(lambda: "stopped" in found.text(), timeout=20.0, what="the recipe is on the screen")
+        wait_until(lambda: any(word in found.text() for word in RESTS), timeout=20.0, what="the recipe is on the screen")
         yield found
     finally:
         found.close()
