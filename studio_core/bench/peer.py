@@ -48,20 +48,23 @@ LITELLM = """
 model_list:
   - model_name: {model}
     litellm_params: {{model: openai/{model}, api_base: "http://127.0.0.1:{stub}/v1", api_key: none}}
+general_settings: {{master_key: {key}}}
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a peer is to run, and whereto it relays."""
+    """Where a peer is to run, whereto it relays, and the key that it is called with."""
 
     folder: Path
     stub: int
     port: int
+    key: str
 
     def written(self, name: str, text: str) -> str:
         path = self.folder / name
-        path.write_text(text.format(folder=self.folder, stub=self.stub, port=self.port, model=MODEL), encoding="utf-8")
+        known = {"folder": self.folder, "stub": self.stub, "port": self.port, "model": MODEL, "key": self.key}
+        path.write_text(text.format(**known), encoding="utf-8")
         return str(path)
 
 
@@ -92,21 +95,20 @@ PEERS: Mapping[str, Peer] = {
                              "--port", str(place.port), "--num_workers", "1", "--telemetry", "False"],
         # Newer ones want a certifi that pip does not find, and make it download two dozen of them in vain.
         "litellm[proxy]==1.106.2", frozenset({"small", "first", "big"}),
-        # Without a key of its own: it need not check the one that the load client sends.
         {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"},
     ),
 }
 
 
 @contextlib.contextmanager
-def peers(folder: Path, stub: int) -> Iterator[tuple[dict[str, Way], dict[str, str]]]:
+def peers(folder: Path, stub: int, key: str) -> Iterator[tuple[dict[str, Way], dict[str, str]]]:
     """Those that run, and why the others do not."""
     found: dict[str, Way] = {}
     missing: dict[str, str] = {}
     with contextlib.ExitStack() as stack:
         for name, peer in PEERS.items():
             try:
-                found[name] = stack.enter_context(_running(name, peer, folder / name, stub))
+                found[name] = stack.enter_context(_running(name, peer, folder / name, stub, key))
             except (StudioError, OSError, subprocess.SubprocessError) as error:
                 missing[name] = " ".join(str(error).split())[:200]
                 print(f"  without {name}: {missing[name]}", file=sys.stderr)
@@ -114,10 +116,10 @@ def peers(folder: Path, stub: int) -> Iterator[tuple[dict[str, Way], dict[str, s
 
 
 @contextlib.contextmanager
-def _running(name: str, peer: Peer, folder: Path, stub: int) -> Iterator[Way]:
+def _running(name: str, peer: Peer, folder: Path, stub: int, key: str) -> Iterator[Way]:
     programs = _installed(name, peer)
     folder.mkdir()
-    place = Place(folder, stub, port.pick(stub + 1))
+    place = Place(folder, stub, port.pick(stub + 1), key)
     argv, env = ["taskset", "-c", PROXY_CORE, *peer.argv(programs, place)], {**os.environ, **peer.env}
     with (
         open(folder / "log", "wb") as log,

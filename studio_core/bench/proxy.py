@@ -203,9 +203,9 @@ def _missing(missing: Mapping[str, str]) -> Row:
 @contextlib.contextmanager
 def _ways(home: Premises, folder: Path) -> Iterator[tuple[dict[str, Way], dict[str, str], str]]:
     """Direct, through the gateway, through its peers; who is missing; and the key that all are called with."""
-    stub = engine(home, folder)
-    with peers(folder, stub) as (others, missing):
-        yield {DIRECT: Way(stub), GATEWAY: _gateway(home), **others}, missing, _key(home)
+    stub, key = engine(home, folder), _key(home)
+    with peers(folder, stub, key) as (others, missing):
+        yield {DIRECT: Way(stub), GATEWAY: _gateway(home), **others}, missing, key
 
 
 def _gateway(home: Premises) -> Way:

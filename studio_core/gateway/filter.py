@@ -11,30 +11,29 @@ from typing import Any
 import msgspec
 
 from studio_core.gateway.table import Filters
+from studio_core.gateway.wish import BROKEN, parts
 
 # Where a value may be put in; a field of the sampler has no place in a request for embeddings.
 GENERATING = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages"})
 NULL = msgspec.Raw(b"null")
 
-_parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
 
 def filtered(body: bytes, rules: Filters, path: str) -> bytes:
-    """The body as the rules want it; the client's own bytes where no rule says anything. The body is a JSON object."""
-    parts: dict[str, Any] = dict(_parts.decode(body))
-    told = any(name in parts for name in (*rules.strip, *rules.clamp))
+    """The body as the rules want it; the client's own bytes where no rule says anything. Raises BadInput."""
+    found = parts(body)
+    told = any(name in found for name in (*rules.strip, *rules.clamp))
     if path in GENERATING:
         told = told or bool(rules.set or rules.default)
-        given = {name: value for name, value in parts.items() if name not in rules.strip}
+        given = {name: value for name, value in found.items() if name not in rules.strip}
         lacking = {name: value for name, value in rules.default.items() if given.get(name, NULL) == NULL}
-        parts = {**given, **lacking, **rules.set}
+        found = {**given, **lacking, **rules.set}
     else:
         for name in rules.strip:
-            parts.pop(name, None)
+            found.pop(name, None)
     for name, (low, high) in rules.clamp.items():
-        if name in parts:
-            parts[name] = clamped(parts[name], low, high)
-    return msgspec.json.encode(parts) if told else body
+        if name in found:
+            found[name] = clamped(found[name], low, high)
+    return msgspec.json.encode(found) if told else body
 
 
 def clamped(value: Any, low: float | None, high: float | None) -> Any:
@@ -52,8 +51,8 @@ def _number(value: Any) -> float | None:
         data = bytes(value)
         try:
             value = msgspec.json.decode(data)
-        except msgspec.DecodeError:  # More digits than any number has.
-            value = data.decode()
+        except BROKEN:  # More digits than any number has, or text that is none.
+            value = data.decode(errors="replace")
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     with contextlib.suppress(ValueError, OverflowError):

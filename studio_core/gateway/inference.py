@@ -200,7 +200,11 @@ class Exchange:
     def _ask(self, route: Route, upstream: Upstream) -> None:
         request, target = self._request, route.upstream
         assert target is not None
-        body = self._told(target.name(self.model), route.filters)
+        try:
+            body = self._told(target.name(self.model), route.filters)
+        except BadInput:
+            self._engines.pool.give(target.where, upstream)
+            raise
         head = b"POST %b HTTP/1.1\r\n%b%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
             request.target, target.lines, request.shown, request.id.encode(), len(body),
         )

@@ -18,6 +18,8 @@ class Wish(msgspec.Struct, gc=False):
     stream_options: Any = None
 
 
+BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _wish = msgspec.json.Decoder(Wish)
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -26,20 +28,27 @@ def peek(body: bytes) -> tuple[Wish, BadInput | None]:
     """The routing fields of the body, or none and what is wrong with it. Of a key that comes twice the last counts."""
     try:
         return _wish.decode(body), None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except BROKEN:
         return Wish(), _object(body)
 
 
+def parts(body: bytes) -> dict[str, Any]:
+    """Its keys, with the values as they came. Raises BadInput where `peek` saw nothing wrong: it does not read every key."""
+    try:
+        return dict(_parts.decode(body))
+    except BROKEN as error:
+        raise BadInput("the body is not JSON", str(error), "send a JSON object") from error
+
+
 def spliced(body: bytes, changes: Mapping[str, Any]) -> bytes:
-    """The body with other values at these keys; every other value goes as it came, byte for byte."""
-    parts: dict[str, Any] = {**_parts.decode(body), **changes}
-    return msgspec.json.encode(parts)
+    """The body with other values at these keys; every other value goes as it came, byte for byte. Raises BadInput."""
+    return msgspec.json.encode({**parts(body), **changes})
 
 
 def _object(body: bytes) -> BadInput:
     """What is wrong with a body that is no JSON object."""
     try:
         data = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except BROKEN as error:
         return BadInput("the body is not JSON", str(error), "send a JSON object")
     return BadInput("the body is not a JSON object", f"it is a {type(data).__name__}", "send a JSON object")

@@ -183,11 +183,12 @@ async def test_silence_is_filled_with_pings_but_not_inside_an_event(house: Gatew
 
 
 async def test_bad_bodies_are_refused_in_openais_shape_and_written_down(house: Gateways) -> None:
-    for body in (b"", b"{", b"[]", b'{"model": 3}', b'{"messages": []}', b'{"model": "\xff"}', b"[" * 100_000):
+    for body in (b"", b"{", b"[]", b'{"model": 3}', b'{"messages": []}', b'{"model": "\xff"}', b"[" * 100_000,
+                 b'{"model":"tiny","\xff":1}', b'{"model":"tiny","stream":true,"\xff":1}'):
         answer = await house.ask(post(body))
         assert status(answer) == 400
         assert body_of(answer)["error"]["request_id"] == request_id(answer)
-    ends = await house.ended(7)
+    ends = await house.ended(9)
     assert {(end["status"], end["outcome"]) for end in ends} == {(400, "rejected")}
     assert not house.engine.asked
 

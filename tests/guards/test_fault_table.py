@@ -19,13 +19,18 @@ ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
     )),
     "N3": ("large bodies and lies about them", (
         "faults/test_gateway_load.py:test_a_large_prompt_goes_through_and_its_memory_comes_back",
+        "faults/test_gateway_load.py:test_a_large_prompt_is_hardly_later_than_without_us",
         "faults/test_gateway_load.py:test_a_lie_about_a_gigabyte_is_refused_before_it_comes",
     )),
     "N4": ("bodies that are no request", (
         "faults/test_gateway_relay.py:test_bad_bodies_are_refused_in_openais_shape_and_written_down",
         "faults/test_bad_input.py:test_a_body_that_is_no_request",
+        "faults/test_gateway_fuzz.py:test_no_body_makes_an_error_of_ours",
     )),
-    "N5": ("many streams", ("faults/test_gateway_load.py:test_many_streams_are_whole_written_down_and_scraped",)),
+    "N5": ("many streams", (
+        "faults/test_gateway_load.py:test_many_streams_are_whole_written_down_and_scraped",
+        "faults/test_gateway_load.py:test_streams_of_a_minute",
+    )),
     "N6": ("slow reader", (
         "faults/test_gateway_client_fault.py:test_a_client_that_does_not_read_costs_at_most_a_mebibyte",
         "faults/test_gateway_client_fault.py:test_a_stream_for_who_reads_slowly_is_whole",
@@ -68,7 +73,10 @@ ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "N18": ("nginx in front", (
         "faults/test_gateway_load.py:test_nginx_with_its_own_defaults_does_not_hold_back_the_first_byte",
     )),
-    "N19": ("scrapes under load", ("faults/test_gateway_load.py:test_many_streams_are_whole_written_down_and_scraped",)),
+    "N19": ("scrapes under load", (
+        "faults/test_gateway_load.py:test_many_streams_are_whole_written_down_and_scraped",
+        "faults/test_gateway_load.py:test_streams_of_a_minute",
+    )),
 }
 
 
