@@ -83,7 +83,7 @@ def _package() -> Iterator[wire.Installed]:
 
 def environment(engine: str, python: Path, origin: str) -> wire.Installed:
     """An engine in an interpreter's environment, by the metadata of its package."""
-    version = version_in(python, engine)
+    version = runtime.version_in(python, engine)
     found = wire.Installed(engine=engine, version=version, place=str(python), origin=origin, usable=bool(version))
     if not version:
         found.note = f"there is no {engine} in it" if python.exists() else "the interpreter is not there"
@@ -136,13 +136,6 @@ def _gpus() -> list[str]:
 
 def _abilities(engine: str) -> list[str]:
     return list(dict.fromkeys(_WORDS[name] for name in action.TABLE.get(engine, {}) if name in _WORDS))
-
-
-def version_in(python: Path, package: str) -> str:
-    """Without running anything; empty when the package is not there."""
-    for folder in sorted(python.parent.parent.glob(f"lib*/python3*/site-packages/{package}-*.dist-info"), reverse=True):
-        return folder.name.removeprefix(f"{package}-").removesuffix(".dist-info")
-    return ""
 
 
 @lru_cache(maxsize=32)

@@ -104,6 +104,13 @@ def sibling(python: Path, name: str) -> Path | None:
     return path if os.access(path, os.X_OK) else None
 
 
+def version_in(python: Path, package: str) -> str:
+    """Of a package in an interpreter's environment, without running anything; empty when it is not there."""
+    for folder in sorted(python.parent.parent.glob(f"lib*/python3*/site-packages/{package}-*.dist-info"), reverse=True):
+        return folder.name.removeprefix(f"{package}-").removesuffix(".dist-info")
+    return ""
+
+
 def behind(script: Path) -> Path | None:
     """The interpreter in a console script's first line."""
     try:

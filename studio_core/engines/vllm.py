@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
@@ -13,6 +14,7 @@ from studio_core.engines.field import Field, options
 from studio_core.engines.package import Package
 from studio_core.engines.parser import Choices
 from studio_core.engines.problem import Problem, insist
+from studio_core.errors import BadRecipe
 from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
 
@@ -55,6 +57,7 @@ class Vllm:
         yield from PACKAGE.problems(
             recipe, lambda: PACKAGE.program(recipe), ask, lambda parsers: own(recipe, stand_in(settings), parsers)
         )
+        yield from _without_ray(recipe)
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
         """One model, one port. vLLM's own usage reports to its makers are off: nobody was asked."""
@@ -95,6 +98,15 @@ def over_ray(recipe: Recipe) -> bool:
     """Whether its machines are a Ray cluster, and not vLLM's own."""
     key = key_of(recipe.extra_args, "--distributed-executor-backend", catalog.shipped("vllm"))
     return key is not None and recipe.extra_args[key] == "ray"
+
+
+def _without_ray(recipe: Recipe) -> Iterator[Problem]:
+    """vLLM does not bring Ray along."""
+    with contextlib.suppress(BadRecipe):
+        python = PACKAGE.program(recipe).python if over_ray(recipe) and not runtime.contained(recipe) else None
+        if python is not None and not runtime.version_in(python, "ray"):
+            hint = f"{python} -m pip install 'ray[cgraph]', on every machine"
+            yield Problem("extra_args.distributed_executor_backend", "Ray is not in vLLM's environment", hint, severe=False)
 
 
 def everywhere(recipe: Recipe) -> list[Option]:

@@ -1,4 +1,4 @@
-"""What of the machine stands in a recipe's way: the number of its GPUs, which they are, its shared memory."""
+"""What of the machine stands in a recipe's way: the number of its GPUs, which they are, its shared memory, a missing Ray."""
 
 from __future__ import annotations
 
@@ -52,3 +52,13 @@ def test_a_container_s_gpus_are_the_machine_s(venv: Path, model: Path, tmp_path:
     assert [problem.text for problem in found] == ["TP x PP needs 2 GPUs, this machine has 1"]
     bare = find("vllm").problems(made("vllm", venv, model_path=str(model), tp=2), settings())
     assert "/dev/shm has 64 MiB, workers talk through it" in [problem.text for problem in bare]
+
+
+def test_ray_is_looked_for_beside_vllm(venv: Path, model: Path) -> None:
+    def told(key: str) -> list[str]:
+        one = made("vllm", venv, model_path=str(model), tp=2, nodes=["a", "b"], extra_args={key: "ray"})
+        return [problem.text for problem in find("vllm").problems(one, settings()) if "Ray" in problem.text]
+
+    assert told("distributed_executor_backend") == told("distributed-executor-backend") == ["Ray is not in vLLM's environment"]
+    (venv / "lib/python3.11/site-packages/ray-2.50.0.dist-info").mkdir(parents=True)
+    assert told("distributed_executor_backend") == []
