@@ -10,6 +10,7 @@ from studio_core.errors import StudioError
 from studio_core.text import clean
 
 T = TypeVar("T")
+PLAIN = frozenset({int, float, bool, type(None)})
 
 
 def safe(value: T) -> T:
@@ -18,15 +19,19 @@ def safe(value: T) -> T:
 
 
 def _safe(value: Any) -> Any:
+    """Figures are most of what comes every second: they are passed over where they stand."""
     if isinstance(value, str):
-        return clean(value)
+        # What is plain has nothing to be cleaned.
+        return value if value.isascii() and value.isprintable() else clean(value)
     if isinstance(value, (list, tuple)):
-        return type(value)(_safe(each) for each in value)
+        return type(value)([each if type(each) in PLAIN else _safe(each) for each in value])
     if isinstance(value, dict):
-        return {_safe(name): _safe(each) for name, each in value.items()}
+        return {_safe(name): each if type(each) in PLAIN else _safe(each) for name, each in value.items()}
     if isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
-            setattr(value, name, _safe(getattr(value, name)))
+            held = getattr(value, name)
+            if type(held) not in PLAIN and (cleaned := _safe(held)) is not held:
+                setattr(value, name, cleaned)
     return value
 
 

@@ -7,7 +7,7 @@ from textual.widgets import Static
 
 from studio_tui import message, recipe_message, unit
 from studio_tui.keymap import bindings
-from studio_tui.screens.place import STYLES, Place
+from studio_tui.screens.place import CALM_S, STYLES, Place
 from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.table import Cell, Column, Row, Table
 
@@ -25,6 +25,7 @@ NOTE = "Best of what requests through Studio showed. This version runs no benchm
 class Bench(Place):
     CSS_PATH = STYLES / "models.tcss"
     BINDINGS = bindings("bench")
+    REST_S = CALM_S
 
     def content(self) -> ComposeResult:
         self._table = Table(COLUMNS, "no request has been answered yet: talk to a model (4), then look again", ident="best")

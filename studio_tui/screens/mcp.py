@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.widgets import Static
 
-from studio_tui.screens.place import STYLES, Place
+from studio_tui.screens.place import CALM_S, STYLES, Place
 from studio_tui.widgets.panel import Panel
 
 EMPTY = """No servers of tools.
@@ -16,6 +16,7 @@ Models that call tools work all the same: their clients send the tools along (se
 
 class Mcp(Place):
     CSS_PATH = STYLES / "models.tcss"
+    REST_S = CALM_S
 
     def content(self) -> ComposeResult:
         yield Panel("MCP", Static(EMPTY, markup=False, classes="empty"))

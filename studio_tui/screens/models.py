@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from studio_core import wire
 from studio_tui import message, recipe_message, status, unit
 from studio_tui.keymap import bindings
-from studio_tui.screens.place import STYLES, Place
+from studio_tui.screens.place import CALM_S, STYLES, Place
 from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.table import Cell, Column, Row, Table
 
@@ -24,6 +24,7 @@ COLUMNS = (
 class Models(Place):
     CSS_PATH = STYLES / "models.tcss"
     BINDINGS = bindings("models")
+    REST_S = CALM_S
 
     def content(self) -> ComposeResult:
         self._table = Table(COLUMNS, "looking for model files", ident="files")

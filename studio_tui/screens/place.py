@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -21,6 +21,8 @@ from studio_tui.widgets.footer import Footer
 from studio_tui.widgets.top_bar import TopBar
 
 STYLES = shipped("styles")
+# For rooms in which nothing moves by the second.
+CALM_S = 5.0
 
 
 @runtime_checkable
@@ -98,10 +100,13 @@ class Place(Screen[None]):
     def _changing(self) -> frozenset[str]:
         return changing(type(self))
 
+    # What changes what can be done is told at once anyway.
+    REST_S: ClassVar[float] = SECOND_S
+
     @property
     def pace(self) -> float:
-        """Seconds to the next `tick`: fast only while something moves."""
-        return SECOND_S
+        """Seconds to the next `tick`: fast only while something moves. How long a connection is lost moves in every room."""
+        return self.REST_S if self.view.link.state == "live" else SECOND_S
 
     async def tick(self) -> None:
         """Take what streams have brought."""

@@ -13,7 +13,7 @@ from studio_core.text import line
 from studio_tui import status, unit
 from studio_tui.keymap import bindings
 from studio_tui.message import Said, UsageCame
-from studio_tui.screens.place import STYLES, Place
+from studio_tui.screens.place import CALM_S, STYLES, Place
 from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.table import Cell, Column, Row, Table
 
@@ -35,6 +35,7 @@ AGAIN_S = 10.0
 class Usage(Place):
     CSS_PATH = STYLES / "usage.tcss"
     BINDINGS = bindings("usage")
+    REST_S = CALM_S
 
     def content(self) -> ComposeResult:
         self._sums = Table(SUMS, "reading", ident="totals")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from studio_core import wire
 from studio_core.paths import listen
+from studio_tui.pulse import SECOND_S
+from studio_tui.screens.place import CALM_S, Place
 from tests.tui import scene
 from tests.tui.opened import opened, stage_in
 from tests.wait import eventually
@@ -173,6 +175,21 @@ async def test_screens_that_are_not_shown_get_nothing(tmp_path: Path) -> None:
         assert vars(dashboard)["_reactive_view"] is seen and shown.app.known.gpus is figures
         await shown.press("1")
         await shown.shows("99 %")
+
+
+async def test_a_room_in_which_nothing_moves_rests_but_says_at_once_that_studio_is_gone(tmp_path: Path) -> None:
+    stage = stage_in(tmp_path)
+    async with opened(stage) as shown:
+        await shown.press("5")
+        await shown.shows("All requests")
+        place = shown.app.screen
+        assert isinstance(place, Place)
+        await eventually(lambda: place.view.link.state == "live")
+        assert place.pace == CALM_S
+        stage.places.down.touch()
+        stage.stop()
+        await shown.shows("\u25cb down")
+        assert place.pace == SECOND_S
 
 
 async def test_each_digit_opens_its_place_at_every_size(tmp_path: Path) -> None:
