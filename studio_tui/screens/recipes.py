@@ -67,7 +67,8 @@ class Recipes(Place):
     def _arrange(self, view: View) -> None:
         """Sorting thousands of lines at each tick would be felt: only when what they say or their order is another."""
         now, fates = view.status, view.fates()
-        foreign = now.foreign if now is not None else []
+        # Before the recipes are known the engines of others would take the cursor, and keep it below all of them.
+        foreign = now.foreign if now is not None and view.recipes is not None else []
         words = self._words.value
         strangers = [one for one in foreign if all(word in told(one) for word in words.lower().split())]
         states = {name: life.state for name, life in fates.items()}

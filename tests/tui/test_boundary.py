@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from studio_core import wire
+from studio_core.text import clean
 from tests.terminal import Window
 from tests.tui import hostile, scene
 from tests.tui.opened import stage_in
@@ -105,6 +107,96 @@ def test_nothing_acts_and_markup_stays_text(stage: Stage, window: Window) -> Non
         assert at < 0, bytes(window.output[max(0, at - 80):at + 80])
     window.send("q")
     assert window.ended() == 0
+
+
+def packs() -> list[str]:
+    """All payloads, some to a row: those that swallow what follows them are the last ones of theirs."""
+    last = [one for one in hostile.ALL if not clean(f"{one} end").endswith("end")]
+    first = [one for one in hostile.ALL if one not in last]
+    return [f"row{at} {' '.join(first[at::len(last)])} {one}" for at, one in enumerate(last)]
+
+
+def house_stage(folder: Path) -> Stage:
+    """The payloads in whatever the newer rooms and dialogs show."""
+    stage = stage_in(folder)
+    scene.busy(stage)
+    rows, whole = packs(), "[bold red]all " + "".join(hostile.ALL)
+    fields = {"id": "r0", "name": whole, "model_path": whole, "backend": "vllm", "extra_args": dict.fromkeys(rows, whole),
+              "env_vars": dict.fromkeys(rows, whole), "aliases": rows, "tool_call_parser": whole}
+    stage.recipes = [scene.recipe("r0", "first", recipe=fields, last_used_age_s=1.0)]
+    stage.recipes += [scene.recipe(f"r{at}", text, backend=text, model_path=text) for at, text in enumerate(rows, 1)]
+    finding = wire.Finding(field=whole, text=whole, hint=whole)
+    stage.checks = {"": wire.Check(problems=[finding]), "r0": wire.Check(
+        problems=[finding], argv=["engine", *rows], files=rows, nodes=[wire.NodeLine(host=whole, line=whole)],
+        environment=[wire.Variable(name=text, value=text, origin="recipe") for text in rows],
+    )}
+    away = [wire.Leaving(instance_id=text, recipe_id=text, name=text, state="ready", why=text) for text in rows]
+    stage.plans = {"r0": wire.LaunchPlan(recipe_id="r0", outcome="starts", leaving=away)}
+    stage.status.instances = [scene.instance("r1", whole, "ready", actions=["sleep 1", whole])]
+    stage.status.foreign = [wire.Foreign(
+        pid=7, ticks=1, name=whole, engine=whole, model=whole, owner=whole, port=9, state="ready", served_names=rows,
+    )]
+    stage.models = wire.ModelFiles(models=[
+        wire.ModelFile(name=text, path=text, architecture=text, quantization=text, recipe_ids=[text]) for text in rows
+    ])
+    stage.peaks = {"metrics": [{"model_id": text, "generation_tps": 1.0} for text in rows]}
+    stage.settings_shown = [
+        wire.SettingView(
+            name=f"a{at}{text}", value=text, origin=text, variable=text, doc=text, kind=text, stored=text, pending=True,
+        ) for at, text in enumerate(rows)
+    ]
+    stage.keys_shown = [wire.KeyView(id=f"k{at}", name=text, scopes=[text], created_at=text) for at, text in enumerate(rows)]
+    stage.findings = [wire.DoctorFinding(text, "fail", text, text, text) for text in rows]
+    stage.gpus = wire.Gpus(host=scene.host(), count=1, gpus=[scene.gpu(0, 1.0, 5.0)])
+    stage.gpus.gpus[0].name = whole
+    stage.gpus.gpus[0].processes = [wire.GpuProcess(pid=at, memory_bytes=1, name=text, owner=text) for at, text in enumerate(rows)]
+    stage.refusal = 409, {"title": whole, "detail": whole, "hint": whole, "code": whole}
+    return stage
+
+
+# Keys, and what is on the screen when they have led there; after a minus what is there no more.
+WALK = (
+    ("2", "\u25b8 first"), ("e", "FIELD"), ("\x1b[6~", "Recipe [bold red]all"), ("\x1b", "-FIELD"), ("x", "What a launch of"),
+    ("G", "esc: close"), ("\x1b", "-esc: close"), ("\r", "leaves: row"), ("n", "-leaves: row"), ("m", "Switch to"),
+    ("\x1b", "-Switch to"), ("j", "\u25b8 row0"), ("a", "Enter: do it"), ("\x1b", "-Enter: do it"), ("s", "Stop the model row0"),
+    ("y", "-Stop the model"), ("G", "Enter serves it"), ("\r", "Attach [bold red]all"), ("\x1b", "-Attach [bold"),
+    ("6", "Models on this machine"), ("8", "Best figures"), ("9", "Services"), ("]", "set by row"), ("\r", "new value"),
+    ("\x1b", "-new value"), ("]", "k0"), ("d", "Revoke the key row"), ("n", "-Revoke the key"), ("]", "do: row"), ("!", "Notices"),
+    ("q", "-Notices"), ("@", "this machine"), ("\x1b", "-this machine"), ("?", "Everywhere"), ("q", "-Everywhere"),
+)
+
+
+def test_nothing_acts_in_rooms_and_dialogs_of_the_house(state_dir: Path) -> None:
+    stage = house_stage(state_dir)
+    servers = [{"name": text, "url": f"http://127.0.0.1:{at}"} for at, text in enumerate(packs(), 1)]
+    (state_dir / "studio.yaml").write_text(yaml.safe_dump({"servers": servers}, allow_unicode=False))
+    stage.start()
+    try:
+        argv = [sys.executable, "-m", "studio_tui", "--data-dir", str(stage.places.root)]
+        with Window(argv, columns=160, rows=60) as window:
+            window.until("row0", 40.0)
+            for keys, text in WALK:
+                window.send(keys)
+                if text.startswith("-"):
+                    wait_until(lambda gone=text[1:]: gone not in window.text, what=f"{text[1:]} is gone:\n{window.text}")
+                else:
+                    window.until(text, 30.0)
+            _harmless(window)
+            window.send("q")
+            assert window.ended() == 0
+        with Window([sys.executable, "-m", "studio_core", "--state", str(stage.places.root), "pane"], columns=160, rows=8) as pane:
+            pane.until("[bold red]all")
+            _harmless(pane)
+            pane.send("q")
+            pane.ended()
+    finally:
+        stage.stop()
+
+
+def _harmless(window: Window) -> None:
+    for bad in FORBIDDEN:
+        at = window.output.find(bad)
+        assert at < 0, bytes(window.output[max(0, at - 80):at + 80])
 
 
 @pytest.mark.parametrize("words", [
