@@ -24,7 +24,7 @@ TURNS, PAGES = 4, 15
 PAGE_UP, END, ESCAPE = "\x1b[5~", "\x1b[F", "\x1b"
 
 
-def measure() -> list[Row]:
+def measure() -> Iterator[Row]:
     with premises() as home, tempfile.TemporaryDirectory() as folder:
         home.client.put_recipe(scripted(Path(folder), tokens=int(SECONDS / PACE_S * 2), token_s=PACE_S))
         home.launch("scripted")
@@ -34,7 +34,8 @@ def measure() -> list[Row]:
             glass.until("ready", 60)
             terminal.send("4")
             glass.until("to scripted", 30)
-            return [*_streamed(terminal, glass), *_long(terminal, glass)]
+            yield from _streamed(terminal, glass)
+            yield from _long(terminal, glass)
 
 
 def _fill(home: Premises) -> None:

@@ -43,20 +43,22 @@ TAKES_OVER = b"\x1b[?2026$p"
 KEY, ANSWER = "h", "histories of the last"
 
 
-def measure() -> list[Row]:
+def measure() -> Iterator[Row]:
     """Medians of ROUNDS interleaved rounds of SECONDS, and of STARTS starts."""
     from studio_core.bench import hour
 
     with machine() as pids, premises() as home:
         _model(home)
         environment = {**os.environ, **home.names}
-        rounds = [(_app(environment, pids), _nvitop(environment)) for _ in range(ROUNDS)]
+        yield from _rows([(_app(environment, pids), _nvitop(environment)) for _ in range(ROUNDS)])
         others = {
             "htop": _other([found], environment, "Load") if (found := shutil.which("htop")) else None,
             "a minimal Textual app": _other([sys.executable, "-c", MINIMAL], environment, LABEL),
         }
-        rows = [*_rows(rounds), *_beside(others), *_idle_rows(_idle(home)), *_starts(home)]
-    return [*rows, *hour.rows()]
+        yield from _beside(others)
+        yield from _idle_rows(_idle(home))
+        yield from _starts(home)
+    yield from hour.rows()
 
 
 @contextlib.contextmanager

@@ -44,13 +44,14 @@ BEHIND_MS = 2000.0
 STAMP = re.compile(r"line (\d{12}) written at (\d{12})")
 
 
-def measure() -> list[Row]:
+def measure() -> Iterator[Row]:
     folder = Path(tempfile.mkdtemp(prefix="studio-bench-log-"))
     if shutil.disk_usage(folder).free < 2 * LARGE:
         shutil.rmtree(folder)
         raise Unavailable("too little room on the disk", f"{2 * LARGE} bytes are needed", "set TMPDIR to a larger disk")
     try:
-        return [*_search(folder), *_app(folder)]
+        yield from _search(folder)
+        yield from _app(folder)
     finally:
         shutil.rmtree(folder)
 

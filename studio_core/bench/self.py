@@ -9,7 +9,7 @@ import argparse
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +19,7 @@ from studio_core.bench.figure import Row
 from studio_core.cli.table import table
 from studio_core.errors import StudioError
 
-# Name → module with `measure() -> list[Row]`, and what it measures.
+# Name → module with `measure() -> Iterable[Row]`, and what it measures.
 FIGURES = {
     "launch": ("studio_core.bench.launch", "time that Studio adds to an engine's own start"),
     "idle": ("studio_core.bench.idle", "processor and memory while nothing happens"),
@@ -61,19 +61,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def report(names: Sequence[str]) -> int:
-    """Measure these and print the table, each row as soon as it is known to standard error."""
+    """Measure these and print the table, each row as soon as it is known to standard error.
+
+    What was measured before something failed stands in the table, with a row that says what failed.
+    """
     code, rows = 0, []
     for name in names:
         print(f"measuring {name} ...", file=sys.stderr)
         try:
-            measure: Callable[[], list[Row]] = import_module(FIGURES[name][0]).measure
-            found = measure()
+            measure: Callable[[], Iterable[Row]] = import_module(FIGURES[name][0]).measure
+            for row in measure():
+                rows.append(_cells(row))
+                print("  ".join(rows[-1]), file=sys.stderr)
+                code = code or (0 if row.met else MISSED)
         except (StudioError, TimeoutError, OSError) as error:
             rows.append([name, "not measured", "", "", "", str(error)])
             code = UNMEASURED
-            continue
-        rows += [_cells(row) for row in found]
-        code = code or (0 if all(row.met for row in found) else MISSED)
     print("\n".join((*_machine(), "", table(HEAD, rows))))
     return code
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,3 +88,17 @@ def test_a_process_costs_what_it_uses() -> None:
     assert after.pss <= after.rss
     with pytest.raises(ProcessLookupError):
         cost.cost(2**22 + 1)
+
+
+def test_what_was_measured_before_a_failure_stands_in_the_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure() -> Iterator[Row]:
+        yield Row("first", 1.0, "s", 2.0)
+        raise StudioError("no room on the disk")
+
+    monkeypatch.setitem(sys.modules, "half", SimpleNamespace(measure=measure))
+    monkeypatch.setitem(self.FIGURES, "half", ("half", "half of it"))
+    assert self.report(["half"]) == self.UNMEASURED
+    told = capsys.readouterr().out
+    assert "first" in told and "met" in told and "not measured" in told and "no room on the disk" in told
