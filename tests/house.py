@@ -125,9 +125,13 @@ class House:
 
     def down(self) -> None:
         """Nothing may be left; what is, is ended and named."""
-        self.places.down.touch()
         with contextlib.suppress(StudioError):
+            if self.processes():
+                # A test may have failed while a killed controller was not back yet: as `studio down` does, one ends the rest.
+                daemon.ensure(self.settings)
+            self.places.down.touch()
             self.client.shutdown(engines=True)
+        self.places.down.touch()
         try:
             wait_until(lambda: not self.processes(), timeout=20.0)
         except AssertionError:
