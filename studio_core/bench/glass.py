@@ -28,11 +28,6 @@ class Glass:
         self._row = self._column = self._fed = 0
 
     @property
-    def settled(self) -> bool:
-        """Nothing has come since the text was read: it is of one frame."""
-        return self._fed == len(self._terminal.output)
-
-    @property
     def text(self) -> str:
         self._feed()
         return "\n".join("".join(row) for row in self._cells)
