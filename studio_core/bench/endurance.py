@@ -44,14 +44,15 @@ def gone(way: Way, stub: int, key: str) -> tuple[list[Row], int]:
     return rows, asked
 
 
-def unwritten(home: Premises, asked: int) -> Row:
-    """Every request has its row."""
+def unwritten(home: Premises, asked: int, given_up: int = 0) -> Row:
+    """Every request has its row. One that its client gave up before it was read had never come: that happens in overload only."""
     def rows() -> int:
         return int(home.client.usage()["totals"]["total_requests"])
 
+    lost = f"; the client gave {given_up} up, which may lack a row" if given_up else ""
     with contextlib.suppress(StudioError):
         until(lambda: rows() >= asked, "the journal is taken in")
-    return Row("proxy: requests without a row", abs(asked - rows()), "rows", 0.0, f"{asked} requests, {rows()} rows")
+    return Row("proxy: requests without a row", abs(asked - rows()), "rows", 0.0, f"{asked} requests, {rows()} rows{lost}")
 
 
 def idle(home: Premises, way: Way, key: str) -> Iterator[Row]:

@@ -126,16 +126,27 @@ def _running(name: str, peer: Peer, folder: Path, stub: int, key: str) -> Iterat
         subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env) as process,
     ):
         try:
-            until(lambda: process.poll() is not None or port.accepts("127.0.0.1", place.port), f"{name} listens", START_S)
+            until(lambda: process.poll() is not None or _listens(process.pid, place.port), f"{name} listens", START_S)
             if process.poll() is not None:
                 raise StudioError(f"{name} ended", (folder / "log").read_text(errors="replace")[-200:])
-            family = [process.pid, *(one.pid for one in psutil.Process(process.pid).children(recursive=True))]
-            yield Way(place.port, tuple(family), peer.loads)
+            yield Way(place.port, _family(process.pid), peer.loads)
         finally:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(10)
             process.kill()
+
+
+def _family(pid: int) -> tuple[int, ...]:
+    try:
+        return pid, *(one.pid for one in psutil.Process(pid).children(recursive=True))
+    except psutil.NoSuchProcess:
+        return (pid,)
+
+
+def _listens(pid: int, number: int) -> bool:
+    """Itself: while one imports for half a minute, another bench on this machine may take the port that was free."""
+    return port.listener_belongs(number, set(_family(pid)))
 
 
 def _installed(name: str, peer: Peer) -> Path:

@@ -100,14 +100,16 @@ def measure() -> list[Row]:
 
 def _beside() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder, premises() as home, _ways(home, Path(folder)) as (found, missing, key):
-        asked = 0
+        asked = given_up = 0
         runs: dict[str, list[Round]] = {}
         for name, arguments in LOADS.items():
             runs[name] = _rounds(name, arguments, found, key, missing)
             asked += sum(int(one[GATEWAY]["started"]) for one in runs[name])
+            given_up += sum(int(one[GATEWAY]["started"] - one[GATEWAY]["finished"]) for one in runs[name])
         gone, more = endurance.gone(found[GATEWAY], found[DIRECT].port, key)
         failed = [Row(f"proxy: {name}, not measured", 1, "loads", 0.0) for name, rounds in runs.items() if len(rounds) < ROUNDS]
-        return [_settings(home), *_compared(runs), *gone, *failed, _missing(missing), endurance.unwritten(home, asked + more)]
+        written = endurance.unwritten(home, asked + more, given_up)
+        return [_settings(home), *_compared(runs), *gone, *failed, _missing(missing), written]
 
 
 def _apart(figure: Callable[[Premises, Way, str], Iterator[Row]]) -> list[Row]:
