@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from studio_core.gateway.table import Filters
-from tests.faults.gateway_house import Gateways, Wire, get, post
+from tests.faults.gateway_house import Asked, Gateways, Wire, chat, get, post, whole
 
 KEYS = st.sampled_from(["model", "stream", "stream_options", "messages", "include_usage", "temperature"]) | st.text(max_size=5)
 VALUES = st.recursive(
@@ -62,10 +62,19 @@ async def answer(wire: Wire) -> tuple[int, Any]:
     return int(head.split(b" ")[1]), data
 
 
+async def answers(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    """A well-behaved engine, but for what is too deep for Python's own reader: that is no fault of the gateway."""
+    try:
+        await chat(asked, writer)
+    except RecursionError:
+        writer.write(whole(200, {}))
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("filters", [None, RULES], ids=["plain", "filtered"])
 @pytest.mark.parametrize(("count", "late_s"), [(100, 0.5), pytest.param(10_000, 0.1, marks=pytest.mark.slow)])
 async def test_no_body_makes_an_error_of_ours(house: Gateways, count: int, late_s: float, filters: Filters | None) -> None:
+    house.engine.script = answers
     house.publish("ready", filters=filters)
     found = bodies(count)  # Before there is a connection, which would idle meanwhile.
     late: list[float] = []
