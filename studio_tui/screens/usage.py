@@ -56,15 +56,18 @@ class Usage(Place):
         self.set_focus(self._models)
 
     def on_screen_resume(self) -> None:
-        self.action_refresh()
+        self._look()
 
     async def tick(self) -> None:
         if time.monotonic() - self._asked > AGAIN_S:
-            self.action_refresh()
+            self._look()
 
-    def action_refresh(self) -> None:
+    def _look(self) -> None:
         self._asked = time.monotonic()
         self.bridge.usage(self)
+
+    def action_refresh(self) -> None:
+        self._look()
         self.post_message(Said("sums: read anew"))
 
     def on_usage_came(self, news: UsageCame) -> None:
