@@ -29,6 +29,7 @@ from studio_tui.palette import Actions
 from studio_tui.pulse import SECOND_S, TICK_S, Pulse
 from studio_tui.room import ROOMS
 from studio_tui.screens.place import Place
+from studio_tui.typeahead import TypeAhead
 from studio_tui.view import View
 from studio_tui.widgets.board import Board
 from studio_tui.widgets.footer import Footer
@@ -75,6 +76,7 @@ class StudioApp(App[None]):
         self._view = seen or View()
         self._changed = False
         self._pulse = Pulse(self._beat, self._pace)
+        self._typed = TypeAhead(self)
         self._pressed = self._handed = self._kept = time.monotonic()
         self._painter = Painter()
         self._has_mouse: bool = bridge.settings.mouse
@@ -214,7 +216,15 @@ class StudioApp(App[None]):
         if isinstance(event, events.Key):
             self._pressed = time.monotonic()
             self._pulse.hurry(TICK_S)
-        await super().on_event(event)
+        if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
+            await super().on_event(event)
+        elif self._typed.turn(event):
+            target = self.focused or self.screen
+            await super().on_event(event)
+            self._typed.sent(event, target)
+
+    def on_key(self, event: events.Key) -> None:
+        self._typed.over(event)
 
     def on_footer_pressed(self, event: Footer.Pressed) -> None:
         self.simulate_key(event.key)
