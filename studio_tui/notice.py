@@ -27,11 +27,12 @@ def endings(old: wire.Status | None, new: wire.Status, names: dict[str, str]) ->
     if old is None:
         return
     going = {one.id for one in old.launches if one.state not in OVER}
-    told = set()
+    told, shown = set(), {one.id: one.name for one in new.instances}
     for launch in new.launches:
         if launch.id in going and launch.state in OVER:
             told.add(launch.instance_id)
-            yield _ending(launch, names.get(launch.recipe_id, launch.recipe_id))
+            # A status may be there before the recipes are.
+            yield _ending(launch, names.get(launch.recipe_id) or shown.get(launch.instance_id or "") or launch.recipe_id)
     working = {one.id for one in old.instances if one.state in ("ready", "sleeping")}
     for one in new.instances:
         if one.id in working and one.state in ("failed", "stuck") and one.id not in told:
