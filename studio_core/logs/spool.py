@@ -18,7 +18,7 @@ FILE_BYTES = 16 * 1024 * 1024
 
 
 class Spool:
-    """A folder of segments. One thread writes; any may read. `close` leaves nothing."""
+    """A folder of segments. One thread writes; any may read. `close` leaves nothing, and nothing comes after it."""
 
     def __init__(self) -> None:
         sweep()
@@ -26,6 +26,7 @@ class Spool:
         self._lock = threading.Lock()
         self._out = -1
         self._begin = self._end = -1
+        self._closed = False
 
     @property
     def end(self) -> int:
@@ -38,7 +39,7 @@ class Spool:
         with self._lock:
             if self._end >= 0 and begin < self._end:
                 data, begin = data[self._end - begin:], self._end
-            if not data:
+            if not data or self._closed:
                 return
             if self._out < 0 or begin != self._end or self._end - self._begin > FILE_BYTES:
                 self._open(begin)
@@ -48,10 +49,11 @@ class Spool:
 
     def prepend(self, begin: int, end: int, data: bytes) -> None:
         """Older bytes, from `begin` up to an offset that is here already."""
-        if data:
-            fresh = self.path / "older"
-            fresh.write_bytes(data[:end - begin])
-            fresh.rename(self.path / name(begin))
+        with self._lock:
+            if data and not self._closed:
+                fresh = self.path / "older"
+                fresh.write_bytes(data[:end - begin])
+                fresh.rename(self.path / name(begin))
 
     def _open(self, begin: int) -> None:
         if self._out >= 0:
@@ -66,7 +68,7 @@ class Spool:
         with self._lock:
             if self._out >= 0:
                 os.close(self._out)
-            self._out = -1
+            self._out, self._closed = -1, True
             shutil.rmtree(self.path, ignore_errors=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio_core.errors import BadInput, StudioError
@@ -59,6 +60,7 @@ def text_ready(app: StudioApp, news: recipe_message.TextReady) -> None:
     """The terminal is the editor's until it ends."""
     found = news.draft
     words = [*draft.editor(), str(found.path)]
+    name = Path(words[0]).name
     code, problem = 0, ""
     with app.suspend():
         # What is raised in here would leave the app without its terminal.
@@ -67,11 +69,11 @@ def text_ready(app: StudioApp, news: recipe_message.TextReady) -> None:
         except OSError as error:
             problem = str(error)
     if problem:
-        app.complain(BadInput(f"{words[0]} could not be started", problem, "set EDITOR"))
+        app.complain(BadInput(f"{name} could not be started", problem, "set EDITOR"))
         draft.forget(found)
         return
     if code:
-        app.complain(BadInput(f"{words[0]} ended with {code}", "nothing was stored", f"your text is kept in {found.path}"))
+        app.complain(BadInput(f"{name} ended with {code}", "nothing was stored", f"your text is kept in {found.path}"))
         return
 
     def job(client: Client) -> message.Said | None:

@@ -269,6 +269,8 @@ def test_a_spool_has_the_logs_own_offsets_and_leaves_nothing(tmp_path: Path) -> 
     ]
     assert [(run.begin, run.end) for run in chain.runs()] == [(990, 1015), (2000, 2005)]
     spool.close()
+    spool.append(2015, b"too late\n\n")  # Whoever fetches is a thread of its own, and may be on its way.
+    spool.prepend(980, 990, b"too early\n")
     assert not spool.path.exists()
 
 
