@@ -15,8 +15,8 @@ LF = 10
 # An event ends with an empty line, whatever ends a line (WHATWG HTML, 9.2.5; a lone CR is not used by any engine).
 _END = re.compile(rb"\r?\n\r?\n")
 # What makes an event worth decoding. Inside a text of JSON the quotes would be escaped, so this finds no less than there is.
-_TELLS = re.compile(rb'"error"|"(?:usage|finish_reason)"\s*:\s*[{"]')
-_NOT_PLAIN = re.compile(_TELLS.pattern + rb"|\r")
+# All begin with one quote: what begins in several ways is looked for three times as long.
+_TELLS = re.compile(rb'"(?:error"|usage"\s*:\s*[{"]|finish_reason"\s*:\s*[{"])')
 # An event that grows past this is passed on as it comes, unread.
 EVENT_BYTES = 512 * 1024
 # An answer that is no stream is looked into up to this size.
@@ -198,13 +198,13 @@ def _plain(data: bytes) -> int:
 
     So they mostly come: an engine writes an event at a time, and whoever is late reads several at once.
     """
-    if not data.startswith(b"data: {") or _NOT_PLAIN.search(data) is not None:
+    if not data.startswith(b"data: {") or _TELLS.search(data) is not None:
         return 0
     if data.find(b"\n") == len(data) - 2:
         return int(data[-1] == LF)
     events = data.count(b"\n\n")
     whole = data.count(b"\n") == 2 * events and data.count(b"\n\ndata: {") == events - 1 and data[-2:] == b"\n\n"
-    return events if whole else 0
+    return events if whole and b"\r" not in data else 0
 
 
 def _read(data: bytes | bytearray) -> _Said:
