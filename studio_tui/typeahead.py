@@ -28,12 +28,17 @@ class TypeAhead:
         """Whether it may be handed on; else it is kept, and comes again."""
         if self._now is None:
             self._now = event
+            if self._waiting:
+                self._watch(event)
             return True
         if not self._waiting:
-            now = self._now
-            self._app.set_timer(PATIENCE_S, lambda: self._next(now))
+            self._watch(self._now)
         self._waiting.append(event)
         return False
+
+    def _watch(self, event: events.Event) -> None:
+        """Somebody waits for this one's end, for so long."""
+        self._app.set_timer(PATIENCE_S, lambda: self._next(event))
 
     def sent(self, event: events.Event, target: MessagePump) -> None:
         """What stops at its target does not come back; what a binding of first rank took was not even handed on."""
