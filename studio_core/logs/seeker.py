@@ -33,6 +33,8 @@ from studio_core.logs.sieve import Sieve
 
 TELL_S = 0.1
 LOOK_S = 0.2
+# What is said to be left while anything is.
+LEAST = 0.01
 # How much of what was written meanwhile is counted before somebody else has a turn, in blocks.
 GROW = 64
 
@@ -105,7 +107,9 @@ class Seeker:
         now = time.monotonic()
         if now - self._told_at < TELL_S and not self._sieve.complete:
             return
-        news = (self._sieve.found, round(self._sieve.left, 2))
+        # Nothing left is said only when all is counted: who hears it asks for numbers, which are not known before.
+        left = 0.0 if self._sieve.complete else max(LEAST, round(self._sieve.left, 2))
+        news = (self._sieve.found, left)
         if news != self._told:
             self._told, self._told_at = news, now
             _say(found=news[0], left=news[1])

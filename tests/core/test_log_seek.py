@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from studio_core.logs import needle, sieve
+from studio_core.logs import needle, seeker, sieve
 from studio_core.logs.chain import STRIDE, Chain
 from studio_core.logs.look import shown
 from studio_core.logs.needle import Needle, Want, level_of
@@ -254,6 +254,22 @@ def test_a_pattern_that_takes_for_ever_is_ended_with_its_process(log: Path) -> N
     assert talk.process.stdin and talk.process.stdout
     talk.process.stdin.close()
     talk.process.stdout.close()
+
+
+def test_nothing_is_left_only_when_places_have_numbers(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(seeker, "_say", lambda **news: told.append(news))
+    log.write_bytes(b"one wanted\ntwo\n")
+    one = seeker.Seeker({"paths": [str(log)], "wants": [{"text": "wanted"}]})
+    while not told or told[-1]["left"]:
+        one._turn()
+        one._told_at = 0.0
+        one._tell()
+        one.take(b'{"near": 1, "place": 11, "back": 1, "forth": 0}\n')
+        one._turn()
+        answer = told.pop()
+        assert (answer["before"] is None) == (told[-1]["left"] > 0)
+    assert told[-1] == {"found": 1, "left": 0.0} and len(told) > 1
 
 
 def test_a_spool_has_the_logs_own_offsets_and_leaves_nothing(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_launch_talk_switch_and_leave(home: House, tmp_path: Path) -> None:
         pane.type("sec")
         pane.until("\u25b8 second")
         pane.press("Enter")
-        pane.until("small leaves")
+        pane.until("Launch (y)")
         pane.press("y")
         pane.until("to second", LOAD_S)
         pane.press("q")
