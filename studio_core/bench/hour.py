@@ -13,6 +13,7 @@ from studio_core.bench.dashboard import is_up, machine, studio
 from studio_core.bench.figure import Row
 from studio_core.bench.glass import Glass
 from studio_core.bench.launch import scripted
+from studio_core.bench.log import name_file
 from studio_core.bench.premises import Premises, premises
 from studio_core.bench.terminal import Terminal
 from studio_core.errors import StudioError
@@ -77,12 +78,7 @@ def _log(home: Premises, terminal: Terminal, glass: Glass) -> None:
     path.parent.mkdir(parents=True)
     path.write_text("INFO the first line\n", encoding="ascii")
     _go(terminal, glass, "3")
-    terminal.send("o")
-    glass.until("open this file", 30)
-    for keys in ("\x15", str(path)):
-        time.sleep(0.5)
-        terminal.send(keys)
-    glass.until(path.name, 30)
+    name_file(terminal, glass, path)
     terminal.send("\r")
     glass.until("INFO the first line", 30)
     with path.open("a", encoding="ascii") as out:

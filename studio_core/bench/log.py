@@ -137,14 +137,14 @@ def _app(folder: Path) -> Iterator[Row]:
             time.sleep(3)
             terminal.send("3")
             glass.until("following", 60)
-            _name(terminal, glass, path)
+            name_file(terminal, glass, path)
             yield Row("logs: 10 GB shown from Enter on", glass.latency("\r", "the very end of ten gigabytes"), "ms", 150.0)
             yield _fluid(terminal, glass)
             with _flood(log):
                 yield from _follow(terminal, glass, log)
 
 
-def _name(terminal: Terminal, glass: Glass, path: Path) -> None:
+def name_file(terminal: Terminal, glass: Glass, path: Path) -> None:
     """Write a path where the app asks for a file."""
     terminal.send("o")
     glass.until("open this file", 30)
@@ -185,7 +185,7 @@ def _follow(terminal: Terminal, glass: Glass, log: Path) -> Iterator[Row]:
     time.sleep(1)
     terminal.send("3")
     time.sleep(1)
-    _name(terminal, glass, log)
+    name_file(terminal, glass, log)
     terminal.send("\r")
     glass.until("written at", 30)
     time.sleep(3)

@@ -12,7 +12,7 @@ from typing import Any
 import httptools
 
 from studio_core.errors import BadInput, StudioError, TooLarge
-from studio_core.gateway.known import Known
+from studio_core.gateway.known import KnownRequest
 from studio_core.gateway.request import Door, Request
 from studio_core.gateway.responder import Responder
 from studio_core.gateway.target import is_authority, to_origin_form
@@ -64,7 +64,7 @@ class Inbox:
         self._peer = peer
         self._parser: Any = httptools.HttpRequestParser(self)
         self._fed = self._limit = self._lessons = 0
-        self._known: Known | None = None
+        self._known: KnownRequest | None = None
         self._fresh(IDLE)
 
     def close(self) -> None:
@@ -99,13 +99,13 @@ class Inbox:
             cause = error.__context__
             self._fail(cause if isinstance(cause, StudioError) else BadInput("not a valid HTTP/1.1 request", str(error)))
         if fresh and self.phase == IDLE and 0 < before < LESSONS and self._lessons == before + 1 and not self.dead:
-            self._known = Known.learn(data, self.ready[-1])  # One read was this one request.
+            self._known = KnownRequest.learn(data, self.ready[-1])  # One read was this one request.
         elif self.phase == HEAD and self._bytes > HEADER_BYTES + URL_BYTES:
             self._fail(HeadTooLarge("the request's head is too large", f"more than {HEADER_BYTES} bytes"))
         elif self.phase == BODY and self._bytes > FRAME_SHARE * self._size + HEADER_BYTES + FRAME_BYTES:
             self._fail(HeadTooLarge("the body is mostly frames", "chunk extensions or trailers without an end"))
 
-    def _again(self, known: Known, data: bytes) -> bool:
+    def _again(self, known: KnownRequest, data: bytes) -> bool:
         """Whether this is the last request once more, but for its body."""
         request = known.again(data, self._door.body_limit)
         if request is None:

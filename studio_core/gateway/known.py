@@ -53,7 +53,7 @@ class Mould:
         return data[begin:] if len(data) - begin == int(digits) else None
 
 
-class Known:
+class KnownRequest:
     """A request's head, and the request that it makes."""
 
     __slots__ = ("_mould", "_request")
@@ -63,7 +63,7 @@ class Known:
         self._request = request
 
     @classmethod
-    def learn(cls, data: bytes, request: Request) -> Known | None:
+    def learn(cls, data: bytes, request: Request) -> KnownRequest | None:
         """From one whole read that the parser made this one request of; None where it has another form."""
         mould = Mould.of(data)
         if mould is None or any(name in request.fields for name in OTHER_FORM):

@@ -74,10 +74,10 @@ class Request:
 
     def without(self, name: bytes) -> Request:
         """This head without a header, and all found out about it that can be."""
-        found = self.again(b"")
-        found.headers = [pair for pair in self.headers if pair[0] != name]
-        found._path, found._shown, found._fields = self.path, None, None
-        found._shown, found._fields = found.shown, found.fields
+        headers = [pair for pair in self.headers if pair[0] != name]
+        found = Request(self.method, self.target, headers, self.peer)
+        found.version, found.keep_alive, found.admitted = self.version, self.keep_alive, self.admitted
+        found._path, found._shown, found._fields = found.path, found.shown, found.fields
         return found
 
     @property

@@ -7,16 +7,14 @@ import pty
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pyte
 import pytest
 
 from studio_core.paths import daemon_environment
-from tests.house import House, house
+from tests.house import House
 from tests.wait import wait_until
 
 ROWS, COLUMNS = 24, 80
@@ -70,22 +68,6 @@ def _take_terminal() -> None:
     import termios
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-
-@pytest.fixture(scope="module")
-def studio() -> Iterator[House]:
-    with tempfile.TemporaryDirectory(prefix="st-") as folder, house(Path(folder)) as found:
-        found.recipe("one")
-        yield found
-
-
-@pytest.fixture
-def home(studio: House) -> Iterator[House]:
-    """A house in which nothing runs, to which no app has been."""
-    yield studio
-    for one in studio.client.instances():
-        studio.client.evict(one.id, force=True)
-    (studio.root / "app.json").unlink(missing_ok=True)
 
 
 @pytest.fixture
