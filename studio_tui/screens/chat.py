@@ -24,7 +24,7 @@ from studio_tui.widgets.prompt import Prompt
 from studio_tui.widgets.table import Cell, Column, Row, Table
 
 COLUMNS = (Column("CHAT", 14, flex=1), Column("", 3, right=True))
-EMPTY = "write something below: the chat is stored, and the answer goes on when you leave"
+EMPTY = "write below; an answer goes on when you leave"
 
 
 class Chat(Place):

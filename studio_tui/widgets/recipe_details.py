@@ -66,7 +66,9 @@ class RecipeDetails(Reel, can_focus=False):
         found = self._strips.get(at)
         if found is None:
             names = ((text, f"recipe-details--{tone}" if tone else "") for text, tone in self._lines[at])
-            found = self._strips[at] = Strip([Segment(text, self._style(name)) for text, name in names])
+            strip = Strip([Segment(text, self._style(name)) for text, name in names])
+            # On the panel's ground: a tone has none, and the terminal's own would show behind the words.
+            found = self._strips[at] = strip.apply_style(self._style(""))
         return found
 
     def share(self, place: int) -> float:

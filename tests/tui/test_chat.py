@@ -107,7 +107,7 @@ async def test_what_was_begun_to_be_written_waits_in_its_chat(tmp_path: Path) ->
         await shown.press("4", "n", "e", "w", "escape", "left_square_bracket")
         await shown.shows("What is a prime?")
         await shown.press("i", "o", "l", "d", "escape", "ctrl+n")
-        await shown.shows("write something below", "new")
+        await shown.shows("write below; an answer goes on", "new")
         assert " old" not in shown.text
         await shown.press("escape", "left_square_bracket")
         await shown.shows("What is a prime?", " old")

@@ -15,7 +15,7 @@ from studio_tui.listing import NAMES, Order, ago, arrange
 from studio_tui.screens import recipes
 from studio_tui.screens.recipes import Recipes
 from studio_tui.view import View
-from studio_tui.widgets.recipe_details import lines
+from studio_tui.widgets.recipe_details import RecipeDetails, lines
 from tests.tui import scene
 from tests.tui.opened import Opened, opened, stage_in
 from tests.tui.stage import Stage
@@ -48,6 +48,16 @@ async def test_every_column_is_there_when_there_is_room(tmp_path: Path) -> None:
         await shown.pilot.resize_terminal(60, 20)
         await shown.shows("RECIPE", "STATE", "USED")
         await shown.hides("TOK/S")
+
+
+async def test_the_details_stand_on_one_ground(tmp_path: Path) -> None:
+    async with opened(filled(tmp_path), (80, 24)) as shown:
+        await shown.press("2")
+        await shown.shows("address")
+        details = shown.app.screen.query_one(RecipeDetails)
+        words = [each for y in range(details.size.height) for each in details.render_line(y) if each.text.strip()]
+        assert words and len({each.style.bgcolor if each.style else None for each in words} - {None}) == 1
+        assert all(each.style and each.style.bgcolor for each in words), "the terminal's own ground would show"
 
 
 async def test_sorted_by_any_column_with_an_arrow(tmp_path: Path) -> None:
