@@ -59,7 +59,9 @@ def freeze_shim_and_kill_front(found: Record) -> None:
 @pytest.mark.parametrize("blow", [kill_shim, kill_front, kill_both, freeze_shim_and_kill_front])
 async def test_nothing_is_left(places: Places, blow: Callable[[Record], None]) -> None:
     one = Instance(places, **HIDDEN)
-    found = await one.start(COUNT)
+    await one.start()
+    await one.listening()  # so those that only forked an orphan are gone: a shim that saw one of them may not have seen the orphan
+    found = await eventually(lambda: one.record if len(living(one.record.seen)) == COUNT else None, what="it knows all")
     members = one.members()
     assert len(members) == COUNT
     blow(found)
