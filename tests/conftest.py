@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
@@ -11,12 +10,8 @@ from pathlib import Path
 import pytest
 
 from studio_core.paths import Places
-from studio_core.supervisor import port
-from tests import disposition, leftover, turn
+from tests import disposition, free, leftover, turn
 from tests.wait import wait_until
-
-# Where each test process starts to look for a port, so that two at once rarely want the same.
-FIRST_PORT, PORTS = 20000, 10000
 
 
 def pytest_configure() -> None:
@@ -58,5 +53,5 @@ def places(state_dir: Path) -> Places:
 
 @pytest.fixture
 def free_port() -> int:
-    """A port that nobody listens on, outside the range from which the kernel takes them."""
-    return port.pick(FIRST_PORT + os.getpid() % PORTS)
+    """A port that nobody listens on, and nobody else is told."""
+    return free.port()

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import signal
-import socket
 import stat
 import sys
 import urllib.error
@@ -22,16 +21,10 @@ from studio_core import daemon, settings, wire
 from studio_core.client import Client
 from studio_core.errors import StudioError
 from studio_core.paths import Places
+from tests import free
 from tests.wait import wait_until
 
 SCRIPT = Path(__file__).parent / "engines" / "scripted.py"
-
-
-def free_port() -> int:
-    """A port that is free now, below the ephemeral range."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class House:
@@ -40,8 +33,8 @@ class House:
     def __init__(self, root: Path, **overrides: Any) -> None:
         root.chmod(0o700)
         self.root = root
-        self.port = free_port()
-        self.overrides = {"data_dir": str(root), "port": self.port, "inference_port": free_port(), **overrides}
+        self.port = free.port()
+        self.overrides = {"data_dir": str(root), "port": self.port, "inference_port": free.port(), **overrides}
         self.settings = settings.load(self.overrides, {"HOME": str(root)})
         self.places = Places(root)
         self.client = Client(self.places.control_socket)

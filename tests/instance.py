@@ -17,10 +17,10 @@ from studio_core.supervisor import record as records
 from studio_core.supervisor import spec as specs
 from studio_core.supervisor.record import Record
 from studio_core.supervisor.shim_link import ShimLink, start
+from tests import free
 from tests.wait import eventually
 
 SCRIPT = Path(__file__).parent / "engines" / "scripted.py"
-FIRST_PORT, PORTS = 12000, 8000
 
 
 class Instance:
@@ -34,7 +34,7 @@ class Instance:
         self.folder = places.instance(self.id)
         self.log = LogFolder(self.folder / "log")
         self.link = ShimLink(self.folder)
-        self.port = port.pick(FIRST_PORT + os.getpid() % PORTS)
+        self.port = free.port()
         self.spec = specs.new(
             instance=self.id, recipe_id="one", launch_id="l-1",
             argv=argv or [sys.executable, str(SCRIPT), "--port", str(self.port)],

@@ -44,6 +44,7 @@ from studio_core.supervisor.job import Jobs
 from studio_core.supervisor.keeper import Surroundings
 from studio_core.supervisor.service import Supervisor
 from studio_core.usage.sums import lifetime, peaks, sums
+from tests import free
 
 RECIPE = {"id": "tiny", "name": "Tiny", "backend": "llamacpp", "model_path": "/nowhere/tiny.gguf", "tp": 2, "mystery": "kept"}
 
@@ -86,7 +87,7 @@ def client(path: Path, headers: Mapping[str, str] | None = None) -> httpx.AsyncC
 @contextlib.asynccontextmanager
 async def control(root: Path, **overrides: Any) -> AsyncIterator[Control]:
     """Start everything in `root`, and end it again."""
-    settings = load({"data_dir": str(root), **overrides}, environ={})
+    settings = load({"data_dir": str(root), "inference_port": free.port(), **overrides}, environ={})
     places = Places(root)
     os.chmod(root, 0o700)
     places.create()

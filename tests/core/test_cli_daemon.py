@@ -16,8 +16,9 @@ from studio_core import daemon, settings
 from studio_core.cli.__main__ import main
 from studio_core.paths import Places
 from studio_core.supervisor import identity
+from tests import free
 from tests.command import Command, one_line
-from tests.house import House, free_port, house
+from tests.house import House, house
 from tests.stranger import stranger
 from tests.wait import wait_until
 
@@ -34,7 +35,7 @@ def studio(state_dir: Path) -> Command:
 
 
 def test_up_and_down_and_what_is_left(state_dir: Path) -> None:
-    studio = Command(state_dir, "--port", str(free_port()))
+    studio = Command(state_dir, "--port", str(free.port()))
     first = studio.good("up")
     assert "a logout" in first and "a reboot" in first
     pid = daemon.running(Places(state_dir))

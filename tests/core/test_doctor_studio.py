@@ -18,13 +18,14 @@ from studio_core.doctor.finding import FAIL, OK, WARN
 from studio_core.doctor.subject import Subject
 from studio_core.paths import Places
 from studio_core.supervisor.tree import MARK
+from tests import free
 from tests.command import Command
-from tests.house import House, free_port, house
+from tests.house import House, house
 from tests.wait import wait_until
 
 
 def subject(root: Path, **chosen: object) -> Subject:
-    values = {"data_dir": str(root), "port": free_port(), "inference_port": free_port(), **chosen}
+    values = {"data_dir": str(root), "port": free.port(), "inference_port": free.port(), **chosen}
     return Subject(settings.load(values, {"HOME": str(root)}), {"HOME": str(root)})
 
 

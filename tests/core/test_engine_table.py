@@ -16,7 +16,7 @@ from studio_core.engines import catalog
 from studio_core.engines.progress import MilestoneReader
 from studio_core.engines.readiness import ready, sums
 from studio_core.engines.registry import ENGINES, find
-from studio_core.supervisor import port
+from tests import free
 from tests.core.control import control
 from tests.engines import recording
 
@@ -132,7 +132,7 @@ async def test_ready_is_what_this_engine_means_by_it(engine: str, answers: Mappi
 
 
 async def test_a_port_that_refuses_is_not_ready() -> None:
-    number = port.pick(18800)
+    number = free.port()
     assert [await ready(engine, "127.0.0.1", number, "k") for engine in ENGINES.values()] == [False] * len(ENGINES)
 
 
@@ -146,7 +146,7 @@ signal.pause()
 
 async def test_a_tabbyapi_that_goes_to_another_port_has_failed(tmp_path: Path) -> None:
     """It lives and would answer, where nobody asks: the start ends at that line, not at the patience's end."""
-    checkout, model, number = tmp_path / "tabby", tmp_path / "model", port.pick(18850)
+    checkout, model, number = tmp_path / "tabby", tmp_path / "model", free.port()
     checkout.mkdir()
     model.mkdir()
     (checkout / "main.py").write_text(MAIN.format(port=number, next=number + 1))

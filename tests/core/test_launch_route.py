@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 
-from studio_core.supervisor import port
 from tests.core.control import Control, control
 from tests.wait import eventually
 
@@ -30,11 +29,6 @@ def recipe(root: Path, name: str, **switches: Any) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def free() -> int:
-    return port.pick(18700)
-
-
 async def ready(house: Control, name: str = "one") -> Any:
     return (await house.owner.post(f"/launch/{name}")).json()
 
@@ -49,8 +43,8 @@ def events(text: str) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-async def test_json_when_it_is_over(tmp_path: Path, free: int) -> None:
-    async with control(tmp_path, inference_port=free) as house:
+async def test_json_when_it_is_over(tmp_path: Path, free_port: int) -> None:
+    async with control(tmp_path, inference_port=free_port) as house:
         await house.owner.post("/recipes", json=recipe(tmp_path, "one"))
         answer = await house.owner.post("/launch/one")
         body = answer.json()
@@ -67,8 +61,8 @@ async def test_json_when_it_is_over(tmp_path: Path, free: int) -> None:
         assert (await house.owner.get("/status")).json()["holds"] == ["one"]
 
 
-async def test_a_stream_ends_with_ready(tmp_path: Path, free: int) -> None:
-    async with control(tmp_path, inference_port=free) as house:
+async def test_a_stream_ends_with_ready(tmp_path: Path, free_port: int) -> None:
+    async with control(tmp_path, inference_port=free_port) as house:
         await house.owner.post("/recipes", json=recipe(tmp_path, "one", load_s=0.3))
         answer = await house.owner.post("/launch/one", headers={"accept": "text/event-stream"})
         found = events(answer.text)
@@ -81,8 +75,8 @@ async def test_a_stream_ends_with_ready(tmp_path: Path, free: int) -> None:
         assert shares == sorted(shares)
 
 
-async def test_a_failure_is_an_http_error_that_says_why(tmp_path: Path, free: int) -> None:
-    async with control(tmp_path, inference_port=free) as house:
+async def test_a_failure_is_an_http_error_that_says_why(tmp_path: Path, free_port: int) -> None:
+    async with control(tmp_path, inference_port=free_port) as house:
         broken = recipe(tmp_path, "one", exit_after_s=0, exit_code=7, healthy=False)
         await house.owner.post("/recipes", json=broken)
         answer = await house.owner.post("/launch/one")
@@ -94,8 +88,8 @@ async def test_a_failure_is_an_http_error_that_says_why(tmp_path: Path, free: in
         assert name == "failed" and last["stage"] == "error" and last["title"] == body["title"]
 
 
-async def test_leaving_never_cancels(tmp_path: Path, free: int) -> None:
-    async with control(tmp_path, inference_port=free) as house:
+async def test_leaving_never_cancels(tmp_path: Path, free_port: int) -> None:
+    async with control(tmp_path, inference_port=free_port) as house:
         await house.owner.post("/recipes", json=recipe(tmp_path, "one", load_s=0.6))
         with pytest.raises(httpx.TimeoutException):
             await house.owner.post("/launch/one", timeout=0.2)
@@ -106,8 +100,8 @@ async def test_leaving_never_cancels(tmp_path: Path, free: int) -> None:
         assert len((await house.owner.get("/instances")).json()) == 1
 
 
-async def test_at_once_and_cancelled(tmp_path: Path, free: int) -> None:
-    async with control(tmp_path, inference_port=free) as house:
+async def test_at_once_and_cancelled(tmp_path: Path, free_port: int) -> None:
+    async with control(tmp_path, inference_port=free_port) as house:
         await house.owner.post("/recipes", json=recipe(tmp_path, "one", hang=True))
         answer = await house.owner.post("/launch/one?wait=false")
         assert (answer.status_code, answer.json()["success"]) == (202, True)
@@ -122,8 +116,8 @@ async def test_at_once_and_cancelled(tmp_path: Path, free: int) -> None:
         assert (await house.owner.get("/instances")).json() == []
 
 
-async def test_the_event_stream_begins_with_status_and_tells_of_the_launch(tmp_path: Path, free: int) -> None:
-    async with control(tmp_path, inference_port=free) as house:
+async def test_the_event_stream_begins_with_status_and_tells_of_the_launch(tmp_path: Path, free_port: int) -> None:
+    async with control(tmp_path, inference_port=free_port) as house:
         await house.owner.post("/recipes", json=recipe(tmp_path, "one"))
         async with house.owner.stream("GET", "/events") as stream:
             assert stream.headers["content-type"].startswith("text/event-stream")
@@ -152,8 +146,8 @@ async def _names(lines: Any, count: int) -> Any:
                 return
 
 
-async def test_the_log_is_read_searched_followed_and_deleted_when_the_engine_is_gone(tmp_path: Path, free: int) -> None:
-    async with control(tmp_path, inference_port=free) as house:
+async def test_the_log_is_read_searched_followed_and_deleted_when_the_engine_is_gone(tmp_path: Path, free_port: int) -> None:
+    async with control(tmp_path, inference_port=free_port) as house:
         await house.owner.post("/recipes", json=recipe(tmp_path, "one", lines=500))
         name = (await ready(house))["instance"]
         page = (await house.owner.get(f"/logs/{name}?limit=3")).json()

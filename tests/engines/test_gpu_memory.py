@@ -13,11 +13,12 @@ import pytest
 
 from studio_core import wire
 from studio_core.supervisor import identity, tree
+from tests import free
 from tests.engines.gpu import GIB, MIB, NAME, counted, falls_below, model, pids, python, store, used
 from tests.engines.gpu import gpu as gpu
 from tests.engines.gpu import home as home
 from tests.engines.vllm_house import claims
-from tests.house import House, free_port
+from tests.house import House
 from tests.wait import wait_until
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900), pytest.mark.usefixtures("gpu")]
@@ -96,7 +97,7 @@ def by_hand(port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_a_foreign_engine_is_shown_with_its_memory_and_left_alone(home: House, tmp_path: Path) -> None:
-    port = free_port()
+    port = free.port()
     with by_hand(port, tmp_path) as process:
         def shown() -> wire.Foreign | None:
             assert process.poll() is None, (tmp_path / "output").read_text("utf-8", "replace")[-3000:]

@@ -22,6 +22,7 @@ from studio_core.engines.registry import find
 from studio_core.recipes.recipe import parse
 from studio_core.settings import load
 from studio_core.wire import Exit
+from tests import free
 from tests.engines.model import model
 from tests.wait import eventually
 
@@ -30,12 +31,6 @@ KEY = "the-key-of-this-launch"
 HOST = "127.0.0.1"
 ENGINE = find("llamacpp")
 Start = Callable[[Command], subprocess.Popen[bytes]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -67,7 +62,7 @@ def cause(folder: Path, process: subprocess.Popen[bytes]) -> str:
 
 
 async def test_ready_stream_count_stop(model: Path, tmp_path: Path, start: Start) -> None:
-    port = free_port()
+    port = free.port()
     process = start(command(model, tmp_path, port, extra_args={"chat_template": "chatml", "threads": 1}))
 
     def is_ready() -> bool | Awaitable[bool]:
@@ -99,7 +94,7 @@ async def test_ready_stream_count_stop(model: Path, tmp_path: Path, start: Start
 
 
 def test_sigterm_while_it_loads(model: Path, tmp_path: Path, start: Start) -> None:
-    process = start(command(model, tmp_path, free_port()))
+    process = start(command(model, tmp_path, free.port()))
     while b"loading model '" not in (tmp_path / "log").read_bytes():
         assert process.poll() is None
     process.send_signal(signal.SIGTERM)
@@ -117,7 +112,7 @@ def test_a_taken_port(model: Path, tmp_path: Path, start: Start) -> None:
 def test_a_model_that_went_after_the_check(model: Path, tmp_path: Path, start: Start) -> None:
     copy = tmp_path / "gone.gguf"
     copy.write_bytes(b"GGUF")
-    built = command(copy, tmp_path, free_port())
+    built = command(copy, tmp_path, free.port())
     copy.unlink()
     assert cause(tmp_path, start(built)) == f"the model file {copy} is not there"
 
@@ -126,7 +121,7 @@ def test_a_model_cut_short(model: Path, tmp_path: Path, start: Start) -> None:
     copy = tmp_path / "cut.gguf"
     with model.open("rb") as stream:
         copy.write_bytes(stream.read(3000))
-    assert cause(tmp_path, start(command(copy, tmp_path, free_port()))) == "the model file is damaged or incomplete"
+    assert cause(tmp_path, start(command(copy, tmp_path, free.port()))) == "the model file is damaged or incomplete"
 
 
 @pytest.mark.parametrize(("arguments", "title"), [
@@ -137,11 +132,11 @@ def test_a_model_cut_short(model: Path, tmp_path: Path, start: Start) -> None:
 def test_a_flag_that_the_runner_refuses(
     model: Path, tmp_path: Path, start: Start, arguments: tuple[str, ...], title: str
 ) -> None:
-    built = command(model, tmp_path, free_port())
+    built = command(model, tmp_path, free.port())
     assert cause(tmp_path, start(Command((*built.argv, *arguments), built.env, built.cwd))) == title
 
 
 async def test_nothing_there_is_neither_ready_nor_counted() -> None:
-    port = free_port()
+    port = free.port()
     assert not await readiness.ready(ENGINE, HOST, port, KEY)
     assert await readiness.running(ENGINE, HOST, port, KEY) is None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from studio_core.supervisor import port
+from tests import free
 from tests.core.control import control
 from tests.engines.model import model  # noqa: F401 - a fixture
 
 
 async def test_tokens_of_texts_and_conversations(tmp_path: Path, model: Path) -> None:  # noqa: F811
-    async with control(tmp_path, inference_port=port.pick(18800)) as house:
+    async with control(tmp_path, inference_port=free.port()) as house:
         recipe = {"id": "tiny", "backend": "llamacpp", "model_path": str(model), "max_model_len": 512, "max_num_seqs": 1}
         await house.owner.post("/recipes", json=recipe)
         assert (await house.owner.post("/launch/tiny", timeout=120)).status_code == 200

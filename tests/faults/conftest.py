@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -11,9 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from studio_core.supervisor import port
-from tests import leftover
-from tests.conftest import FIRST_PORT, PORTS
+from tests import free, leftover
 from tests.faults.gateway_house import Gateways, Start, gateways
 
 
@@ -34,8 +31,7 @@ async def house(request: pytest.FixtureRequest, start: Start) -> AsyncIterator[G
 async def kept(request: pytest.FixtureRequest) -> AsyncIterator[Gateways]:
     root = Path(tempfile.mkdtemp(prefix="st-"))
     try:
-        number = port.pick(FIRST_PORT + os.getpid() % PORTS)
-        async with gateways(root, number, **getattr(request.module, "POLICY", {})) as one:
+        async with gateways(root, free.port(), **getattr(request.module, "POLICY", {})) as one:
             yield one
         assert not leftover.find(root)
     finally:

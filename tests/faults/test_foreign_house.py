@@ -15,9 +15,10 @@ import pytest
 
 from studio_core import wire
 from studio_core.errors import BadValue, Conflict
+from tests import free
 from tests.command import Command
 from tests.hand import Hand, hand
-from tests.house import House, free_port, house
+from tests.house import House, house
 from tests.stranger import Stranger, stranger
 from tests.terminal import Window
 from tests.wait import wait_until
@@ -32,7 +33,7 @@ def home(state_dir: Path) -> Iterator[House]:
 @pytest.fixture
 def mine(tmp_path: Path) -> Iterator[Hand]:
     """Started by hand, with a child that has renamed itself."""
-    with hand(tmp_path, free_port(), "--alias", "byhand", children=1) as found:
+    with hand(tmp_path, free.port(), "--alias", "byhand", children=1) as found:
         yield found
 
 
@@ -183,7 +184,7 @@ def test_another_user_s_engine_is_shown_with_its_owner(home: House, second: Stra
 def theirs(second: Stranger, folder: Path):  # type: ignore[no-untyped-def]
     script = Path(second.environ["PYTHONPATH"].split(os.pathsep)[0]) / "tests" / "engines" / "scripted.py"
     return hand(
-        folder, free_port(), "--alias", "theirs", become=second.become, python=str(second.python), environ=second.environ,
+        folder, free.port(), "--alias", "theirs", become=second.become, python=str(second.python), environ=second.environ,
         script=script,
     )
 
@@ -200,7 +201,7 @@ def test_what_an_ordinary_user_may_do_with_another_s_engine(
     """Root's engine, seen by the second user's Studio: its socket's owner is the proof, it can be served and not stopped."""
     state_dir.chmod(0o755)
     root = second.own(state_dir / "s")
-    studio = second.command(root, "--port", str(free_port()))
+    studio = second.command(root, "--port", str(free.port()))
     studio.good("up")
     closed = tmp_path / "main.py"
     closed.write_text("import time; time.sleep(600)")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import shutil
 import signal
 import time
@@ -18,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from studio_core.bench.tool import build
 from studio_core.supervisor import port
+from tests import free
 from tests.faults.gateway_house import (
     DONE,
     KEY,
@@ -153,7 +153,7 @@ async def test_many_streams_are_whole_written_down_and_scraped(house: Gateways) 
 async def test_streams_of_a_minute(
     house: Gateways, capsys: pytest.CaptureFixture[str], count: int, chunks: int, rate: int, late_s: float
 ) -> None:
-    number = port.pick(30000 + os.getpid() % 2000)
+    number = free.port()
     engine = await asyncio.create_subprocess_exec(str(build("sse_stub")), "-p", str(number))
     try:
         await eventually(lambda: port.accepts("127.0.0.1", number))
@@ -239,7 +239,7 @@ http {{ access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folde
 
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not here")
 async def test_nginx_with_its_own_defaults_does_not_hold_back_the_first_byte(house: Gateways, tmp_path: Path) -> None:
-    go_on, number = asyncio.Event(), port.pick(30000 + os.getpid() % 2000)
+    go_on, number = asyncio.Event(), free.port()
 
     async def script(asked: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(STREAM_HEAD + chunk(event("first")))

@@ -17,8 +17,9 @@ from studio_core.paths import Places
 from studio_core.supervisor import identity, spec
 from studio_core.supervisor import record as records
 from studio_core.supervisor.record import Record
+from tests import free
 from tests.command import Command
-from tests.house import House, free_port
+from tests.house import House
 from tests.instance import Instance
 from tests.stranger import Stranger, stranger
 from tests.wait import wait_until
@@ -98,7 +99,7 @@ def test_looking_at_another_users_is_refused_in_words(second: Stranger, open_dir
 def test_a_database_that_cannot_be_written(second: Stranger, open_dir: Path) -> None:
     root = second.own(open_dir / "s")
     (root / "controller.db").touch(0o600)
-    said = second.command(root, "--port", str(free_port())).bad("up")
+    said = second.command(root, "--port", str(free.port())).bad("up")
     assert "controller.db: Permission denied" in said and "chmod 600" in said
     assert not (root / "control.sock").exists()
 
@@ -107,7 +108,7 @@ def test_a_database_that_cannot_be_written(second: Stranger, open_dir: Path) -> 
 def theirs(second: Stranger, open_dir: Path) -> Iterator[tuple[Command, Places]]:
     """A Studio of the second user, as open as modes can make it."""
     root = second.own(open_dir / "s")
-    studio = second.command(root, "--port", str(free_port()))
+    studio = second.command(root, "--port", str(free.port()))
     studio.good("up")
     places = Places(root)
     try:
