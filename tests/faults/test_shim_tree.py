@@ -63,7 +63,7 @@ async def test_nothing_is_left(places: Places, blow: Callable[[Record], None]) -
     await one.listening()  # so those that only forked an orphan are gone: a shim that saw one of them may not have seen the orphan
     found = await eventually(lambda: one.record if len(living(one.record.seen)) == COUNT else None, what="it knows all")
     members = one.members()
-    assert len(members) == COUNT
+    assert found is not None and len(members) == COUNT
     blow(found)
     await eventually(lambda: records.revoke(one.folder), what="the shim is dead")
     after = one.record
@@ -87,9 +87,11 @@ async def test_the_sweep_needs_no_single_trait(places: Places) -> None:
 @pytest.mark.parametrize("child", ["setsid sleep 600", "yes"], ids=["sleeps", "floods"])
 async def test_children_outlive_their_parent_only_for_a_moment(places: Places, child: str) -> None:
     """The first process exits by itself: its children get a moment to do the same, then they are killed."""
-    one = Instance(places, ["/bin/sh", "-c", f"{child} & sleep 0.2; exit 5"])
+    # It waits for us, so that the child has been seen however slow the machine is.
+    one = Instance(places, ["/bin/sh", "-c", f"{child} & kill -STOP $$; exit 5"])
     front = (await one.start()).engine_pid
     left = await eventually(lambda: [(found.pid, found.ticks) for found in tree.find(tree.Traits(one.id)) if found.pid != front])
+    await one.link.signal(signal.SIGCONT)
     found = await one.gone()
     assert found.exit == Exit(code=5)
     assert living(left) == []
