@@ -11,11 +11,12 @@ from textual.message import Message
 from studio_core import wire
 from studio_core.client import Client
 from studio_core.errors import SettingChanged
+from studio_core.setting_store import told
 from studio_tui.bridge import Bridge, Target
 from studio_tui.message import Newest, Said, Wish
 
-# What stands for a hidden value.
-STARS = "***"
+# Of a change: how it comes to hold.
+RESTART = "R starts the controller anew with it"
 
 
 @dataclass
@@ -115,28 +116,9 @@ def change(bridge: Bridge, target: Target, name: str, value: Any, before: Any) -
         except SettingChanged:
             found = tuple(client.settings())
             return SettingClashed(found, "", said(found), name, value)
-        return SettingsCame(found, told(next(one for one in found if one.name == name)), said(found))
+        return SettingsCame(found, told(next(one for one in found if one.name == name), RESTART), said(found))
 
     bridge.ask(target, job)
-
-
-def spelled(value: Any, secret: bool = False) -> str:
-    """A value for people; what is secret is not shown."""
-    import json
-
-    if value is None:
-        return "not in studio.yaml"
-    return STARS if secret else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def told(one: wire.SettingView) -> str:
-    """What became of a change, in one line."""
-    done = f"{one.name} stored" if one.stored is not None else f"{one.name} taken out of studio.yaml"
-    if one.origin.startswith(("environment", "command line")):
-        return f"{done}; the {one.origin} still says otherwise"
-    if one.client:
-        return f"{done}: it holds from the app's next start on"
-    return f"{done}: R starts the controller anew with it" if one.pending else done
 
 
 def keys(bridge: Bridge, target: Target) -> None:

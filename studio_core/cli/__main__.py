@@ -40,6 +40,7 @@ VERBS = {
     "logs": ("log", "read or follow a log"),
     "chat": ("chat", "talk to a model"),
     "requests": ("request", "what is under way; cancel ID ends it"),
+    "settings": ("setting", "what holds and where it comes from; set, unset"),
     "keys": ("key", "list, make, revoke; admin prints the admin key"),
     "demo": ("demo", "fetch a small model and run it"),
     "doctor": ("doctor", "check this machine and explain"),

@@ -157,7 +157,7 @@ def _open(host: str, number: int) -> socket.socket:
         holder = port.holder(number)
         by = f"held by {holder}" if holder else str(error)
         free = port.pick(number + 1)
-        raise PortTaken(f"port {number} on {host} is taken", by, f"free is {free}: set VLLM_STUDIO_PORT={free}") from error
+        raise PortTaken(f"port {number} on {host} is taken", by, f"free is {free}: studio settings set port {free}") from error
     return listener
 
 

@@ -22,7 +22,7 @@ def gateway_port(subject: Subject) -> Iterator[Finding]:
     else:
         free = port.pick(number + 1)
         yield Finding("port", FAIL, f"port {number} is held by {holder}", "the gateway cannot listen",
-                      f"end that process, or take a free port: VLLM_STUDIO_PORT={free}")
+                      f"end that process, or take a free port: studio settings set port {free}")
 
 
 def inference_port(subject: Subject) -> Iterator[Finding]:

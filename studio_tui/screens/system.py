@@ -13,6 +13,7 @@ from textual.widgets import Static
 from studio_core import settings as known
 from studio_core import wire
 from studio_core.errors import BadSetting
+from studio_core.setting_store import STARS, typed
 from studio_core.text import line
 from studio_tui import household
 from studio_tui.keymap import bindings
@@ -182,7 +183,7 @@ class System(Place):
 
         def entered(values: dict[str, str] | None) -> None:
             if values is not None:
-                household.change(self.bridge, self, name, typed(values["value"]), before)
+                household.change(self.bridge, self, name, typed(name, values["value"]), before)
 
         self.app.push_screen(Form(f"Setting {name}", text, [field], lambda values: wrong(name, values["value"])), entered)
 
@@ -229,18 +230,7 @@ def written(one: wire.SettingView) -> str:
 
     value = one.stored if one.stored is not None else one.value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return "" if one.secret or value is None or household.STARS in text else text
-
-
-def typed(text: str) -> Any:
-    """The value as YAML reads it; what YAML cannot read is a text."""
-    import yaml
-
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-    return "" if value is None else value
+    return "" if one.secret or value is None or STARS in text else text
 
 
 def wrong(name: str, text: str) -> str:
@@ -248,7 +238,7 @@ def wrong(name: str, text: str) -> str:
     one = known.BY_NAME.get(name)
     try:
         if one is not None:
-            known.read(one, typed(text), "this field")
+            known.read(one, typed(name, text), "this field")
     except BadSetting as error:
         return f"{error.title}: {error.hint}"
     return ""

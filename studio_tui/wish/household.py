@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from studio_core.setting_store import spelled
 from studio_core.text import line
 from studio_tui import household
 
@@ -20,7 +21,7 @@ def overwrite(app: StudioApp, wish: household.Overwrite) -> None:
     """Theirs and ours, side by side."""
     name, secret = wish.now.name, wish.now.secret
     rows = (("stored now", wish.now.stored), ("yours", wish.value))
-    told = [f"  {title:<12}{line(household.spelled(value, secret))}" for title, value in rows]
+    told = [f"  {title:<12}{line(spelled(value, secret))}" for title, value in rows]
     text = "\n".join([f"Somebody changed {name} since you looked at it.", "", *told, "", "Store yours over it?"])
     app.ask(f"Setting {name}", text, "Store mine", lambda: household.change(
         app.bridge, wish.target, name, wish.value, wish.before,

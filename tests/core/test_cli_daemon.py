@@ -123,7 +123,7 @@ def test_a_taken_port_is_named_with_its_holder(places: Places, state_dir: Path, 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
         said = Command(state_dir, "--port", str(number)).bad("up")
-    assert f"port {number}" in said and f"pid {os.getpid()}" in said and "VLLM_STUDIO_PORT=" in said
+    assert f"port {number}" in said and f"pid {os.getpid()}" in said and "studio settings set port " in said
     assert studio("status").returncode == 3
 
 

@@ -186,9 +186,9 @@ def test_a_taken_port_of_the_gateway_is_named(home: House, state_dir: Path) -> N
     status = home.status()
     # Both have the listening socket.
     holders = [f"-m studio_core.controller (pid {status.controller.pid})", f"-m studio_core.gateway (pid {status.gateway.pid})"]
-    assert f"port {home.port}" in said and any(one in said for one in holders) and "set VLLM_STUDIO_PORT=" in said
+    assert f"port {home.port}" in said and any(one in said for one in holders) and "studio settings set port " in said
     found = {one["check"]: one for one in json.loads(studio("doctor", "--json").stdout)["findings"]}["port"]
-    assert any(one in found["what"] for one in holders) and "VLLM_STUDIO_PORT=" in found["remedy"]
+    assert any(one in found["what"] for one in holders) and "studio settings set port " in found["remedy"]
     assert studio("status").returncode == 3
 
 

@@ -276,4 +276,4 @@ async def test_a_taken_port_is_named(places: Places) -> None:
         with pytest.raises(PortTaken) as error:
             await Gatekeeper(found, places).start()
     assert str(os.getpid()) in error.value.detail
-    assert "VLLM_STUDIO_PORT=" in error.value.hint
+    assert "studio settings set port " in error.value.hint

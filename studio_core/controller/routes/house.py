@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-from studio_core import routes, setting_file, wire
-from studio_core import settings as table
+from studio_core import routes, setting_store, wire
 from studio_core.controller.endpoint import Call, Endpoint, Table
-from studio_core.controller.routes.system import shown
 from studio_core.doctor.examination import examine
 from studio_core.doctor.subject import Subject
-from studio_core.errors import BadInput, BadValue, SettingChanged
+from studio_core.errors import BadValue
 from studio_core.paths import Places
 from studio_core.store.key import KeyTable, admin_key_id, ensure_admin_key, key_id
 
-# Where the file itself lies cannot stand in it.
-ELSEWHERE = frozenset({"data_dir"})
 SCOPES = (routes.ADMIN, routes.INFERENCE, routes.READ, routes.METRICS)
 NAME_LENGTH = 80
-STARS = "***"
 # What is asked about the terminal of the controller tells nothing about the one of who asks.
 NOT_HERE = frozenset({"characters", "tmux"})
 
@@ -35,53 +26,12 @@ def file(call: Call) -> Path:
 
 
 async def every(call: Call) -> list[wire.SettingView]:
-    stored = await asyncio.to_thread(table.stored, file(call))
-    return [_view(call, one, stored) for one in table.TABLE]
-
-
-def _view(call: Call, one: table.Setting, stored: Mapping[str, Any]) -> wire.SettingView:
-    holds = call.services.settings
-    said = stored.get(one.name)
-    value = holds.values[one.name]
-    # What a daemon reads at its start is held to what the file says now; what a client reads it takes up by itself.
-    beaten = holds.origins[one.name].startswith(("environment", "command line"))
-    changed = (one.name in stored) != (holds.origins[one.name] == str(file(call))) or (said is not None and one.read(said) != value)
-    return wire.SettingView(
-        name=one.name, value=shown(one, value), origin=holds.origins[one.name], variable=one.variable, doc=one.doc,
-        kind=table.kind(one), stored=None if said is None else shown(one, said), secret=one.secret, client=one.client,
-        pending=changed and not beaten and not one.client,
-    )
+    return await asyncio.to_thread(setting_store.views, call.services.settings, file(call))
 
 
 async def store(call: Call) -> list[wire.SettingView]:
-    """Checked as at a start, before a line is written."""
-    changes: dict[str, Any] = call.body.changes
-    if not changes:
-        raise BadInput("no setting is named", "", 'send {"changes": {"port": 8081}}')
-    for name, value in changes.items():
-        one = table.find(name, "the request")
-        if name in ELSEWHERE:
-            raise BadValue(f"{name} cannot stand in {file(call).name}", "it says where that file lies", f"set {one.variable}")
-        if value is not None:
-            table.read(one, value, "the request")
-            if STARS in json.dumps(value):
-                raise BadValue(f"{STARS} stands for what is hidden", f"it was given for {name}", "give the whole value")
-    await asyncio.to_thread(setting_file.change, file(call), changes, partial(_check, call.body.expected))
+    await asyncio.to_thread(setting_store.change, file(call), call.body.changes, call.body.expected)
     return await every(call)
-
-
-def _check(expected: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
-    """Raises SettingChanged where the file says something else than was seen. Of two secrets only that there is one is seen."""
-    for name, seen in expected.items():
-        said = stored.get(name)
-        now = None if said is None else wire.to_builtins(shown(table.find(name, "the request"), said))
-        if now != seen:
-            told = f"studio.yaml says {_word(now)} now, it said {_word(seen)}"
-            raise SettingChanged(f"{name} was changed meanwhile", told, "look again: nothing was stored")
-
-
-def _word(value: Any) -> str:
-    return "nothing of it" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 async def keys(call: Call) -> list[wire.KeyView]:

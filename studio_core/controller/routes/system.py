@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from starlette.responses import Response
@@ -11,13 +10,13 @@ from studio_core import settings as table
 from studio_core import wire
 from studio_core.controller import openapi, view
 from studio_core.controller.endpoint import Call, Endpoint, Query, Table
+from studio_core.setting_store import shown
 from studio_core.store.sample import COARSE
 
 SPAN = (
     Query("span", float, 900.0, "seconds back from now", 10.0, COARSE.kept_s),
     Query("count", int, 90, "how many steps at most", 1, 1000),
 )
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 async def status(call: Call) -> wire.Status:
@@ -82,15 +81,6 @@ def _services(call: Call, host: str, port: int) -> list[dict[str, Any]]:
     ]
     keys = ("name", "port", "protocol", "status", "description")
     return [{**dict(zip(keys, row, strict=True)), "internal_port": row[1]} for row in rows]
-
-
-def shown(setting: table.Setting, value: Any) -> Any:
-    """A setting's value without what it may hide: keys, passwords in addresses, the engines' environment."""
-    if setting.secret:
-        return "***" if value else ""
-    if isinstance(value, dict):
-        return dict.fromkeys(value, "***")
-    return _PASSWORD.sub("***@", value) if isinstance(value, str) else value
 
 
 async def metrics(call: Call) -> Response:
