@@ -15,6 +15,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from studio_core import __version__
+from studio_core.bench import bytecode
 from studio_core.bench.figure import Row
 from studio_core.cli.table import table
 from studio_core.errors import StudioError
@@ -101,4 +102,5 @@ def _version(name: str) -> str:
 
 
 if __name__ == "__main__":
+    bytecode.ready()
     sys.exit(main())
