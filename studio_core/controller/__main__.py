@@ -29,6 +29,8 @@ from studio_core.supervisor import identity, scope
 
 LOCKED, UNUSABLE = 75, 78
 REVIVED = "--revived"
+# A thread that works shall not hold up the loop for Python's 5 ms: requests for a cold model wait for it.
+SWITCH_S = 0.001
 
 
 def main() -> int:
@@ -93,6 +95,7 @@ async def run(found: Settings, places: Places) -> int:
     # Imported by the winner of the lock only: losers end at once.
     from studio_core.controller.graph import Controller
 
+    sys.setswitchinterval(SWITCH_S)
     loop = asyncio.get_running_loop()
     end: asyncio.Future[tuple[bool, bool]] = loop.create_future()
 

@@ -69,11 +69,13 @@ class Frontdoor:
         async with self._publishing:
             self._dirty.clear()
             recipes = [stored.recipe for stored in await self._recipes.list() if stored.recipe is not None]
-            self._compare({recipe.id: recipe for recipe in recipes})
             keys = [Key(id=key.id, sha256=key.sha256, scopes=list(key.scopes)) for key in await self._keys.list()]
             # A recipe's name goes before an attached engine's: the first route with a name counts.
-            routes = [*map(self._route, recipes), *(_foreign(*one) for one in self.attached())]
-            return self._link.publish(routes, keys, self._policy())
+            planned = self.supervisor.planned() if self.supervisor is not None else set[str]()
+            routes = [*(self._route(one, one.id in planned) for one in recipes), *(_foreign(*one) for one in self.attached())]
+            version = self._link.publish(routes, keys, self._policy())
+            self._compare({recipe.id: recipe for recipe in recipes})
+            return version
 
     def _compare(self, recipes: Mapping[str, Recipe]) -> None:
         """An instance lives by its snapshot: whoever sees it shall see that the recipe says something else by now."""
@@ -127,7 +129,7 @@ class Frontdoor:
             stall_s=settings.stall_s,
         )
 
-    def _route(self, recipe: Recipe) -> Route:
+    def _route(self, recipe: Recipe, planned: bool) -> Route:
         supervisor = self.supervisor
         keeper = supervisor.serving(recipe.id) if supervisor is not None else None
         route = Route(recipe=recipe.id, names=[*recipe.public_names, *recipe.adapter_names], state="cold",
@@ -142,7 +144,7 @@ class Frontdoor:
             route.state, route.cause = "held", Cause(
                 title=f"{recipe.title} was stopped by hand", hint=f"launch it: studio launch {recipe.id}"
             )
-        elif any(one.recipe_id == recipe.id and one.state in ("planned", "waiting") for one in supervisor.launches()):
+        elif planned:
             # Also after a crash, while it is about to be started again.
             route.state = "loading"
         elif (failure := supervisor.failure(recipe.id)) is not None:

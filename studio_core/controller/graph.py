@@ -95,7 +95,8 @@ class Controller:
             daemons=self._daemons(), exporter=self._exporter,
             jobs=Jobs(places), foreign=self._foreign, ask=self.link.ask,
             models=self._models,
-            takeover=partial(takeover, self.store), changed=self._recipes_changed, notices=self._notices,
+            takeover=partial(takeover, self.store, then=self.recipes.kept.written), changed=self._recipes_changed,
+            notices=self._notices,
             shutdown=lambda engines: end(True, engines), restart=lambda: end(False, False), keys=self.keys,
         )
         self._herald = Herald(self._services)

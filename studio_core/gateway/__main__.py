@@ -28,9 +28,10 @@ from studio_core.gateway.http import Connection
 from studio_core.gateway.inference import Engines
 from studio_core.gateway.journal import Journal
 from studio_core.gateway.ledger import Ledger
-from studio_core.gateway.link import Link, kept
+from studio_core.gateway.link import Link
 from studio_core.gateway.passage import Passage
 from studio_core.gateway.routing import Routing
+from studio_core.gateway.shelf import Shelf
 from studio_core.gateway.table import Hello, Policy
 from studio_core.gateway.tally import Tally
 from studio_core.gateway.tls import Certificate
@@ -62,8 +63,9 @@ class Gateway:
             gateway=writer, pid=os.getpid(), ticks=identity.ticks(os.getpid()) or 0, version=__version__, config=config,
             host=host, port=port, started_at=datetime.now(UTC).isoformat(),
         )
-        self._link = Link(places, hello, listener, self.retire)
-        self._routing = self._link.routing = Routing(kept(places), self._link.tell, self._tune)
+        shelf = Shelf(places)
+        self._link = Link(places, shelf, hello, listener, self.retire)
+        self._routing = self._link.routing = Routing(shelf.read(), self._link.tell, self._tune)
         self._journal = Journal(places.journal, writer)
         tally = Tally(self._routing, self._journal, self._open)
         self._ledger = Ledger(places.journal, writer, tally)

@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 
 from studio_core.gateway.routing import Routing
-from studio_core.gateway.table import Ask, FromController, Hello, Retire, Table, Taken, Told
+from studio_core.gateway.shelf import Shelf
+from studio_core.gateway.table import Ask, FromController, Hello, Retire, Taken, Told
 from studio_core.paths import Places, connect, daemon_environment
 
 REDIAL_S = 0.1
@@ -33,11 +34,14 @@ _lines = msgspec.json.Decoder(FromController)
 class Link:
     """Runs for the life of the gateway. `retire(deadline)` is called when the controller says so, `told` answers what it asks."""
 
-    def __init__(self, places: Places, hello: Hello, listener: socket.socket, retire: Callable[[float], None]) -> None:
+    def __init__(
+        self, places: Places, shelf: Shelf, hello: Hello, listener: socket.socket, retire: Callable[[float], None]
+    ) -> None:
         self.routing: Routing | None = None
         self.told: Callable[[Ask], Told] = lambda asked: Told(number=asked.number, flights=[], total=0)
         self.retired = False
         self._places = places
+        self._shelf = shelf
         self._hello = hello
         self._listener = listener
         self._retire = retire
@@ -84,6 +88,7 @@ class Link:
             log.error("the controller's line is longer than %d bytes: %s", LINE_BYTES, error)
         finally:
             self._writer = None
+            self._shelf.flush()
             counting.cancel()
             writer.close()
             routing.lost()
@@ -110,8 +115,8 @@ class Link:
             self.tell(self.told(line))
         else:
             routing.take(line.table)
+            self._shelf.put(line.table)
             self.tell(Taken(version=line.table.version))
-            save(self._places, line.table)
             routing.changed.set()
 
     async def _count(self, routing: Routing) -> None:
@@ -136,26 +141,3 @@ def revive(places: Places) -> subprocess.Popen[bytes] | None:
         return None
     finally:
         os.close(log)
-
-
-def save(places: Places, table: Table) -> None:
-    """Keep the table (0600) for a start without a controller."""
-    fresh = places.table.with_suffix(".new")
-    try:
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.encode(table))
-        fresh.replace(places.table)
-    except OSError as error:
-        log.warning("%s is of an earlier time: %s", places.table, error)
-        with contextlib.suppress(OSError):
-            fresh.unlink()
-
-
-def kept(places: Places) -> Table:
-    """The table of the last time; without one nobody but anonymous callers is known, and no model."""
-    with contextlib.suppress(OSError, msgspec.DecodeError):
-        return msgspec.json.decode(places.table.read_bytes(), type=Table)
-    return Table(version=("", 0))
-
-

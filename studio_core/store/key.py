@@ -14,6 +14,7 @@ from pathlib import Path
 
 from studio_core.errors import NotFound
 from studio_core.paths import Places
+from studio_core.store.kept import Kept
 from studio_core.store.store import Store
 
 
@@ -35,10 +36,14 @@ class KeyTable:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.kept: Kept[tuple[StoredKey, ...]] = Kept(self._all)
 
     async def list(self) -> list[StoredKey]:
+        return [*await self.kept.value()]
+
+    async def _all(self) -> tuple[StoredKey, ...]:
         rows = await self._store.read("SELECT * FROM keys WHERE revoked_at IS NULL ORDER BY created_at")
-        return [StoredKey(r["id"], r["name"], r["sha256"], tuple(json.loads(r["scopes"])), r["created_at"]) for r in rows]
+        return tuple(StoredKey(r["id"], r["name"], r["sha256"], tuple(json.loads(r["scopes"])), r["created_at"]) for r in rows)
 
     async def create(self, name: str, scopes: tuple[str, ...]) -> str:
         """A new key of 256 random bits; this is the only time it is seen."""
@@ -53,8 +58,7 @@ class KeyTable:
         def work(connection: sqlite3.Connection) -> None:
             connection.execute("INSERT OR IGNORE INTO keys (id, name, sha256, scopes, created_at) VALUES (?, ?, ?, ?, ?)", row)
 
-        await self._store.write(work)
-
+        await self._store.write(work, self.kept.written)
 
     async def revoke(self, key_id: str) -> None:
         """It opens nothing any more. Raises NotFound."""
@@ -63,7 +67,7 @@ class KeyTable:
         def work(connection: sqlite3.Connection) -> int:
             return connection.execute("UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (now, key_id)).rowcount
 
-        if not await self._store.write(work):
+        if not await self._store.write(work, self.kept.written):
             raise NotFound(f"there is no key {key_id[:80]}", "", "see: studio keys list")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from studio_core.errors import BadRecipe, NotFound, RecipeChanged
 from studio_core.recipes.recipe import Recipe, parse_json
+from studio_core.store.kept import Kept
 from studio_core.store.store import Store
 
 
@@ -26,16 +27,21 @@ class RecipeTable:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.kept: Kept[dict[str, StoredRecipe]] = Kept(self._all)
+
+    async def _all(self) -> dict[str, StoredRecipe]:
+        rows = await self._store.read("SELECT id, data, version FROM recipes ORDER BY id")
+        return {row["id"]: _stored(row) for row in rows}
 
     async def list(self) -> list[StoredRecipe]:
-        return [_stored(row) for row in await self._store.read("SELECT id, data, version FROM recipes ORDER BY id")]
+        return [*(await self.kept.value()).values()]
 
     async def get(self, recipe_id: str) -> StoredRecipe:
         """Raises NotFound."""
-        rows = await self._store.read("SELECT id, data, version FROM recipes WHERE id = ?", (recipe_id,))
-        if not rows:
+        found = (await self.kept.value()).get(recipe_id)
+        if found is None:
             raise NotFound(f"no recipe {recipe_id}", "", "see: studio recipes")
-        return _stored(rows[0])
+        return found
 
     async def usable(self, recipe_id: str) -> Recipe:
         """Raises NotFound, or BadRecipe for a row that cannot be read."""
@@ -61,7 +67,7 @@ class RecipeTable:
             )
             return int(row[0]) + 1 if row else 1
 
-        return await self._store.write(work)
+        return await self._store.write(work, self.kept.written)
 
     async def delete(self, recipe_id: str) -> None:
         """Raises NotFound."""
@@ -69,7 +75,7 @@ class RecipeTable:
         def work(connection: sqlite3.Connection) -> int:
             return connection.execute("DELETE FROM recipes WHERE id = ?", (recipe_id,)).rowcount
 
-        if not await self._store.write(work):
+        if not await self._store.write(work, self.kept.written):
             raise NotFound(f"no recipe {recipe_id}", "", "see: studio recipes")
 
 

@@ -59,8 +59,8 @@ class Store:
         self._reader = self._writer = None
         self._thread.shutdown()
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` on the writer's thread inside one transaction; its error undoes it.
+    async def write(self, work: Callable[[sqlite3.Connection], T], then: Callable[[], None] = lambda: None) -> T:
+        """Run `work` on the writer's thread inside one transaction; its error undoes it. `then` is called there when it is stored.
 
         Raises:
             DiskFull, StoreError: what SQLite could not do.
@@ -69,7 +69,7 @@ class Store:
         if writer is None:
             raise StoreError("the database is closed")
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, _transaction, writer, work)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, _transaction, writer, work, then)
         except sqlite3.Error as error:
             raise _translated(error, self._path) from error
 
@@ -90,7 +90,9 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+def _transaction(
+    connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T], then: Callable[[], None] = lambda: None
+) -> T:
     connection.execute("BEGIN IMMEDIATE")
     try:
         result = work(connection)
@@ -98,6 +100,7 @@ def _transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connect
     except BaseException:
         connection.rollback()
         raise
+    then()
     return result
 
 

@@ -25,8 +25,10 @@ _BETTER = {
 _KEYS = {"peak_metrics": "model_id", "lifetime_metrics": "key"}
 
 
-async def takeover(store: Store, path: Path) -> wire.Takeover:
+async def takeover(store: Store, path: Path, then: Callable[[], None] = lambda: None) -> wire.Takeover:
     """Take over the database at `path` (or in that folder), the chats beside it and its MCP servers, in one transaction.
+
+    `then` as in `Store.write`.
 
     Raises:
         NotFound: no such file. BadInput: it cannot be read, or is not vLLM Studio's. DiskFull, StoreError: nothing was taken.
@@ -46,7 +48,7 @@ async def takeover(store: Store, path: Path) -> wire.Takeover:
             raise BadInput("this is not vLLM Studio's database", f"{path} has none of its tables", "give its controller.db")
         return taking.report
 
-    return await store.write(work)
+    return await store.write(work, then)
 
 
 class _Taking:

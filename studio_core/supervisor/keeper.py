@@ -162,8 +162,8 @@ class Keeper:
             self.tell()
 
     def tell(self) -> None:
+        self._around.changed()  # First: the gateway's waiting requests go before the launch's own paperwork.
         self.bell.ring()
-        self._around.changed()
 
     async def stop(self, grace: float | None = None) -> None:
         """Ask the shim to end the engine and return when nothing is left, or it is stuck."""

@@ -94,6 +94,10 @@ class Supervisor:
         attempt = self._attempts.get(launch_id)
         return attempt.view(self._keepers.get(attempt.instance_id or ""))
 
+    def planned(self) -> set[str]:
+        """The recipes whose engine is about to be started."""
+        return {one.recipe.id for one in self._attempts.active() if one.state in (launch.PLANNED, launch.WAITING)}
+
     def failure(self, recipe_id: str) -> wire.Failure | None:
         """Why the last start failed, while its requests are still answered with the cause."""
         return self._setbacks.of(recipe_id)
