@@ -34,7 +34,7 @@ def state_dir() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="st-"))
     yield folder
     try:
-        wait_until(lambda: not leftover.find(folder), 2.0)
+        wait_until(lambda: not leftover.find(folder), 10.0)
     except AssertionError:
         left = leftover.find(folder)
         leftover.end(left)

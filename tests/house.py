@@ -126,7 +126,7 @@ class House:
             self.client.shutdown(engines=True)
         self.places.down.touch()
         try:
-            wait_until(lambda: not self.processes(), timeout=20.0)
+            wait_until(lambda: not self.processes(), timeout=60.0)
         except AssertionError:
             left = self.processes()
             names = [(process.pid, process.cmdline()) for process in left]

@@ -18,7 +18,7 @@ from studio_core.supervisor import spec as specs
 from studio_core.supervisor.record import Record
 from studio_core.supervisor.shim_link import ShimLink, start
 from tests import free
-from tests.wait import eventually
+from tests.wait import PATIENCE_S, eventually
 
 SCRIPT = Path(__file__).parent / "engines" / "scripted.py"
 
@@ -60,7 +60,7 @@ class Instance:
     async def listening(self) -> None:
         await eventually(lambda: port.holder(self.port), what="it listens, so its handlers stand")
 
-    async def gone(self, timeout: float = 10.0) -> Record:
+    async def gone(self, timeout: float = PATIENCE_S) -> Record:
         """Until the shim says that nothing is left."""
         await eventually(lambda: self.record.state == records.GONE, timeout, "the record says gone")
         await eventually(lambda: not records.is_locked(self.folder), what="the shim ends")

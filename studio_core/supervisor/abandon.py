@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
+from time import monotonic as now
 
 from studio_core.supervisor import launch
 from studio_core.supervisor.attempt import Attempt
@@ -21,12 +21,12 @@ async def watch(
     A client that gives up after a short time often comes again, so a load goes on for `patience_s` without any request; one
     that has not begun has nothing to lose and displaces nobody for nobody. While no gateway tells how many wait, somebody may.
     """
-    wanted = time.monotonic()
+    wanted = now()
     while attempt.state not in launch.OVER and attempt.origin == launch.ACQUIRE:
-        now, patience = time.monotonic(), patience_s if attempt.state == launch.STARTING else 0.0
+        moment, patience = now(), patience_s if attempt.state == launch.STARTING else 0.0
         if door.traffic(attempt.instance_id or "", attempt.recipe.id).wanted:
-            wanted = now
-        elif now - wanted >= patience:
+            wanted = moment
+        elif moment - wanted >= patience:
             attempt.message = "cancelled: nobody waits for it any more"
             await cancel(attempt)
             return

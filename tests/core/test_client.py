@@ -58,7 +58,7 @@ def test_who_is_silent_is_left_after_a_while(path: Path) -> None:
     began = time.monotonic()
     with raw(path, b"", hold=True), pytest.raises(Daemonless):
         Client(path, patience=0.2).status()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_nobody_there(path: Path) -> None:
@@ -120,11 +120,10 @@ def test_a_stream_is_closed_from_another_thread(path: Path, head: bytes) -> None
     with raw(path, head, hold=True), contextlib.closing(Client(path).events()) as stream:
         reader = threading.Thread(target=lambda: seen.extend(stream), daemon=True)
         reader.start()
-        wait_until(lambda: stream_waits(reader), what="the reader waits for more")
-        began = time.monotonic()
+        wait_until(lambda: len(seen) == len(TOLD) and stream_waits(reader), what="the reader waits for more")
         stream.close()
-        reader.join(5)
-        assert not reader.is_alive() and time.monotonic() - began < 2
+        reader.join(20)
+        assert not reader.is_alive(), "nothing else would have ended its wait"
     assert seen == TOLD
 
 

@@ -189,7 +189,7 @@ def test_who_reads_a_record_while_it_is_written_sees_what_it_said(tmp_path: Path
 
 def test_a_cancelled_one_leaves_what_was_there(jobs: Jobs) -> None:
     jobs.start("vllm", "9.1")
-    wait_until(lambda: jobs.log("vllm").read_text(), 20.0)
+    wait_until(lambda: jobs.log("vllm").read_text())
     jobs.cancel("vllm")
     assert ended(jobs) == "failed" and versions() == []
     with pytest.raises(NotFound):

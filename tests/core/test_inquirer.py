@@ -123,6 +123,6 @@ def test_a_recipe_is_checked_exactly_soon_after_it_was_stored(tmp_path: Path, st
     installed = install(tmp_path / "a", "vllm", lambda table: flag(table, "--dtype").update(choices=["auto", "fp4"]))
     with house(state_dir) as home:
         home.client.put_recipe(recipe(installed, dtype="half").stored())
-        found = wait_until(lambda: [one for one in home.client.check("m").problems if one.severe], 20.0, "an exact check")
+        found = wait_until(lambda: [one for one in home.client.check("m").problems if one.severe], what="an exact check")
     assert [(one.field, one.text) for one in found] == [("dtype", "--dtype takes one of auto, fp4, got 'half'")]
     assert installed.asked == 1

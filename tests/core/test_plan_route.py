@@ -88,4 +88,4 @@ def _learns(home: House) -> None:
         home.client.gpus()
         return home.client.recipe("one").memory_bytes is not None
 
-    wait_until(known, 15, "what the engine holds was kept")
+    wait_until(known, what="what the engine holds was kept")

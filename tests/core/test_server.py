@@ -63,7 +63,7 @@ async def test_stopping_ends_streams_and_is_bounded(tmp_path: Path) -> None:
         await begun.wait()
         began = time.monotonic()
     assert "event: status" in await listening
-    assert time.monotonic() - began < GRACE_S + 3
+    assert time.monotonic() - began < GRACE_S + 20
     with pytest.raises(httpx.ConnectError):
         async with client(tmp_path / "control.sock") as nobody:
             await nobody.get("/status")

@@ -3,7 +3,7 @@
 
 Takes the flags of llama-server that Studio emits, ignores others it knows, and reads switches from `SCRIPT` in its
 environment (JSON) so that a recipe can give them without touching the command line. The switches are in DEFAULTS. A
-request may give `max_tokens` and `token_s` for itself.
+request may give `max_tokens` and `token_s` for itself, and in `until` a file: its stream goes on until that is there.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ DEFAULTS: dict[str, Any] = {
     "refuse_path": "",  # answers 500 on a path that begins so
 }
 MIB = 1024 * 1024
+# Between two tokens of a stream that is held.
+PAUSE_S = 0.05
 # Path → what it changes, and to what.
 CONTROLS: dict[str, tuple[str, Any]] = {
     "/sleep": ("asleep", True), "/wake_up": ("asleep", False), "/collective_rpc": ("", None),
@@ -213,6 +215,8 @@ class Handler(BaseHTTPRequestHandler):
         head["object"] = "chat.completion.chunk"
         for number in range(count):
             self.token(head, number, pause)
+        while "until" in request and not os.path.exists(request["until"]):
+            self.token(head, count, PAUSE_S)
         self.event({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
         if (request.get("stream_options") or {}).get("include_usage"):
             self.event({**head, "choices": [], "usage": usage})

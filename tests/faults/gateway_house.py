@@ -150,7 +150,7 @@ class Gateways:
             under_way = sum(told.total for told in await self.link.ask(Ask(number=0)))
             return not (under_way or self.engine.open or body_of(await self.ask(get("/health")))["journal_waiting"])
 
-        await eventually(over, 20.0, "what an earlier test began is over")
+        await eventually(over, what="what an earlier test began is over")
         self.engine.asked.clear()
         self.acquired.clear()
         self.engine.gone, self._past = 0, len(self._lines())

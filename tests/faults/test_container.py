@@ -110,8 +110,8 @@ def test_nothing_is_left(home: House, port_of_call: Harbour, blow: Any) -> None:
     members = inside(port_of_call)
     assert len(members) == 3
     blow(found, home)
-    wait_until(lambda: port_of_call.containers() == [] and all_dead(members), 20.0, "the container is gone")
-    wait_until(lambda: (one := state(home)) is None or one.state == "failed", 20.0, "its claims are released")
+    wait_until(lambda: port_of_call.containers() == [] and all_dead(members), what="the container is gone")
+    wait_until(lambda: (one := state(home)) is None or one.state == "failed", what="its claims are released")
     home.launch("boxed")
 
 
@@ -143,12 +143,12 @@ def test_claims_are_kept_until_the_runtime_says_that_it_is_gone(home: House, por
     members = inside(port_of_call)
     port_of_call.down()
     blow(found, home)
-    stuck = wait_until(lambda: one if (one := state(home)) is not None and one.state == "stuck" else None, 20.0)
+    stuck = wait_until(lambda: one if (one := state(home)) is not None and one.state == "stuck" else None)
     assert stuck is not None and stuck.failure is not None and f"studio-{found.id}" in stuck.failure.detail
     assert not all_dead(members)
     port_of_call.up()
-    wait_until(lambda: port_of_call.containers() == [] and all_dead(members), 20.0, "the container is gone")
-    wait_until(lambda: (one := state(home)) is None or one.state == "failed" or one.state == "gone", 20.0)
+    wait_until(lambda: port_of_call.containers() == [] and all_dead(members), what="the container is gone")
+    wait_until(lambda: (one := state(home)) is None or one.state == "failed" or one.state == "gone")
 
 
 def test_a_container_that_cannot_be_removed_is_stuck(home: House, port_of_call: Harbour) -> None:
@@ -156,9 +156,9 @@ def test_a_container_that_cannot_be_removed_is_stuck(home: House, port_of_call: 
     found = home.launch("boxed")
     (port_of_call.home / "deaf").touch()
     kill_shim(found, home)
-    wait_until(lambda: (one := state(home)) is not None and one.state == "stuck", 20.0)
+    wait_until(lambda: (one := state(home)) is not None and one.state == "stuck")
     (port_of_call.home / "deaf").unlink()
-    wait_until(lambda: port_of_call.containers() == [], 20.0)
+    wait_until(lambda: port_of_call.containers() == [])
 
 
 def test_a_launch_that_the_daemon_refuses_fails_with_its_words_and_claims_nothing(home: House, port_of_call: Harbour) -> None:

@@ -87,7 +87,7 @@ async def client(house: Gateways, *before: str, host: str = "127.0.0.1") -> Asyn
     process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert (await process.stdout.readline()).startswith(b"begun")
         yield process
     finally:
@@ -121,7 +121,7 @@ async def freed(house: Gateways, stall_s: float) -> None:
     began = time.monotonic()
     await eventually(lambda: house.engine.gone == 1, stall_s + 30.0, "the engine's work is ended")
     took = time.monotonic() - began
-    assert stall_s / 3 < took < stall_s * FREE_S / 90.0 + (0.0 if stall_s == 90.0 else 5.0)
+    assert stall_s / 3 < took < stall_s * FREE_S / 90.0 + (0.0 if stall_s == 90.0 else 15.0)
     [end] = await house.ended(1)
     assert (end["status"], end["outcome"]) == (499, "cancelled")
     await eventually(lambda: house.link.inflight.total() == 0)

@@ -130,7 +130,7 @@ async def test_who_does_not_want_it_any_more_ends_the_engine_s_work(house: Gatew
         else:
             with pytest.raises(openai.APITimeoutError):
                 await one.with_options(timeout=0.5).chat.completions.create(**ASKED)
-        await eventually(lambda: house.engine.gone == 1, 2.0)
+        await eventually(lambda: house.engine.gone == 1)
     [end] = await house.ended(1)
     assert (end["status"], end["outcome"]) == (499, "cancelled")
 

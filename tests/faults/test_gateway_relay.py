@@ -114,7 +114,7 @@ async def test_a_client_that_leaves_while_nothing_comes_ends_the_engines_work(ho
         writer.write(post({"model": "tiny", "stream": stream, "messages": []}))
         await eventually(lambda: len(house.engine.asked) == before + 1)  # noqa: B023
         writer.close()
-        await eventually(lambda: house.engine.gone == before + 1, 2.0)  # noqa: B023
+        await eventually(lambda: house.engine.gone == before + 1)  # noqa: B023
     ends = await house.ended(2)
     assert {(end["status"], end["outcome"]) for end in ends} == {(499, "cancelled")}
     await eventually(lambda: house.link.inflight.total() == 0)

@@ -170,7 +170,7 @@ async def test_clients_speak_tls_and_nothing_else(house: Gateways, authority: Au
         assert "".join([part.choices[0].delta.content or "" async for part in stream]) == "hello there"
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
     writer.write(get("/health"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert not (await reader.read()).startswith(b"HTTP/1.1 200")
     writer.close()
 
@@ -285,7 +285,7 @@ def test_doctor_says_that_an_older_certificate_is_in_use_and_why(state_dir: Path
         assert found(OK), "it is asked over TLS"
         good = authority.key.read_bytes()
         replace(authority.key, good[:40])
-        old = wait_until(lambda: found(WARN, OK), 20.0, "the broken key is found")[0]
+        old = wait_until(lambda: found(WARN, OK), what="the broken key is found")[0]
         assert "older" in old.what and str(authority.key) in old.why and "tls_key" in old.remedy
         replace(authority.key, good)
-        assert wait_until(lambda: found(OK), 20.0, "and found whole again")
+        assert wait_until(lambda: found(OK), what="and found whole again")

@@ -36,7 +36,7 @@ def ready_again(one: House, name: str, was: wire.Instance) -> wire.Instance | No
 
 
 def again(one: House, was: wire.Instance) -> None:
-    wait_until(lambda: ready_again(one, was.recipe_id, was), 20.0, "it serves again")
+    wait_until(lambda: ready_again(one, was.recipe_id, was), what="it serves again")
 
 
 def over(one: House) -> bool:
@@ -133,7 +133,7 @@ def test_the_next_controller_goes_on_with_the_pause(state_dir: Path) -> None:
         wait_until(lambda: pausing(one, "one"))
         wait_until(lambda: (one.places.history / was.id / "record.json").exists(), what="its folder is in the history")
         pid = one.kill_controller()
-        wait_until(lambda: one.status().controller.pid != pid, 20.0)
+        wait_until(lambda: one.status().controller.pid != pid)
         launch = wait_until(lambda: pausing(one, "one"), what="the restart waits again")
         assert launch is not None and (launch.restart, launch.restart_limit) == (1, 3)
         one.client.cancel("one")
@@ -148,8 +148,8 @@ def test_a_crash_while_no_controller_is_there_is_made_good_by_the_next(state_dir
         controller = one.kill_controller()
         was = crash_recorded(one)
         one.places.down.unlink()
-        wait_until(lambda: one.status().controller.pid != controller, 20.0)
-        now = wait_until(lambda: ready_again(one, "one", was), 20.0, "it serves again")
+        wait_until(lambda: one.status().controller.pid != controller)
+        now = wait_until(lambda: ready_again(one, "one", was), what="it serves again")
         assert now is not None and one.client.launch_state(now.launch_id).restart == 1
 
 

@@ -35,7 +35,7 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     process = subprocess.Popen([program, "--user"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                start_new_session=True)
     try:
-        wait_until(lambda: process.poll() is not None or scope.reachable(), 20.0)
+        wait_until(lambda: process.poll() is not None or scope.reachable())
         if process.poll() is not None:
             pytest.skip("a systemd user manager does not run here: scopes were not tried")
         yield runtime

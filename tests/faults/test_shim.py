@@ -150,7 +150,7 @@ async def test_watch_tells_each_change_and_ends_with_the_shim(places: Places) ->
 async def test_no_senseless_command_harms_the_engine(places: Places, line: bytes) -> None:
     one = Instance(places)
     before = await one.start()
-    with connect(one.folder / "shim.sock", timeout=5.0) as link:
+    with connect(one.folder / "shim.sock", timeout=60.0) as link:
         link.sendall(line + b"\n")
         answer = json.loads(await asyncio.to_thread(link.makefile("rb").readline))
     assert answer["ok"] is False and answer["error"]
@@ -163,7 +163,7 @@ async def test_no_senseless_command_harms_the_engine(places: Places, line: bytes
 async def test_an_endless_command_is_cut_off(places: Places) -> None:
     one = Instance(places)
     before = await one.start()
-    with connect(one.folder / "shim.sock", timeout=5.0) as link, pytest.raises(ConnectionError):
+    with connect(one.folder / "shim.sock", timeout=60.0) as link, pytest.raises(ConnectionError):
         while True:
             await asyncio.to_thread(link.sendall, b"x" * 65536)
     assert living(before.seen) == before.seen
@@ -175,7 +175,7 @@ async def test_a_stopped_watcher_costs_the_shim_nothing(places: Places) -> None:
     """It does not read; the shim goes on and others are served."""
     one = Instance(places)
     await one.start()
-    with connect(one.folder / "shim.sock", timeout=5.0) as link:
+    with connect(one.folder / "shim.sock", timeout=60.0) as link:
         link.sendall(b'{"cmd":"watch"}\n')
         await one.link.signal(signal.SIGSTOP)
         await one.link.signal(signal.SIGCONT)

@@ -89,11 +89,11 @@ def test_a_process_of_another_uid_is_named_and_left_alone(owned: Instance, place
     assert f"pid {foreign} of uid {OTHER}, state S" in tree.describe(foreign)
     spent = cpu(stuck.shim_pid)
     # Until it has tried once more: then it has written the record once more.
-    wait_until(lambda: owned.record.serial > stuck.serial, timeout=10.0)
+    wait_until(lambda: owned.record.serial > stuck.serial)
     assert cpu(stuck.shim_pid) - spent < 0.5 * os.sysconf("SC_CLK_TCK")
     assert owned.record.left == [foreign]
     os.kill(foreign, signal.SIGKILL)
-    wait_until(lambda: owned.record.state == records.GONE, timeout=10.0)
+    wait_until(lambda: owned.record.state == records.GONE)
 
 
 def others(record: Record) -> int | None:

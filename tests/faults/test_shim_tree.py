@@ -103,7 +103,7 @@ async def test_a_fork_bomb_is_ended(places: Places) -> None:
     one = Instance(places, [sys.executable, "-c", BOMB])
     await one.start(50)
     await one.link.kill()
-    await one.gone(20.0)
+    await one.gone(60.0)
     assert tree.find(tree.Traits(one.id)) == []
 
 

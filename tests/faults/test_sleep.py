@@ -6,6 +6,7 @@ import json
 import tempfile
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -69,7 +70,7 @@ def test_a_request_wakes_what_was_sent_to_sleep(one: House, fields: dict[str, An
 def test_it_sleeps_when_idle_instead_of_ending(one: House) -> None:
     one.recipe("one", {**VLLM, "idle_ttl_s": 0.3})
     first = one.launch("one").id
-    wait_until(lambda: one.instance("one").state == "sleeping", 20.0, "it sleeps")
+    wait_until(lambda: one.instance("one").state == "sleeping", what="it sleeps")
     assert answer(one, "one")["choices"]
     assert one.instance("one").id == first
 
@@ -79,8 +80,8 @@ def test_a_sleeping_one_is_found_asleep_by_the_next_controller(one: House) -> No
     first = one.launch("one").id
     one.client.sleep("one")
     pid = one.kill_controller()
-    wait_until(lambda: one.status().controller.pid != pid, 20.0)
-    wait_until(lambda: one.instance("one").state == "sleeping", 20.0, "it is known to sleep")
+    wait_until(lambda: one.status().controller.pid != pid)
+    wait_until(lambda: one.instance("one").state == "sleeping", what="it is known to sleep")
     assert one.client.wake("one").state == "ready" and one.instance("one").id == first
     assert answer(one, "one")["choices"]
 
@@ -88,9 +89,14 @@ def test_a_sleeping_one_is_found_asleep_by_the_next_controller(one: House) -> No
 def test_sleep_waits_for_the_answer_in_flight(one: House) -> None:
     one.recipe("one", VLLM)
     one.launch("one")
-    stream = one.ask("one", stream=True, max_tokens=5, token_s=0.2)
+    over = one.root / "over"
+    stream = one.ask("one", stream=True, until=str(over))
     assert stream.readline().startswith(b"data: ")
-    assert one.client.sleep("one").state == "sleeping"
+    with ThreadPoolExecutor() as beside:
+        sleeping = beside.submit(one.client.sleep, "one")
+        wait_until(lambda: one.instance("one").state == "draining", what="it waits for the answer")
+        over.touch()
+        assert sleeping.result().state == "sleeping"
     assert stream.read().endswith(b"data: [DONE]\n\n")
 
 

@@ -72,7 +72,7 @@ def test_nothing_acts_and_markup_stays_text(stage: Stage, window: Window) -> Non
     window.until("[bold red]first")
     window.until("cause")
     window.send("\r")
-    window.until("[bold red]all", timeout=5)
+    window.until("[bold red]all")
     window.send("GGG")
     window.send("gs")
     window.until("Stop the model [bold red]first")
@@ -179,9 +179,9 @@ def test_nothing_acts_in_rooms_and_dialogs_of_the_house(state_dir: Path) -> None
             for keys, text in WALK:
                 window.send(keys)
                 if text.startswith("-"):
-                    wait_until(partial(_gone, window, text[1:]), 30.0, f"{text[1:]} is gone")
+                    wait_until(partial(_gone, window, text[1:]), what=f"{text[1:]} is gone")
                 else:
-                    window.until(text, 30.0)
+                    window.until(text)
             _harmless(window)
             window.send("q")
             assert window.ended() == 0

@@ -179,7 +179,7 @@ async def fires(shown: Opened, name: str) -> None:
 
 async def within(predicate: Callable[[], bool | Awaitable[bool]]) -> bool:
     try:
-        await eventually(predicate, 3.0)
+        await eventually(predicate, 10.0)
     except AssertionError:
         return False
     return True

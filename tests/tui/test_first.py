@@ -43,11 +43,11 @@ def app(stage: Stage, columns: int = 120, rows: int = 40) -> Window:
 
 def test_figures_are_there_before_textual_and_keys_typed_meanwhile_count(stage: Stage) -> None:
     with app(stage) as window:
-        window.wait_for(FIGURE, 20.0)
+        window.wait_for(FIGURE, 60.0)
         window.send("2")
-        window.until("engine pid  41233", 30.0)
+        window.until("engine pid  41233")
         window.send("1")
-        window.until("GPU USE", 20.0)
+        window.until("GPU USE")
         output = bytes(window.output)
         assert output.index(FIGURE.encode()) < output.index(TAKES_OVER)
         assert output.count(b"\x1b[?1049h") == 1 and b"2\x1b" not in output[: output.index(TAKES_OVER)][-4:]
@@ -58,7 +58,7 @@ def test_figures_are_there_before_textual_and_keys_typed_meanwhile_count(stage: 
     assert kept.columns == 120 and "Dashboard" in kept.top and "Quit" in kept.bottom
     assert kept.pens[""].count(";") == 9, "a colour for the ground and one behind it"
     with app(stage) as window:
-        window.wait_for(FIGURE, 20.0)
+        window.wait_for(FIGURE, 60.0)
         before = bytes(window.output).partition(TAKES_OVER)[0].decode()
         assert "Dashboard" in before and f"\x1b[0;{kept.pens['']}m" in before
 

@@ -37,7 +37,7 @@ async def test_the_bar_names_the_room_and_the_host_at_every_width(
         await shown.shows("2 Recipes")
         assert bar(shown).rstrip().endswith("gpu1") and "smol" in bar(shown).lower()
         shown.stage.stop()
-        await eventually(lambda: "gpu1 \u25d0 reconnecting" in bar(shown) or "gpu1 \u25d0" in bar(shown), 2.0)
+        await eventually(lambda: "gpu1 \u25d0 reconnecting" in bar(shown) or "gpu1 \u25d0" in bar(shown))
 
 
 async def test_a_lost_controller_is_said_in_time_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ async def test_a_lost_controller_is_said_in_time_and_nothing_is_lost(tmp_path: P
         await shown.press("2", "down", "down")
         await shown.shows("\u25b8 Llama 3.3 70B")
         stage.stop()
-        await eventually(lambda: "Studio does not answer" in shown.text, 2.0, "the loss is said")
+        await eventually(lambda: "Studio does not answer" in shown.text, what="the loss is said")
         await shown.shows("below is what was last heard", "\u25b8 Llama 3.3 70B")
         stage.start()
         await shown.hides("Studio does not answer")
@@ -146,16 +146,16 @@ async def test_help_and_the_way_out_are_in_the_last_line_of_every_room(tmp_path:
     async with opened(filled(tmp_path), size) as shown:
         for digit in "12356789":  # In the chat one writes: there letters are no keys.
             await shown.press(digit)
-            await eventually(lambda: "? Help" in last(shown) and "q Quit" in last(shown), 5.0, f"room {digit}")
+            await eventually(lambda: "? Help" in last(shown) and "q Quit" in last(shown), what=f"room {digit}")
 
 
 async def test_a_wider_terminal_shows_more_keys(tmp_path: Path) -> None:
     async with opened(filled(tmp_path), (60, 20)) as shown:
         await shown.press("3")
-        await eventually(lambda: "q Quit" in last(shown), 5.0)
+        await eventually(lambda: "q Quit" in last(shown))
         assert "^p Palette" not in last(shown)
         await shown.pilot.resize_terminal(200, 60)
-        await eventually(lambda: "^p Palette" in last(shown), 5.0)
+        await eventually(lambda: "^p Palette" in last(shown))
 
 
 def last(shown: Opened) -> str:

@@ -22,15 +22,15 @@ def app(home: House, recipe: str = "") -> Window:
 
 def test_launch_log_chat_leave_and_back(home: House) -> None:
     with app(home, "one") as window:
-        window.until("\u25cb stopped", 30)
+        window.until("\u25cb stopped")
         window.send("\r")
-        window.until("\u25cf ready", 20)
+        window.until("\u25cf ready")
         window.send("l")
         window.until("following")
         window.send("4")
         window.until("to one")
         window.send("hello\r")
-        window.until("tokens/s", 20)
+        window.until("tokens/s")
         window.send("\x1b")
         window.until("q Quit")
         window.send("q")
@@ -59,12 +59,12 @@ def test_a_killed_controller_is_told_and_comes_back(home: House) -> None:
         window.until("\u25cf ready")
         # The first frame is painted before the app listens: the list of recipes comes from who listens.
         window.send("2")
-        window.until("\u2500 Recipes \u2500", 20)
+        window.until("\u2500 Recipes \u2500")
         window.until("\u25cf ready")
         home.kill_controller()
-        window.until("reconnecting", 2.0)
+        window.until("reconnecting")
         assert "\u25cf ready" in window.text
-        wait_until(lambda: "reconnecting" not in window.text, 20, "it is back by itself")
+        wait_until(lambda: "reconnecting" not in window.text, what="it is back by itself")
         window.until(str(before.port))
     assert home.instance("one").engine_pid == before.engine_pid
 
@@ -76,12 +76,12 @@ def test_a_killed_tmux_server_takes_only_the_app(home: House, tmp_path: Path) ->
     command = f"exec {sys.executable} -m studio_tui --data-dir {home.root}"
     subprocess.run([*tmux, "new-session", "-d", "-x", "100", "-y", "30", command], check=True)
     try:
-        wait_until(lambda: "ready" in _pane(tmux), 20, "the app shows the model")
+        wait_until(lambda: "ready" in _pane(tmux), what="the app shows the model")
         pid = int(subprocess.run([*tmux, "list-panes", "-F", "#{pane_pid}"], check=True, capture_output=True, text=True).stdout)
         app = psutil.Process(pid)
     finally:
         subprocess.run([*tmux, "kill-server"], check=False)
-    wait_until(lambda: not app.is_running() or app.status() == psutil.STATUS_ZOMBIE, 1.0, "the app is gone")
+    wait_until(lambda: not app.is_running() or app.status() == psutil.STATUS_ZOMBIE, what="the app is gone")
     assert home.instance("one").engine_pid == before.engine_pid
 
 

@@ -59,7 +59,7 @@ def test_a_lost_terminal_ends_it(stage: Stage) -> None:
     with pane(stage, 2) as window:
         window.until("38 %")
         window.hang_up()
-        window.ended(5.0)
+        window.ended()
 
 
 def test_a_gone_studio_is_said_and_comes_back(stage: Stage) -> None:
@@ -68,7 +68,7 @@ def test_a_gone_studio_is_said_and_comes_back(stage: Stage) -> None:
         stage.stop()
         window.until("reconnecting")
         stage.start()
-        window.until("\u25cf SmolLM2 135M  2", 15.0)
+        window.until("\u25cf SmolLM2 135M  2")
 
 
 @pytest.mark.parametrize("rows", range(1, 9))

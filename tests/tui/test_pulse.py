@@ -9,6 +9,8 @@ from studio_tui.pulse import TICK_S, Pulse
 from tests.wait import eventually
 
 LONG_S = 60.0
+# A beat comes to its clock later than it was due, where others have the processor; the next one may be on time.
+NEVER_CLOSER_S = TICK_S / 2
 
 
 class Heart:
@@ -32,7 +34,7 @@ async def test_it_waits_for_its_pace_unless_it_is_hurried() -> None:
     for _ in range(20):
         heart.pulse.hurry()
     await eventually(lambda: len(heart.beats) == 2)
-    assert heart.beats[1] - heart.beats[0] > TICK_S * 0.9
+    assert heart.beats[1] - heart.beats[0] > NEVER_CLOSER_S
     task.cancel()
 
 
@@ -53,5 +55,5 @@ async def test_by_itself_it_beats_at_its_pace() -> None:
     heart.beats.append(0.0)
     task = asyncio.create_task(heart.pulse.run())
     await eventually(lambda: len(heart.beats) == 4)
-    assert all(later - earlier > TICK_S * 0.9 for earlier, later in zip(heart.beats[1:], heart.beats[2:], strict=False))
+    assert all(later - earlier > NEVER_CLOSER_S for earlier, later in zip(heart.beats[1:], heart.beats[2:], strict=False))
     task.cancel()

@@ -26,10 +26,10 @@ def test_a_search_takes_the_process_that_waits_and_the_next_one_gets_another(tmp
 
     seek = Seek([str(path)], [Want("needle")], 0, heard, first)
     other = Seek([str(path)], [Want("one")], 0, lambda *_: None, second)
-    assert done.wait(10)
+    assert done.wait(30)
     seek.close()
     other.close()
-    assert first.wait(10) and second.wait(10)
+    assert first.wait(30) and second.wait(30)
 
 
 def test_one_that_died_meanwhile_is_replaced_and_the_last_one_ends() -> None:

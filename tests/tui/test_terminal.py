@@ -80,8 +80,13 @@ def test_without_news_it_writes_nothing(stage: Stage) -> None:
     stage.status.instances = []
     with app(stage) as window:
         window.until("nothing runs")
-        stage.sample(scene.host(77.0))
-        window.until("77 %")
+        window.send("2")
+        window.until("\u2500 Recipes \u2500")
+        window.send("1")
+        # Whatever came before the second figure has been painted in full.
+        for figure in (66.0, 77.0):
+            stage.sample(scene.host(figure))
+            window.until(f"{figure:.0f} %")
         before = window.received
         # The ticks between these events find nothing changed.
         for _ in range(3):

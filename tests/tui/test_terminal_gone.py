@@ -74,7 +74,7 @@ def _take_terminal() -> None:
 def terminal(home: House) -> Iterator[Terminal]:
     found = Terminal(home)
     try:
-        wait_until(lambda: any(word in found.text() for word in RESTS), timeout=20.0, what="the recipe is on the screen")
+        wait_until(lambda: any(word in found.text() for word in RESTS), what="the recipe is on the screen")
         yield found
     finally:
         found.close()
@@ -82,7 +82,7 @@ def terminal(home: House) -> Iterator[Terminal]:
 
 def test_enter_launches_and_leaving_stops_nothing(home: House, terminal: Terminal) -> None:
     terminal.keys("\r")
-    wait_until(lambda: "ready" in terminal.text(), timeout=20.0, what="the row says ready")
+    wait_until(lambda: "ready" in terminal.text(), what="the row says ready")
     before = home.instance("one")
     terminal.keys("q")
     wait_until(lambda: terminal.process.poll() is not None, what="it leaves")
@@ -92,7 +92,7 @@ def test_enter_launches_and_leaving_stops_nothing(home: House, terminal: Termina
 
 def test_a_stop_is_asked_for_by_name(home: House, terminal: Terminal) -> None:
     home.launch("one")
-    wait_until(lambda: "ready" in terminal.text(), timeout=20.0)
+    wait_until(lambda: "ready" in terminal.text())
     terminal.keys("s")
     wait_until(lambda: "Stop the model one?" in terminal.text(), what="the question names the model")
     terminal.keys("y")
@@ -102,7 +102,7 @@ def test_a_stop_is_asked_for_by_name(home: House, terminal: Terminal) -> None:
 def test_a_terminal_that_hangs_up_takes_only_the_app(home: House, terminal: Terminal) -> None:
     before = home.launch("one")
     os.close(terminal.master)
-    wait_until(lambda: terminal.process.poll() is not None, timeout=5.0, what="the app is gone")
+    wait_until(lambda: terminal.process.poll() is not None, what="the app is gone")
     assert home.instance("one").engine_pid == before.engine_pid
 
 
