@@ -30,6 +30,7 @@ from studio_core.gateway.journal import Journal
 from studio_core.gateway.ledger import Ledger
 from studio_core.gateway.link import Link
 from studio_core.gateway.passage import Passage
+from studio_core.gateway.register import Register
 from studio_core.gateway.routing import Routing
 from studio_core.gateway.shelf import Shelf
 from studio_core.gateway.table import Hello, Policy
@@ -68,11 +69,12 @@ class Gateway:
         self._routing = self._link.routing = Routing(shelf.read(), self._link.tell, self._tune)
         self._journal = Journal(places.journal, writer)
         tally = Tally(self._routing, self._journal, self._open)
-        self._ledger = Ledger(places.journal, writer, tally)
-        engines = Engines(self._routing, self._journal, Cloakroom(places.root), tally)
-        self._link.told = Flights(engines.running).told
-        passage = Passage(self._routing, self._journal, tally, engines.running)
-        local = LocalAnswer(self._routing, hello, self._journal, certificate)
+        register = Register(self._journal, tally)
+        self._ledger = Ledger(places.journal, writer, tally, register.write)
+        engines = Engines(self._routing, register, Cloakroom(places.root))
+        self._link.told = Flights(register.running).told
+        passage = Passage(self._routing, register)
+        local = LocalAnswer(self._routing, hello, register, certificate)
         self._door = FrontDoor(writer, self._routing, engines, passage, Control(places.gateway_socket), local, self._ledger.text)
 
     def _tune(self, policy: Policy) -> None:

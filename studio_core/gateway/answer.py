@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from studio_core import __version__
-from studio_core.gateway.journal import Journal
+from studio_core.gateway.register import Register
 from studio_core.gateway.request import Request
 from studio_core.gateway.responder import Responder
 from studio_core.gateway.routing import Routing
@@ -17,11 +17,11 @@ from studio_core.gateway.tls import Certificate
 class LocalAnswer:
     """Paths with the answerer `gateway`."""
 
-    def __init__(self, routing: Routing, hello: Hello, journal: Journal, certificate: Certificate | None = None) -> None:
+    def __init__(self, routing: Routing, hello: Hello, register: Register, certificate: Certificate | None = None) -> None:
         self._certificate = certificate
         self._routing = routing
         self._hello = hello
-        self._journal = journal
+        self._register = register
 
     async def serve(self, request: Request, responder: Responder) -> None:
         """Raises UnknownModel."""
@@ -48,8 +48,8 @@ class LocalAnswer:
             "controller": "linked" if self._routing.linked else "away",
             "tls": "off" if self._certificate is None else "on",
             "tls_problem": self._certificate.problem if self._certificate is not None else "",
-            "journal_lost": self._journal.lost,
-            "journal_waiting": self._journal.waiting,
+            "journal_lost": self._register.lost,
+            "journal_waiting": self._register.waiting,
         }
 
 

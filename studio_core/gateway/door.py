@@ -11,11 +11,12 @@ from studio_core.gateway import shape
 from studio_core.gateway.answer import LocalAnswer
 from studio_core.gateway.auth import Principal, Ring, authorise, ring
 from studio_core.gateway.control import Control
+from studio_core.gateway.errand import send
 from studio_core.gateway.flight import Flights
 from studio_core.gateway.inference import Engines
 from studio_core.gateway.passage import PREFIX, Passage
-from studio_core.gateway.request import Headers, Request, Serve
-from studio_core.gateway.responder import Responder
+from studio_core.gateway.request import Headers, Request, Serve, Work
+from studio_core.gateway.responder import Responder, Wire
 from studio_core.gateway.routing import Routing
 from studio_core.gateway.table import Policy, Table
 from studio_core.routes import CONTROLLER, ENGINE, METRICS_PATH, REQUEST_ID_HEADER, REQUESTS, methods
@@ -35,7 +36,7 @@ class FrontDoor:
         self, gateway_id: str, routing: Routing, engines: Engines, passage: Passage, control: Control, local: LocalAnswer,
         figures: Callable[[], bytes],
     ) -> None:
-        self._flights = Flights(engines.running)
+        self._flights = Flights(engines.register.running)
         self._figures = figures
         self._id = gateway_id
         self._numbers = itertools.count(1)
@@ -56,18 +57,20 @@ class FrontDoor:
 
     def admit(self, request: Request) -> Serve:
         """By the head alone. Raises NoKey, Denied, NotFound, WrongMethod."""
-        self._name(request)
-        if request.method == "OPTIONS" and self._origin(request) is not None:
-            return self._permit
+        request.id = self._name()
         table = self._routing.table
         if request.admitted is not None and request.admitted[0] is table:
             return request.admitted[1]
+        if request.method == "OPTIONS" and self._origin(request) is not None:
+            return self._permit
         if self._callers[0] is not table:
             self._callers = table, ring(table.keys)
         principal, row = authorise(request, self._callers[1], table.policy)
         if row.answers == ENGINE:
-            serve = partial((self._passage if request.path.startswith(PREFIX) else self._engines).serve, principal)
-            request.admitted = table, serve
+            passage = request.path.startswith(PREFIX)
+            serve = partial(self._passage.serve if passage else self._engines.serve, principal)
+            usual = request.keep_alive and request.version == "1.1" and b"origin" not in request.fields
+            request.admitted = table, serve, partial(send, self._engines, principal) if usual and not passage else None
             return serve
         if row.answers != CONTROLLER:
             return self._local.serve
@@ -77,9 +80,15 @@ class FrontDoor:
             return partial(self._flights.serve, principal)
         return partial(self._control.serve, principal)
 
+    def errand(self, request: Request, body: bytes, wire: Wire) -> Work | None:
+        admitted = request.admitted
+        if admitted is None or admitted[0] is not self._routing.table or admitted[2] is None:
+            return None
+        return admitted[2](self._name, request, body, wire)
+
     def refuse(self, request: Request, responder: Responder, error: StudioError) -> None:
         """As a whole answer; in a stream of events as its last event; any other answer that has begun is cut."""
-        self._name(request)
+        request.id = request.id or self._name()
         if not responder.started:
             responder.json(error.status, shape.body(request.path, error, request.id), _hints(request, error))
         elif responder.events:
@@ -88,8 +97,7 @@ class FrontDoor:
 
     def common(self, request: Request) -> bytes:
         """Lines of every answer's head: its request's id, and what an allowed page's browser wants to read."""
-        if not request.id:
-            self._name(request)
+        request.id = request.id or self._name()
         line = b"x-request-id: %b\r\n" % request.id.encode()
         if b"origin" in request.fields and (origin := self._origin(request)):
             line += ALLOWED % origin.encode("latin-1")
@@ -106,8 +114,8 @@ class FrontDoor:
         responder.put(text)
         responder.finish()
 
-    def _name(self, request: Request) -> None:
-        request.id = request.id or f"req-{self._id}-{next(self._numbers)}"
+    def _name(self) -> str:
+        return f"req-{self._id}-{next(self._numbers)}"
 
     # Browsers.
 

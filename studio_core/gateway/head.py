@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from studio_core.gateway.request import Headers
 from studio_core.routes import REQUEST_ID_HEADER
 
@@ -16,6 +18,7 @@ EVENT_STREAM = b"text/event-stream"
 SSE_HEADERS: Headers = [(b"content-type", EVENT_STREAM), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 SSE_OURS = frozenset({b"content-length", *(name for name, _ in SSE_HEADERS)})
 LENGTH = b"content-length"
+FIRST_LINES = {int(status): b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 
 
 class Head:
@@ -24,7 +27,7 @@ class Head:
     `events`: a stream of events follows. `keep`: the connection may serve again. `framed`: the body comes in chunks.
     """
 
-    __slots__ = ("_lines", "events", "framed", "headers", "keep", "status")
+    __slots__ = ("_lines", "_opening", "events", "framed", "headers", "keep", "status")
 
     def __init__(self, status: int, headers: Headers, *, keep: bool, framed: bool) -> None:
         self.status = status
@@ -33,6 +36,7 @@ class Head:
         self.framed = framed
         self.events = any(name == b"content-type" and value.startswith(EVENT_STREAM) for name, value in headers)
         self._lines: bytes | None = None
+        self._opening: bytes | None = None
 
     @property
     def lines(self) -> bytes:
@@ -45,6 +49,14 @@ class Head:
         return found
 
     @property
+    def opening(self) -> bytes:
+        """How the client's begins, up to the body's length."""
+        found = self._opening
+        if found is None:
+            found = self._opening = first_line(self.status) + self.lines
+        return found
+
+    @property
     def length(self) -> int | None:
         """Of the body in bytes, where the head says it."""
         return next((int(value) for name, value in self.headers if name == LENGTH), None)
@@ -53,6 +65,10 @@ class Head:
     def until_end(self) -> bool:
         """Whether the body ends with the connection."""
         return not self.framed and all(name != LENGTH for name, _ in self.headers)
+
+
+def first_line(status: int) -> bytes:
+    return FIRST_LINES.get(status) or b"HTTP/1.1 %d -\r\n" % status
 
 
 def lines(headers: Headers) -> bytes:

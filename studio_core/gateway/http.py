@@ -35,13 +35,13 @@ class Connection(asyncio.Protocol):
     """Feeds an inbox and serves what comes out, one at a time. A client that leaves cancels its request."""
 
     __slots__ = (
-        "_ahead", "_awaited", "_door", "_inbox", "_open", "_phase", "_retired", "_since", "_taking", "_wheel", "_work", "due",
-        "transport",
+        "_ahead", "_awaited", "_inbox", "_open", "_phase", "_read", "_retired", "_since", "_taking", "_wheel", "_work",
+        "door", "due", "transport",
     )
 
     def __init__(self, door: Door, open_: set[Connection], wheel: Wheel) -> None:
-        self.due = self._since = 0.0
-        self._door = door
+        self.due = self._since = self._read = 0.0
+        self.door = door
         self._open = open_
         self._wheel = wheel
         self._work: Work | None = None
@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
         # Not an isinstance: uvloop's transport is none of asyncio's classes.
         self.transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
-        self._inbox = Inbox(self._door, str(peer[0]) if peer else "")
+        self._inbox = Inbox(self.door, str(peer[0]) if peer else "", self._errand)
         self._open.add(self)
         self._wheel.add(self)
         self._go_on()
@@ -97,17 +97,18 @@ class Connection(asyncio.Protocol):
             self._ahead += data
             if len(self._ahead) > AHEAD_BYTES:
                 self.transport.pause_reading()
-        elif self._phase != LINGERING:
+        elif self._phase is not LINGERING:
             self._inbox.feed(data)
-            self._go_on()
+            if self._work is None:
+                self._go_on()
 
     # The end.
 
     def retire(self) -> None:
         """Close when the request under way is answered; one that is on its way to an idle connection still gets here."""
         self._retired = True
-        if self._phase == IDLE:
-            self.due = self._wheel.now + RETIRE_IDLE_S
+        if self._phase is IDLE:
+            self._since = self.due = self._wheel.now
 
     async def abandon(self) -> None:
         """Cut the request under way, and wait until it is written down."""
@@ -122,44 +123,69 @@ class Connection(asyncio.Protocol):
         """Serve the next whole request, or wait for more of it, but not for ever."""
         if self._taking:
             return  # Called by a request that was over at once: the loop below goes on.
-        inbox, self._taking = self._inbox, True
+        ready, self._taking = self._inbox.ready, True
         try:
-            while self._work is None and inbox.ready and self._phase != LINGERING:
-                self._serve(inbox.ready.popleft())
+            while ready and self._work is None and self._phase is not LINGERING:
+                self._serve(ready.popleft())
         finally:
             self._taking = False
-        if self._work is None and self._phase != LINGERING:
-            self._wait(inbox)
+        if self._work is None and self._phase is not LINGERING:
+            self._wait(self._inbox)
 
     def _wait(self, inbox: Inbox) -> None:
+        """The wheel asks until when."""
         if inbox.expects:
             inbox.expects = False
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        phase = inbox.phase
-        if phase != self._phase or phase == BODY:
-            if phase != self._phase:
-                self._phase, self._since = phase, self._wheel.now
-            self.due = self._until(inbox)
+        if inbox.phase is not self._phase:
+            self._phase = inbox.phase
+            self._since = self.due = self._wheel.now
+        self._read = self._wheel.now
 
     def _until(self, inbox: Inbox) -> float:
         """When the next bytes have to be here; of a body so many in all, however they are spread."""
-        now, policy = self._wheel.now, self._door.policy
-        if self._phase == BODY:
-            return min(now, self._since + inbox.size / FLOOR_BYTES_S) + policy.body_s
-        if self._phase == HEAD:
-            return now + policy.head_s
-        return now + (RETIRE_IDLE_S if self._retired else policy.idle_s)
+        policy = self.door.policy
+        if self._phase is BODY:
+            return min(self._read, self._since + inbox.size / FLOOR_BYTES_S) + policy.body_s
+        if self._phase is HEAD:
+            return self._since + policy.head_s
+        return self._since + (RETIRE_IDLE_S if self._retired else policy.idle_s)
 
     def _serve(self, request: Request) -> None:
-        request.keep_alive = request.keep_alive and not self._retired
-        responder = Responder(self, self._door, request)
+        if self._retired:
+            request.keep_alive = False
+        responder = Responder(self, self.door, request)
         assert request.serve is not None
         answer = request.serve(request, responder)
-        work: Work = Chore(answer, responder) if type(answer) is CoroutineType else cast("Work", answer)
+        work: Work = Chore(answer, responder) if type(answer) is CoroutineType else answer  # type: ignore[assignment]
         self._work, self._phase, self.due = work, SERVING, self._wheel.now + WORK_S
         work.begin()
         if self._awaited is not None and self._work is work:
             work.paused(True)
+
+    def _errand(self, request: Request, body: bytes) -> bool:
+        """Whether it is under way already."""
+        if self._retired or self._awaited is not None:
+            return False
+        errand = self.door.errand(request, body, self)
+        if errand is None:
+            return False
+        self._work, self._phase, self.due = errand, SERVING, self._wheel.now + WORK_S
+        return True
+
+    def pass_on(self, work: Work) -> None:
+        """See Wire."""
+        self._work = work
+
+    def free(self) -> None:
+        """See Wire."""
+        self._work = None
+        if self._ahead:
+            self._feed_ahead()
+            self._go_on()
+        else:
+            self._phase, self._since = IDLE, self._wheel.now
+            self.due = self._since
 
     def served(self, request: Request, responder: Responder) -> None:
         """See Wire."""
@@ -192,16 +218,16 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def late(self, now: float) -> None:
-        """Nothing came in time: a request that began is answered, an idle connection just ends."""
+        """Look at what should have come: a request that began is answered, an idle connection just ends."""
         if self._work is not None:
             self.due = self._work.late(now)
-        elif self._phase == IDLE:
-            self.transport.close()
-        elif self._phase == LINGERING:
+        elif self._phase is LINGERING:
             self.transport.abort()
+        elif (until := self._until(self._inbox)) > now:
+            self.due = until
+        elif self._phase is IDLE:
+            self.transport.close()
         else:
             request = Request("GET", b"", [], "")
-            self._door.refuse(request, Responder(self, self._door, request), Late("the request did not arrive in time"))
+            self.door.refuse(request, Responder(self, self.door, request), Late("the request did not arrive in time"))
             self._linger()
-
-

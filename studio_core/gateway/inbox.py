@@ -6,6 +6,7 @@ llhttp refuses what smugglers use (two lengths, bare CR or LF, folded headers, b
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -49,19 +50,21 @@ class Inbox:
     """Feed it bytes; whole requests come out in `ready`, in order.
 
     After `dead` nothing more is read: the last request of `ready` is answered with an error, or was the last by its own word.
-    `expects`: a client waits for 100 Continue before it sends its body.
+    `expects`: a client waits for 100 Continue before it sends its body. `quick` is asked first about a head that is known and
+    the next in order: if it takes it, that is all.
     """
 
     __slots__ = (
-        "_body", "_bytes", "_door", "_fed", "_known", "_lessons", "_limit", "_parser", "_peer", "_request", "_size", "dead",
-        "expects", "phase", "ready",
+        "_body", "_bytes", "_door", "_fed", "_known", "_lessons", "_limit", "_parser", "_peer", "_quick", "_request", "_size",
+        "dead", "expects", "phase", "ready",
     )
 
-    def __init__(self, door: Door, peer: str) -> None:
+    def __init__(self, door: Door, peer: str, quick: Callable[[Request, bytes], bool] = lambda request, body: False) -> None:
         self.ready: deque[Request] = deque()
         self.dead = False
         self._door = door
         self._peer = peer
+        self._quick = quick
         self._parser: Any = httptools.HttpRequestParser(self)
         self._fed = self._limit = self._lessons = 0
         self._known: KnownRequest | None = None
@@ -83,13 +86,12 @@ class Inbox:
         return self._size
 
     def feed(self, data: bytes) -> None:
-        if self.dead:
+        fresh = self.phase is IDLE
+        if self.dead or (fresh and self._known is not None and self._again(self._known, data)):
             return
-        self._fed, fresh, before = len(data), self.phase == IDLE, self._lessons
         if fresh:
-            if self._known is not None and self._again(self._known, data):
-                return
             self._fresh(HEAD)
+        self._fed, before = len(data), self._lessons
         self._bytes += self._fed
         try:
             self._parser.feed_data(data)
@@ -107,9 +109,12 @@ class Inbox:
 
     def _again(self, known: KnownRequest, data: bytes) -> bool:
         """Whether this is the last request once more, but for its body."""
-        request = known.again(data, self._door.body_limit)
-        if request is None:
+        body = known.body(data)
+        if body is None or len(body) > self._door.body_limit:
             return False
+        if not self.ready and self._quick(known.request, body):
+            return True
+        request = known.request.again(body)
         try:
             request.serve = self._door.admit(request)
         except StudioError:

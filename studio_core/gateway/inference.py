@@ -13,19 +13,18 @@ from typing import Any
 from studio_core.errors import BadInput, StudioError
 from studio_core.gateway.auth import Principal
 from studio_core.gateway.filter import filtered
-from studio_core.gateway.flight import Flying
 from studio_core.gateway.head import SSE_HEADERS, lines
 from studio_core.gateway.holding import Cloakroom
-from studio_core.gateway.journal import Journal, Start
-from studio_core.gateway.observation import Observation
+from studio_core.gateway.journal import End, Start, wall
+from studio_core.gateway.observation import Observation, tokens
 from studio_core.gateway.pool import Pool
+from studio_core.gateway.register import Register
 from studio_core.gateway.request import Request
 from studio_core.gateway.responder import Responder
 from studio_core.gateway.routing import Lease, Routing
-from studio_core.gateway.table import Filters, Route
-from studio_core.gateway.tally import Tally
+from studio_core.gateway.table import Filters, Route, Way
 from studio_core.gateway.upstream import Broken, Stale, Unreached, Upstream
-from studio_core.gateway.wish import peek, spliced
+from studio_core.gateway.wish import Wish, peek, spliced
 from studio_core.wire.flight import Flight
 
 SSE_LINES = lines(SSE_HEADERS)
@@ -33,6 +32,7 @@ SSE_LINES = lines(SSE_HEADERS)
 OPENAI_STREAMS = frozenset({"/v1/chat/completions", "/v1/completions"})
 PING = b": ping\n\n"
 NAME_LIMIT = 200
+OK, REJECTED, FAILED, CANCELLED = "ok", "rejected", "failed", "cancelled"
 # What the relay does with the body of an answer.
 NOT_YET, EVENTS, WHOLE, REFUSAL = "not yet", "events", "whole", "refusal"
 STATES = {NOT_YET: "prefill", EVENTS: "streaming", WHOLE: "answering", REFUSAL: "answering"}
@@ -45,29 +45,33 @@ class Dying(StudioError):
 class Engines:
     """The engines behind the route table."""
 
-    def __init__(self, routing: Routing, journal: Journal, cloakroom: Cloakroom, tally: Tally) -> None:
-        self.tally = tally
+    def __init__(self, routing: Routing, register: Register, cloakroom: Cloakroom) -> None:
         self.routing = routing
-        self.journal = journal
+        self.register = register
         self.cloakroom = cloakroom
         self.pool = Pool()
-        # Whoever is under way, by the request's id.
-        self.running: dict[str, Flying] = {}
 
     def serve(self, principal: Principal, request: Request, responder: Responder) -> Exchange:
-        return Exchange(self, principal, request, responder)
+        return Exchange(self, principal.id or None, request, responder)
+
+    def give_back(self, way: Way, upstream: Upstream) -> None:
+        """After a request: the connection, and its place in the count."""
+        self.pool.give(way.target.where, upstream)
+        self.routing.release(way.instance)
 
 
 class Exchange:
-    """One request and its answer, as a `Work` of its connection and the `Asker` of its upstream."""
+    """One request and its answer: a `Work` of its connection, the `Asker` of its upstream, an `Entry` of the register."""
 
     __slots__ = (
-        "_asked_again", "_engines", "_heard_at", "_lease", "_over", "_paused", "_received", "_relay", "_request",
-        "_responder", "_route", "_said", "_stream", "_task", "_upstream", "_wish", "key", "model", "observation", "path",
+        "_asked_again", "_ended", "_engines", "_heard_at", "_lease", "_outcome", "_paused", "_relay", "_request", "_responder",
+        "_route", "_said", "_status", "_stream", "_task", "_upstream", "_wish", "id", "key", "model", "observation", "over", "path",
+        "received",
     )
 
-    def __init__(self, engines: Engines, principal: Principal, request: Request, responder: Responder) -> None:
-        self.key = principal.id or None
+    def __init__(self, engines: Engines, key: str | None, request: Request, responder: Responder) -> None:
+        self.id = request.id
+        self.key = key
         self.path = request.path
         self.model = ""
         self.observation = Observation()
@@ -79,14 +83,22 @@ class Exchange:
         self._task: asyncio.Task[None] | None = None
         self._relay = NOT_YET
         self._said: list[bytes] = []
-        self._received = len(request.body)
-        self._heard_at = self.observation.began
-        self._over = self._paused = self._asked_again = False
+        self.received = len(request.body)
+        self._heard_at = self._ended = self.observation.began
+        self._status, self._outcome = 0, ""
+        self.over = self._paused = self._asked_again = False
+
+    def resume(self, began: float, model: str, route: Route, upstream: Upstream) -> None:
+        """One that is on its way already: let in, counted, and asked for on that connection."""
+        self.observation = Observation(began=began)
+        self._wish, self.model, self._stream = Wish(), model, False
+        self._lease = Lease(self._engines.routing, model, route)
+        self._route, self._upstream = route, upstream
 
     # As its connection's work.
 
     def begin(self) -> None:
-        """Let in is written down: a start line, and an end line whatever becomes of it."""
+        """Let in is written down, and what becomes of it."""
         try:
             self._go()
         except StudioError as error:
@@ -118,15 +130,41 @@ class Exchange:
 
     def cancel(self) -> None:
         """The client has left: nothing is generated for nobody."""
-        self._end(499, "cancelled", None)
+        self._end(499, CANCELLED, None)
 
-    # As one of those under way (`flight.Flying`).
+    # As an entry of the register.
+
+    @property
+    def began(self) -> float:
+        return self.observation.began
+
+    @property
+    def sent(self) -> int:
+        return self.observation.size
+
+    def start(self) -> Start:
+        began, model = wall(self.began), self.model[:NAME_LIMIT] or None
+        return Start(self.id, began, self.path, model, self._recipe, None, self.key, self._stream)
+
+    def end(self) -> End:
+        seen, ended, model = self.observation, self._ended, self.model[:NAME_LIMIT] or None
+        instance = self._route.instance if self._route is not None else None
+        return End(
+            self.id, wall(ended), self._status, self._outcome, seen.error, self._recipe, instance, seen.ttft, ended - seen.began,
+            self.path, model, self.key, self._stream, *tokens(seen.usage), seen.finish, seen.chunks,
+        )
+
+    @property
+    def _recipe(self) -> str | None:
+        """Whose it is, or would have been."""
+        route = self._route or self._engines.routing.lookup(self.model)
+        return route.recipe if route is not None else None
 
     def view(self) -> Flight:
         route, seen = self._route, self.observation
         state = "waiting" if route is None else STATES[self._relay]
         return Flight(
-            id=self._request.id, age_s=time.monotonic() - seen.began, state=state, model=self.model[:NAME_LIMIT],
+            id=self.id, age_s=time.monotonic() - seen.began, state=state, model=self.model[:NAME_LIMIT],
             path=self.path[:NAME_LIMIT], stream=self._stream, recipe=route.recipe if route else None,
             instance=route.instance if route else None, key=self.key, peer=self._request.peer, tokens=seen.chunks,
             ttft_s=seen.ttft,
@@ -134,7 +172,7 @@ class Exchange:
 
     def cut(self, error: StudioError) -> None:
         """A person ends it, and its client is told."""
-        self._end(error.status, "cancelled", str(error))
+        self._end(error.status, CANCELLED, str(error))
         self._responder.refuse(error)
         self._responder.done()
 
@@ -149,12 +187,7 @@ class Exchange:
         self.model = model = model if isinstance(model, str) else ""
         self._stream = self._wish.stream is True
         self._lease = Lease(routing, model)
-        known = routing.lookup(model)
-        engines.running[request.id] = self
-        engines.journal.put(Start(
-            request.id, time.time(), self.path, model[:NAME_LIMIT] or None, known.recipe if known is not None else None, None,
-            self.key, self._stream,
-        ))
+        engines.register.begin(self)
         if problem is not None:
             raise problem
         if not model:
@@ -206,7 +239,7 @@ class Exchange:
             self._engines.pool.give(target.where, upstream)
             raise
         head = b"POST %b HTTP/1.1\r\n%b%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
-            request.target, target.lines, request.shown, request.id.encode(), len(body),
+            request.target, target.lines, request.shown, self.id.encode(), len(body),
         )
         self._upstream = upstream
         try:
@@ -248,6 +281,9 @@ class Exchange:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - it is in the log then
             self._crash(error)
+
+    def answered(self, data: bytes) -> None:
+        self.heard(data)
 
     def chunks(self, raw: bytes, data: bytes) -> None:
         if self._relay is EVENTS and self.observation.plain(data):
@@ -308,28 +344,29 @@ class Exchange:
             seen.looked()
         responder.finish()
         status = upstream.head.status
-        well = seen.error is None and status < 400
-        self._end(status, "ok" if well else "rejected" if 400 <= status < 500 else "failed", seen.error)
+        outcome = OK if seen.error is None and status < 400 else REJECTED if 400 <= status < 500 else FAILED
+        self._end(status, outcome, seen.error)
         responder.done()
 
     # The end.
 
     def _fail(self, error: StudioError) -> None:
-        self._end(error.status, "rejected" if error.status < 500 else "failed", str(error))
+        self._end(error.status, REJECTED if error.status < 500 else FAILED, str(error))
         self._responder.refuse(error)
         self._responder.done()
 
     def _crash(self, error: Exception) -> None:
         """A mistake in here."""
-        self._end(500, "failed", type(error).__name__)
+        self._end(500, FAILED, type(error).__name__)
         self._responder.crash(error)
         self._responder.done()
 
     def _end(self, status: int, outcome: str, error: str | None) -> None:
-        """Give everything back and write it down, once."""
-        if self._over:
+        """Give everything back and have it written down, once."""
+        if self.over:
             return
-        self._over = True
+        self.over, self._ended = True, time.monotonic()
+        self._status, self._outcome, self.observation.error = status, outcome, error
         engines, route, upstream, task = self._engines, self._route, self._upstream, self._task
         self._upstream = self._task = None
         if task is not None and task is not asyncio.current_task():
@@ -338,10 +375,5 @@ class Exchange:
             assert route is not None and route.upstream is not None
             engines.pool.give(route.upstream.where, upstream)
         self._lease.release()
-        engines.running.pop(self._request.id, None)
-        recipe, instance = (route.recipe, route.instance) if route is not None else (None, None)
-        seen = self.observation
-        seen.error = error
-        end = seen.ended(self._request.id, status, outcome, recipe, instance)
-        engines.journal.put(end)
-        engines.tally.ended(end, seen.size, self._received)
+        self._request.forget()
+        engines.register.end(self)

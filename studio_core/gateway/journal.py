@@ -1,4 +1,4 @@
-"""The usage journal: two lines per request, written by a thread, in segments that the controller takes in."""
+"""The usage journal: a line or two per request, written by a thread, in segments that the controller takes in."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Start(msgspec.Struct, tag="start", tag_field="t", gc=False):
 
 
 class End(msgspec.Struct, tag="end", tag_field="t", gc=False):
-    """What became of it: who answered, and what the answer said of itself (`Observation.figures`)."""
+    """What was asked for, what became of it, who answered, and what the answer said of itself (`Observation.ended`)."""
 
     id: str
     at: float
@@ -53,12 +54,21 @@ class End(msgspec.Struct, tag="end", tag_field="t", gc=False):
     instance: str | None
     ttft_s: float | None = None
     duration_s: float | None = None
+    path: str | None = None
+    model: str | None = None
+    key: str | None = None
+    stream: bool = False
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
     finish: str | None = None
     chunks: int = 0
+
+
+def wall(moment: float) -> float:
+    """A moment of the monotonic clock as Unix time."""
+    return time.time() - (time.monotonic() - moment)
 
 
 _encoder = msgspec.json.Encoder()
@@ -89,16 +99,15 @@ class Journal:
 
     def line(self, **fields: Any) -> None:
         """Queue one line; never blocks."""
-        self.put(fields)
+        self.extend([fields])
 
-    def put(self, line: Start | End | dict[str, Any]) -> None:
-        """The same. It is the thread that makes text of it."""
-        if len(self._lines) >= QUEUE_LINES:
-            self.lost += 1
-            return
-        self._lines.append(line)
-        # Waking a thread costs more than the line: only one that sleeps is woken.
-        if self._idle:
+    def extend(self, lines: Sequence[Start | End | dict[str, Any]]) -> None:
+        """The same of many. It is the thread that makes text of them."""
+        taken = lines[: max(0, QUEUE_LINES - len(self._lines))]
+        self.lost += len(lines) - len(taken)
+        self._lines.extend(taken)
+        # Waking a thread costs more than the lines: only one that sleeps is woken.
+        if self._idle and taken:
             self._idle = False
             self._news.set()
 

@@ -13,19 +13,19 @@ from studio_core.gateway.request import Request
 # What gives a message another form than "head, then so many bytes".
 OTHER_FORM = (b"transfer-encoding", b"expect", b"upgrade")
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length:[ \t]*")
-# More digits than a length has.
-DIGITS = 20
 END = b"\r\n\r\n"
 
 
 class Mould:
     """A head before and after the digits of its length."""
 
-    __slots__ = ("_after", "_before")
+    __slots__ = ("_after", "_before", "_size")
 
-    def __init__(self, before: bytes, after: bytes) -> None:
+    def __init__(self, before: bytes, after: bytes, digits: int) -> None:
         self._before = before
         self._after = after
+        # Of the head, when its length had so many digits as it last had.
+        self._size = len(before) + digits + len(after)
 
     @classmethod
     def of(cls, data: bytes) -> Mould | None:
@@ -38,29 +38,31 @@ class Mould:
         digits = data[found.end() : stop]
         if not digits.isdigit() or len(data) - end != int(digits):
             return None
-        return cls(data[: found.end()], data[stop:end])
+        return cls(data[: found.end()], data[stop:end], len(digits))
 
     def body(self, data: bytes) -> bytes | None:
-        """The body, if these bytes are exactly one message with this head."""
-        if not data.startswith(self._before):
-            return None
-        start = len(self._before)
-        stop = data.find(b"\r", start, start + DIGITS)
-        digits = data[start:stop]
-        if stop < 0 or not digits.isdigit() or not data.startswith(self._after, stop):
-            return None
-        begin = stop + len(self._after)
-        return data[begin:] if len(data) - begin == int(digits) else None
+        """The body, if these bytes are exactly one message with this head.
+
+        Its length is not read but foretold: these bytes begin with the one head that so many of them can have, or do not.
+        """
+        size = len(data) - self._size
+        head = self._before + b"%d" % size + self._after
+        if len(head) != self._size:
+            self._size = len(head)
+            size = len(data) - self._size
+            head = self._before + b"%d" % size + self._after
+        # Compared once more: with another digit less the second head says one less than there is.
+        return data[self._size :] if data.startswith(head) and len(head) == self._size else None
 
 
 class KnownRequest:
     """A request's head, and the request that it makes."""
 
-    __slots__ = ("_mould", "_request")
+    __slots__ = ("body", "request")
 
     def __init__(self, mould: Mould, request: Request) -> None:
-        self._mould = mould
-        self._request = request
+        self.body = mould.body
+        self.request = request
 
     @classmethod
     def learn(cls, data: bytes, request: Request) -> KnownRequest | None:
@@ -69,11 +71,6 @@ class KnownRequest:
         if mould is None or any(name in request.fields for name in OTHER_FORM):
             return None
         return cls(mould, request.without(b"content-length"))
-
-    def again(self, data: bytes, limit: int) -> Request | None:
-        """The request that these bytes are, if they are exactly one with this head and a body of at most `limit` bytes."""
-        body = self._mould.body(data)
-        return None if body is None or len(body) > limit else self._request.again(body)
 
 
 class KnownAnswer:

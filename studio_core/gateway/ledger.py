@@ -10,7 +10,7 @@ import contextlib
 import fcntl
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -33,12 +33,16 @@ class Page(msgspec.Struct, kw_only=True):
 
 
 class Ledger:
-    """`journal/<gateway>.tally`, and those of the others. A disk that is full costs what a restart would forget, and no answer."""
+    """`journal/<gateway>.tally`, and those of the others. A disk that is full costs what a restart would forget, and no answer.
 
-    def __init__(self, folder: Path, gateway: str, tally: Tally) -> None:
+    `catch_up` has the tally told of all that is over.
+    """
+
+    def __init__(self, folder: Path, gateway: str, tally: Tally, catch_up: Callable[[], None] = lambda: None) -> None:
         self._folder = folder
         self._gateway = gateway
         self._tally = tally
+        self._catch_up = catch_up
         self._of: list[str] = []
         self._kept = False
         self._requests = 0
@@ -52,10 +56,12 @@ class Ledger:
 
     def renew(self) -> None:
         """Keep it when a request has ended since: another gateway may be the one that shows it."""
+        self._catch_up()
         if self._tally.requests != self._requests:
             self.keep()
 
     def keep(self) -> None:
+        self._catch_up()
         self._requests = self._tally.requests
         page = msgspec.json.encode(Page(of=self._of, bounds=BOUNDS, counted=self._tally.counted()))
         path = self._path(self._gateway)

@@ -117,12 +117,11 @@ class Link:
             routing.take(line.table)
             self._shelf.put(line.table)
             self.tell(Taken(version=line.table.version))
-            routing.changed.set()
+            routing.stir()
 
     async def _count(self, routing: Routing) -> None:
         while True:
-            await routing.changed.wait()
-            routing.changed.clear()
+            await routing.news()
             self.tell(routing.counts())
             await asyncio.sleep(COUNTS_S)
 

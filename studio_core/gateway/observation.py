@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-
-from studio_core.gateway.journal import End
 
 DONE = b"[DONE]"
 LF = 10
@@ -23,22 +21,31 @@ EVENT_BYTES = 512 * 1024
 ANSWER_BYTES = 8 * 1024 * 1024
 
 
+# A number of tokens that a database takes.
+Tokens = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
 class _Choice(msgspec.Struct, gc=False):
     finish_reason: Any = None
+
+
+class _Details(msgspec.Struct, gc=False):
+    cached_tokens: Tokens | None = None
+    reasoning_tokens: Tokens | None = None
 
 
 class _Usage(msgspec.Struct, gc=False):
     """Tokens, as the APIs name them: OpenAI's older ones, its responses and Anthropic's."""
 
-    prompt_tokens: Any = None
-    completion_tokens: Any = None
-    prompt_tokens_details: Any = None
-    completion_tokens_details: Any = None
-    input_tokens: Any = None
-    output_tokens: Any = None
-    input_tokens_details: Any = None
-    output_tokens_details: Any = None
-    cache_read_input_tokens: Any = None
+    prompt_tokens: Tokens | None = None
+    completion_tokens: Tokens | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+    input_tokens: Tokens | None = None
+    output_tokens: Tokens | None = None
+    input_tokens_details: _Details | None = None
+    output_tokens_details: _Details | None = None
+    cache_read_input_tokens: Tokens | None = None
 
     def with_(self, later: _Usage) -> _Usage:
         """What was said later counts; what was not said again stays."""
@@ -46,7 +53,7 @@ class _Usage(msgspec.Struct, gc=False):
         return _Usage(*(old if new is None else new for old, new in pairs))
 
 
-class _Said(msgspec.Struct, gc=False):
+class Said(msgspec.Struct, gc=False):
     """What is read of an answer; the rest is only walked over."""
 
     usage: _Usage | None = None
@@ -60,8 +67,20 @@ class _Said(msgspec.Struct, gc=False):
     response: Any = None
     status: Any = None
 
+    @property
+    def finish(self) -> str | None:
+        """Why it ended, if it says so."""
+        found = self.stop_reason or (self.usage and self.status)
+        for choice in self.choices or ():
+            found = choice.finish_reason or found
+        return str(found)[:50] if found else None
 
-_said = msgspec.json.Decoder(_Said)
+    @property
+    def fault(self) -> str | None:
+        return str(self.error)[:500] if self.error else None
+
+
+_said = msgspec.json.Decoder(Said)
 
 
 class Observation:
@@ -141,14 +160,6 @@ class Observation:
         self._take(self._rest)
         self._rest.clear()
 
-    def ended(self, name: str, status: int, outcome: str, recipe: str | None, instance: str | None) -> End:
-        """The journal's end line of the request with this id."""
-        end = End(name, time.time(), status, outcome, self.error, recipe, instance, self.ttft, time.monotonic() - self.began)
-        end.finish, end.chunks = self.finish, self.chunks
-        if self.usage is not None:
-            _account(end, self.usage)
-        return end
-
     def _event(self, event: bytes) -> bool:
         """Look at one event; False when the client must not see it."""
         data = b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
@@ -165,21 +176,16 @@ class Observation:
 
     def _take(self, data: bytes | bytearray) -> bool:
         """Read this JSON; whether it was of usage and nothing else."""
-        said = _read(data)
+        said = read(data)
         usage = said.usage
         if usage is not None:
             self.usage = usage if self.usage is None else self.usage.with_(usage)
-        if said.error:
-            self.error = str(said.error)[:500]
-        if finish := said.stop_reason or (usage and said.status):
-            self.finish = str(finish)[:50]
+        self.error = said.fault or self.error
+        self.finish = said.finish or self.finish
         if said.message or said.delta or said.response:
             for part in (said.message, said.delta, said.response):
                 if isinstance(part, dict):
                     self._take_part(part)
-        for choice in said.choices or ():
-            if choice.finish_reason:
-                self.finish = str(choice.finish_reason)[:50]
         return usage is not None and not said.choices
 
     def _take_part(self, part: dict[str, Any]) -> None:
@@ -207,7 +213,7 @@ def _plain(data: bytes) -> int:
     return events if whole and b"\r" not in data else 0
 
 
-def _read(data: bytes | bytearray) -> _Said:
+def read(data: bytes | bytearray) -> Said:
     """Engines may say anything: what has not the usual form is looked through."""
     try:
         return _said.decode(data)
@@ -216,28 +222,38 @@ def _read(data: bytes | bytearray) -> _Said:
     try:
         body = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _Said()
+        return Said()
     if not isinstance(body, dict):
-        return _Said()
+        return Said()
     choices = body.get("choices")
     known = [_Choice(one.get("finish_reason")) for one in choices if isinstance(one, dict)] if isinstance(choices, list) else None
-    return _Said(_usage(body.get("usage")), body.get("error"), known)
+    return Said(_usage(body.get("usage")), body.get("error"), known)
 
 
 def _usage(found: Any) -> _Usage | None:
-    return _Usage(**{name: found.get(name) for name in _Usage.__struct_fields__}) if isinstance(found, dict) else None
+    """From what does not have the usual form: of it, what has."""
+    return _Usage(**{name: _part(name, found.get(name)) for name in _Usage.__struct_fields__}) if isinstance(found, dict) else None
 
 
-def _account(end: End, usage: _Usage) -> None:
-    prompt = usage.prompt_tokens_details or usage.input_tokens_details
-    completion = usage.completion_tokens_details or usage.output_tokens_details
-    end.prompt_tokens = _count(usage.input_tokens if usage.prompt_tokens is None else usage.prompt_tokens)
-    end.completion_tokens = _count(usage.output_tokens if usage.completion_tokens is None else usage.completion_tokens)
-    end.cached_tokens = _count(prompt.get("cached_tokens") if isinstance(prompt, dict) else usage.cache_read_input_tokens)
-    if isinstance(completion, dict):
-        end.reasoning_tokens = _count(completion.get("reasoning_tokens"))
+def _part(name: str, value: Any) -> Any:
+    if not name.endswith("details"):
+        return _count(value)
+    return _Details(*(_count(value.get(each)) for each in _Details.__struct_fields__)) if isinstance(value, dict) else None
 
 
 def _count(value: Any) -> int | None:
-    """A number of tokens, if it is one that a database takes."""
     return value if type(value) is int and 0 <= value < 2**63 else None
+
+
+def tokens(usage: _Usage | None) -> tuple[int | None, int | None, int | None, int | None]:
+    """Of the prompt, of the answer, cached and reasoning."""
+    if usage is None:
+        return None, None, None, None
+    prompt = usage.prompt_tokens_details or usage.input_tokens_details
+    completion = usage.completion_tokens_details or usage.output_tokens_details
+    return (
+        usage.input_tokens if usage.prompt_tokens is None else usage.prompt_tokens,
+        usage.output_tokens if usage.completion_tokens is None else usage.completion_tokens,
+        usage.cache_read_input_tokens if prompt is None else prompt.cached_tokens,
+        None if completion is None else completion.reasoning_tokens,
+    )

@@ -7,17 +7,16 @@ import time
 
 from studio_core.errors import NotFound, StudioError
 from studio_core.gateway.auth import Principal
-from studio_core.gateway.flight import Flying
 from studio_core.gateway.head import passed
-from studio_core.gateway.inference import NAME_LIMIT, Dying
-from studio_core.gateway.journal import Journal, Start
-from studio_core.gateway.observation import Observation
+from studio_core.gateway.inference import CANCELLED, FAILED, NAME_LIMIT, OK, REJECTED, Dying
+from studio_core.gateway.journal import End, Start, wall
+from studio_core.gateway.observation import Observation, tokens
 from studio_core.gateway.reader import Reader
+from studio_core.gateway.register import Register
 from studio_core.gateway.request import Headers, Request
 from studio_core.gateway.responder import Responder
 from studio_core.gateway.routing import Routing
 from studio_core.gateway.table import Route
-from studio_core.gateway.tally import Tally
 from studio_core.gateway.upstream import Broken
 from studio_core.routes import REQUEST_ID_HEADER
 from studio_core.wire.flight import Flight
@@ -29,18 +28,24 @@ OURS = frozenset({b"host", b"content-length", b"expect", b"authorization", b"x-a
 
 
 class Visit:
-    """One that is under way, as it is shown and ended (`flight.Flying`)."""
+    """One that is under way, as it is shown, ended and written down (`register.Entry`)."""
 
-    def __init__(self, request: Request, key: str | None, route: Route, seen: Observation) -> None:
+    def __init__(self, request: Request, key: str | None, route: Route) -> None:
         self.key = key
+        self.id = request.id
+        self.received = len(request.body)
+        self.observation = Observation()
+        self.over = False
         self.ended: StudioError | None = None
-        self._request, self._route, self._seen = request, route, seen
+        self.status, self.outcome = 500, FAILED
+        self._moment = 0.0
+        self._request, self._route = request, route
         self._task = asyncio.current_task()
 
     def view(self) -> Flight:
-        route, seen = self._route, self._seen
+        route, seen = self._route, self.observation
         return Flight(
-            id=self._request.id, age_s=time.monotonic() - seen.began, state="prefill" if seen.ttft is None else "answering",
+            id=self.id, age_s=time.monotonic() - seen.began, state="prefill" if seen.ttft is None else "answering",
             model=route.recipe, path=self._request.path[:NAME_LIMIT], recipe=route.recipe, instance=route.instance, key=self.key,
             peer=self._request.peer, ttft_s=seen.ttft,
         )
@@ -50,44 +55,61 @@ class Visit:
         if self._task is not None:
             self._task.cancel()
 
+    def finish(self) -> None:
+        """It is over."""
+        self.over, self._moment = True, time.monotonic()
+
+    @property
+    def began(self) -> float:
+        return self.observation.began
+
+    @property
+    def sent(self) -> int:
+        return self.observation.size
+
+    def start(self) -> Start:
+        recipe = self._route.recipe
+        return Start(self.id, wall(self.observation.began), self._request.path, recipe, recipe, None, self.key, False)
+
+    def end(self) -> End:
+        seen, recipe = self.observation, self._route.recipe
+        return End(
+            self.id, wall(self._moment), self.status, self.outcome, seen.error, recipe, self._route.instance, seen.ttft,
+            self._moment - seen.began, self._request.path, recipe, self.key, False, *tokens(seen.usage), seen.finish, seen.chunks,
+        )
+
 
 class Passage:
     """To whatever has an upstream, ready or not: who looks at an engine often does so because it is not."""
 
-    def __init__(self, routing: Routing, journal: Journal, tally: Tally, running: dict[str, Flying]) -> None:
-        self._tally = tally
-        self._running = running
+    def __init__(self, routing: Routing, register: Register) -> None:
+        self._register = register
         self._routing = routing
-        self._journal = journal
 
     async def serve(self, principal: Principal, request: Request, responder: Responder) -> None:
         """Raises NotFound, Dying."""
         route, target = self._find(request)
-        seen, status, outcome = Observation(), 500, "failed"
-        recipe, instance, key = route.recipe, route.instance, principal.id or None
-        self._journal.put(Start(request.id, time.time(), request.path, recipe, recipe, instance, key, False))
-        assert instance is not None
-        self._routing.enter(instance)
-        visit = self._running[request.id] = Visit(request, key, route, seen)
+        assert route.instance is not None
+        visit = Visit(request, principal.id or None, route)
+        self._routing.enter(route.instance)
+        self._register.begin(visit)
         try:
-            status = await self._relay(route, target, request, responder, seen)
-            outcome = "ok" if status < 400 else "rejected" if status < 500 else "failed"
+            visit.status = await self._relay(route, target, request, responder, visit.observation)
+            visit.outcome = OK if visit.status < 400 else REJECTED if visit.status < 500 else FAILED
         except asyncio.CancelledError:
-            status, outcome = 499, "cancelled"
+            visit.status, visit.outcome = 499, CANCELLED
             if visit.ended is None:
                 raise
             # Not the client has left: he is told.
-            seen.error = str(visit.ended)
+            visit.observation.error = str(visit.ended)
             raise visit.ended from None
         except StudioError as error:
-            status, seen.error = error.status, str(error)
+            visit.status, visit.observation.error = error.status, str(error)
             raise
         finally:
-            self._routing.release(instance)
-            self._running.pop(request.id, None)
-            end = seen.ended(request.id, status, outcome, recipe, instance)
-            self._journal.put(end)
-            self._tally.ended(end, seen.size, len(request.body))
+            self._routing.release(route.instance)
+            visit.finish()
+            self._register.end(visit)
 
     def _find(self, request: Request) -> tuple[Route, bytes]:
         """The route of the instance, named by itself or by its recipe, and what is asked of its engine."""

@@ -82,6 +82,9 @@ class Reader:
                 self._upstream.flow(False)
         self._wake()
 
+    def answered(self, data: bytes) -> None:
+        self.heard(data)
+
     def chunks(self, raw: bytes, data: bytes) -> None:
         self.heard(data)
 

@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+from msgspec.structs import replace
+
 from studio_core.errors import StudioError
 
 if TYPE_CHECKING:
-    from studio_core.gateway.responder import Responder
+    from studio_core.gateway.responder import Responder, Wire
     from studio_core.gateway.table import Policy
 
 Headers = list[tuple[bytes, bytes]]
@@ -35,50 +38,41 @@ class Work(Protocol):
 
 # Who is no `Work` himself is a coroutine, and gets a task.
 Serve = Callable[["Request", "Responder"], Work | Coroutine[Any, Any, None]]
+# What names it, its head and body, and where its answer goes: under way at once, or not at all.
+Quick = Callable[[Callable[[], str], "Request", bytes, "Wire"], Work | None]
 
 
-class Request:
-    """Header names are lower case. `serve` answers it; `body` is whole by then."""
+class Request(msgspec.Struct, eq=False):
+    """Header names are lower case. `serve` answers it; `body` is whole by then.
 
-    __slots__ = (
-        "_fields", "_path", "_shown", "admitted", "body", "headers", "id", "keep_alive", "method", "peer", "serve", "target",
-        "version",
-    )
+    `admitted` is what the door decided on its head and by which table, and who takes it if it is short.
+    """
 
-    def __init__(
-        self, method: str, target: bytes, headers: Headers, peer: str, *, body: bytes = b"", serve: Serve | None = None
-    ) -> None:
-        self.method = method
-        self.target = target
-        self.headers = headers
-        self.peer = peer
-        self.body = body
-        self.serve = serve
-        self.keep_alive = False
-        self.version = "1.1"
-        self.id = ""
-        self._path: str | None = None
-        self._fields: dict[bytes, bytes] | None = None
-        self._shown: bytes | None = None
-        # What the door decided on its head, and by which table.
-        self.admitted: tuple[object, Serve] | None = None
+    method: str
+    target: bytes
+    headers: Headers
+    peer: str
+    body: bytes = b""
+    serve: Serve | None = None
+    keep_alive: bool = False
+    version: str = "1.1"
+    id: str = ""
+    admitted: tuple[object, Serve, Quick | None] | None = None
+    _path: str | None = None
+    _fields: dict[bytes, bytes] | None = None
+    _shown: bytes | None = None
 
     def again(self, body: bytes) -> Request:
         """Another one with this head. What was found out about the head is true of that one too."""
-        found = Request.__new__(Request)
-        found.method, found.target, found.headers, found.peer = self.method, self.target, self.headers, self.peer
-        found.version, found.keep_alive, found.admitted = self.version, self.keep_alive, self.admitted
-        found._path, found._shown, found._fields = self._path, self._shown, self._fields
-        found.id, found.serve, found.body = "", None, body
-        return found
+        return replace(self, body=body)
 
     def without(self, name: bytes) -> Request:
-        """This head without a header, and all found out about it that can be."""
+        """This head without a header, and all found out about it that can be; neither its body nor its id."""
         headers = [pair for pair in self.headers if pair[0] != name]
-        found = Request(self.method, self.target, headers, self.peer)
-        found.version, found.keep_alive, found.admitted = self.version, self.keep_alive, self.admitted
-        found._path, found._shown, found._fields = found.path, found.shown, found.fields
-        return found
+        return Request(
+            self.method, self.target, headers, self.peer, keep_alive=self.keep_alive, version=self.version, admitted=self.admitted,
+            _path=self.path, _fields=self.fields, _shown=self.shown,
+        )
 
     @property
     def path(self) -> str:
@@ -134,6 +128,9 @@ class Door(Protocol):
 
     def admit(self, request: Request) -> Serve:
         """Who answers it. Raises StudioError when it may not come in."""
+
+    def errand(self, request: Request, body: bytes, wire: Wire) -> Work | None:
+        """A head that was admitted before, with another body: under way at once if it may and can be."""
 
     def common(self, request: Request) -> bytes:
         """Lines of the head of every answer."""

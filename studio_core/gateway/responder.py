@@ -6,16 +6,14 @@ import asyncio
 import logging
 import math
 from collections.abc import Coroutine
-from http import HTTPStatus
 from typing import Any, Protocol
 
 import msgspec
 
 from studio_core.errors import StudioError
-from studio_core.gateway.head import EVENT_STREAM, lines
-from studio_core.gateway.request import Door, Headers, Request
+from studio_core.gateway.head import EVENT_STREAM, first_line, lines
+from studio_core.gateway.request import Door, Headers, Request, Work
 
-FIRST_LINES = {int(status): b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 BODILESS = frozenset({204, 304})
 # The end of a head, by whether the body is chunked and whether the connection goes on.
 ENDS = {
@@ -30,12 +28,19 @@ class Wire(Protocol):
     """The connection that an answer goes to."""
 
     transport: asyncio.Transport
+    door: Door
 
     async def writable(self) -> None:
         """Until the client reads."""
 
     def served(self, request: Request, responder: Responder) -> None:
         """The answer is over, whole or not."""
+
+    def free(self) -> None:
+        """The answer is over, and the connection goes on."""
+
+    def pass_on(self, work: Work) -> None:
+        """Somebody else is at work on the request."""
 
 
 class Responder:
@@ -70,8 +75,7 @@ class Responder:
         if not sized and not chunked:
             request.keep_alive = False
         self.events, self.started = events, True
-        first = FIRST_LINES.get(status) or b"HTTP/1.1 %d -\r\n" % status
-        self._out.append(b"%b%b%b%b" % (first, head, self.door.common(request), ENDS[chunked, request.keep_alive]))
+        self._out.append(b"%b%b%b%b" % (first_line(status), head, self.door.common(request), ENDS[chunked, request.keep_alive]))
 
     def put(self, data: bytes) -> None:
         if data and self.request.method != "HEAD":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -25,8 +24,8 @@ class Lease:
 
     __slots__ = ("_name", "_routing", "route")
 
-    def __init__(self, routing: Routing, name: str) -> None:
-        self.route: Route | None = None
+    def __init__(self, routing: Routing, name: str, route: Route | None = None) -> None:
+        self.route = route
         self._routing = routing
         self._name = name
 
@@ -41,10 +40,9 @@ class Lease:
     def take(self) -> Route | None:
         """The route, if it serves now: picked and counted. None when `ready` would wait, or there is no such model."""
         route = self._routing.lookup(self._name)
-        if route is None or route.state != "ready":
+        if route is None or route.state != "ready" or route.instance is None:
             return None
         self.route = route
-        assert route.instance is not None
         self._routing.enter(route.instance)
         return route
 
@@ -56,7 +54,10 @@ class Lease:
 
 
 class Routing:
-    """`tell(line)` sends a line to the controller, if there is one; `tuned(policy)` hears of every table's policy."""
+    """`tell(line)` sends a line to the controller, if there is one; `tuned(policy)` hears of every table's policy.
+
+    `plain`: by their names, as they are spelt, the ways of what serves and has a body as it came.
+    """
 
     def __init__(
         self, table: Table, tell: Callable[[Any], None], tuned: Callable[[Policy], None] = lambda policy: None
@@ -64,9 +65,11 @@ class Routing:
         self._tuned = tuned
         tuned(table.policy)
         self.table = table
-        self.inflight: Counter[str] = Counter()
-        self.entered: Counter[str] = Counter()
-        self.changed = asyncio.Event()
+        # Per instance: requests now, and ever. Plain and without holes for those of the table: these are in every request's way.
+        self._inflight: dict[str, int] = {}
+        self._entered: dict[str, int] = {}
+        self._changed = asyncio.Event()
+        self._calm = True
         self._tell = tell
         self._away_since: float | None = time.monotonic()
         self._closed: set[str] = set()
@@ -82,8 +85,6 @@ class Routing:
         self._tuned(table.policy)
         self._closed.clear()
         self._index()
-        here = {route.instance for route in table.routes}
-        self.entered = Counter({name: count for name, count in self.entered.items() if name in here})
         for route in table.routes:
             self._settle(route)
             self._ack(route.instance)
@@ -112,11 +113,19 @@ class Routing:
         if self._away_since is None:
             return False
         route.state = "cold"
+        self._index()
         return True
 
     def _index(self) -> None:
         self._names = {name.lower(): route for route in reversed(self.table.routes) for name in reversed(route.names)}
+        self.plain = {
+            name: way for route in self.table.routes for name in route.names
+            if self._names[name.lower()] is route and (way := route.way(name)) is not None
+        }
         self._draining = {route.instance for route in self.table.routes if route.state == "draining"}
+        here = {route.instance for route in self.table.routes if route.instance}
+        self._inflight = {**dict.fromkeys(here, 0), **self.inflight}
+        self._entered = {instance: self._entered.get(instance, 0) for instance in {*here, *self.inflight}}
 
     def lookup(self, name: str) -> Route | None:
         return self._names.get(name.lower())
@@ -142,7 +151,7 @@ class Routing:
         self._check_queue()
         waiter: asyncio.Future[Route] = asyncio.get_running_loop().create_future()
         self._waiters.setdefault(route.recipe, {})[lease] = waiter
-        self.changed.set()
+        self.stir()
         self._acquire(route)
         patience = asyncio.create_task(self._mind_the_controller(waiter))
         try:
@@ -157,29 +166,47 @@ class Routing:
         if waiters.pop(lease, None) is not None and not waiters:
             self._asked.discard(recipe)
             self._tell(self.counts())
-        self.changed.set()
+        self.stir()
 
     def counts(self) -> Counts:
         """Who is here now, as the controller is told."""
-        return Counts(inflight=dict(self.inflight), waiting=self.waiting(), entered=dict(self.entered))
+        return Counts(inflight=self.inflight, waiting=self.waiting(), entered=self.entered)
 
     def enter(self, instance: str) -> None:
         """One request more in flight; drains wait for it too."""
-        # By `get`: a Counter's own way to a name that is not there yet is slow, and this is in every request's way.
-        self.inflight[instance] = self.inflight.get(instance, 0) + 1
-        self.entered[instance] = self.entered.get(instance, 0) + 1
-        self.changed.set()
+        self._inflight[instance] += 1
+        self._entered[instance] += 1
+        if self._calm:
+            self.stir()
 
     def release(self, instance: str) -> None:
         """One request less in flight."""
-        left = self.inflight[instance] - 1
-        if left:
-            self.inflight[instance] = left
-        else:
-            self.inflight.pop(instance)  # A Counter's own `del` is slow.
-        self.changed.set()
+        self._inflight[instance] -= 1
+        if self._calm:
+            self.stir()
         if self._draining:
             self._ack(instance)
+
+    @property
+    def inflight(self) -> dict[str, int]:
+        """Requests in flight, per instance that has any."""
+        return {instance: count for instance, count in self._inflight.items() if count}
+
+    @property
+    def entered(self) -> dict[str, int]:
+        """Requests that were ever let in, per instance of the table that had any."""
+        return {instance: count for instance, count in self._entered.items() if count}
+
+    def stir(self) -> None:
+        """Who waits for `news` has some."""
+        self._calm = False
+        self._changed.set()
+
+    async def news(self) -> None:
+        """Until something has changed since the last time."""
+        await self._changed.wait()
+        self._changed.clear()
+        self._calm = True
 
     def waiting(self) -> dict[str, int]:
         """Requests that wait, per recipe."""
@@ -223,7 +250,7 @@ class Routing:
 
     def _ack(self, instance: str | None) -> None:
         """Nothing is in flight to a draining instance: its route stays closed until a newer table."""
-        if instance and instance in self._draining and not self.inflight.get(instance) and self._away_since is None:
+        if instance and instance in self._draining and not self._inflight.get(instance) and self._away_since is None:
             self._closed.add(instance)
             self._tell(Drained(instance=instance, version=self.table.version))
 

@@ -6,7 +6,7 @@ Also the lines of the link between the two. Light enough for both ends; neither 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -76,6 +76,22 @@ class Route(msgspec.Struct, kw_only=True):
     created: int = 0
     max_model_len: int | None = None
     filters: Filters | None = None
+
+
+    def way(self, name: str) -> Way | None:
+        """Where a request for this name goes whose body is for the engine now, and as it came."""
+        target = self.upstream
+        if self.state != "ready" or self.instance is None or target is None or self.filters is not None:
+            return None
+        return Way(self, self.instance, target) if not target.keep and target.model in ("", name) else None
+
+
+class Way(NamedTuple):
+    """A route that serves."""
+
+    route: Route
+    instance: str
+    target: Upstream
 
 
 class Key(msgspec.Struct, kw_only=True):

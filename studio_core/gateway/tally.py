@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from itertools import chain
 from operator import attrgetter
 
@@ -45,8 +45,9 @@ SUMS = {
 SPREADS = {"time_to_first_token_seconds": "ttft_s", "request_duration_seconds": "duration_s"}
 BOUNDS = {"time_to_first_token_seconds": TTFT_S, "request_duration_seconds": DURATION_S}
 OUTCOME = attrgetter("outcome", "status")
-# So many ends are counted at once.
-TOGETHER = 256
+# Bytes of an answer, and of the request's body.
+Sizes = tuple[int, int]
+BYTES = ("sent_bytes_total", "received_bytes_total")
 
 
 class Spread:
@@ -60,8 +61,13 @@ class Spread:
         self.sum = 0.0
 
     def add(self, values: list[float]) -> None:
-        for value in values:
-            self.counts[bisect_left(self.bounds, value)] += 1
+        values.sort()
+        below = 0
+        for number, bound in enumerate(self.bounds):
+            under = bisect_right(values, bound)
+            self.counts[number] += under - below
+            below = under
+        self.counts[-1] += len(values) - below
         self.sum += sum(values)
 
     def samples(self, label: str) -> Iterator[Sample]:
@@ -83,11 +89,13 @@ class Series:
         self.sums: Counter[str] = Counter()
         self.spreads = {family: Spread(bounds) for family, bounds in BOUNDS.items()}
 
-    def add(self, ends: list[End]) -> None:
+    def add(self, ends: Sequence[End], sizes: Sequence[Sizes]) -> None:
         """Some more that are over."""
         self.ended.update(map(OUTCOME, ends))
         for family, name in SUMS.items():
             self.sums[family] += sum(filter(None, map(attrgetter(name), ends)))
+        for family, total in zip(BYTES, map(sum, zip(*sizes, strict=True)), strict=True):
+            self.sums[family] += total
         for family, name in SPREADS.items():
             self.spreads[family].add([value for value in map(attrgetter(name), ends) if value is not None])
 
@@ -103,31 +111,18 @@ class Tally:
         self._series: dict[str, Series] = {}
         self._names: set[str] = set()
         self._base: Counted = {}
-        self._over: list[tuple[End, int, int]] = []
 
     def begin(self, base: Counted) -> None:
         """Count on from what others had counted."""
         self._base = base
         self._names |= {found[1] for rows in base.values() for _, label, _ in rows if (found := RECIPE.match(label))}
 
-    def ended(self, end: End, sent: int, received: int) -> None:
-        """A request is over: bytes of its answer, and of its body."""
-        self._over.append((end, sent, received))
-        # Counted many at a time: one by one each request would pay several times as much.
-        if len(self._over) >= TOGETHER:
-            self._count()
-
-    def _count(self) -> None:
-        over, self._over = self._over, []
-        ends: dict[str, list[End]] = {}
-        for end, sent, received in over:
-            name = end.recipe or NONE
-            ends.setdefault(name, []).append(end)
-            sums = self._of(name).sums
-            sums["sent_bytes_total"] += sent
-            sums["received_bytes_total"] += received
-        for name, some in ends.items():
-            self._of(name).add(some)
+    def add(self, ends: Sequence[End], sizes: Sequence[Sizes]) -> None:
+        """Requests that are over."""
+        names = {end.recipe for end in ends}
+        for name in names:
+            these = [pair for pair in zip(ends, sizes, strict=True) if pair[0].recipe == name]
+            self._of(name or NONE).add(*zip(*these, strict=True))
 
     def _of(self, name: str) -> Series:
         found = self._series.get(name)
@@ -143,7 +138,6 @@ class Tally:
     @property
     def requests(self) -> int:
         """How many ended here."""
-        self._count()
         return sum(sum(one.ended.values()) for one in self._series.values())
 
     def text(self, others: Counted | None = None) -> bytes:
@@ -154,11 +148,10 @@ class Tally:
 
     def counted(self) -> Counted:
         """All that only grows."""
-        self._count()
         series = [(_recipe(name), one) for name, one in self._series.items()]
         found: Counted = {
             name: [("", label, one.sums[name]) for label, one in series]
-            for name in (*SUMS, "received_bytes_total", "sent_bytes_total")
+            for name in (*SUMS, *BYTES)
         }
         found["requests_total"] = [
             ("", f'{label},outcome="{outcome}",code="{code}"', count)

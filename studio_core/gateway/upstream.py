@@ -44,6 +44,9 @@ class Asker(Protocol):
     def heard(self, data: bytes) -> None:
         """The answer's head is there, and this more of its body; `Upstream.whole` tells whether it was the last."""
 
+    def answered(self, data: bytes) -> None:
+        """The head and this whole body came at once."""
+
     def chunks(self, raw: bytes, data: bytes) -> None:
         """More of its body, not the last: `raw` are whole chunks, as they came, and `data` what is in them."""
 
@@ -113,13 +116,18 @@ class Upstream(asyncio.Protocol):
         if self._gone is not None:
             raise self._gone
         self._asker, self._bodiless = asker, bodiless
-        self.head, self.length, self._headers, self._early = NO_HEAD, None, [], 0
-        self.whole = self.spent = self._heard = self._excess = self._between = self._inside = False
+        self.head, self.length = NO_HEAD, None
+        self.whole = self.spent = self._heard = self._between = False
         if len(body) < JOINED_BYTES:
             self._transport.write(head + body)
         else:
             self._transport.write(head)
             self._transport.write(body)
+
+    def pass_on(self, asker: Asker) -> None:
+        """From now on somebody else asks, if the exchange is not over."""
+        if self._asker is not None:
+            self._asker = asker
 
     def flow(self, on: bool) -> None:
         """Read on, or no more until then: whoever gets it cannot take it."""
@@ -160,15 +168,18 @@ class Upstream(asyncio.Protocol):
         body = None if self._bodiless else known.body(data)
         if body is None:
             return False
-        if known.head.framed:
+        head = known.head
+        if head.framed:
             body = unframed(body)
             if body is None:
                 return False
-            self._between, self._owed = True, known.raw
-        else:
-            self.whole, self.spent, self.length = True, known.head.keep, len(body)
-        self.head = known.head
-        self._tell(body)
+            self.head, self._between, self._owed = head, True, known.raw
+            self._tell(body)
+            return True
+        self.head, self.whole, self.spent, self.length = head, True, head.keep, len(body)
+        asker = self._over()
+        if asker is not None:
+            asker.answered(body)
         return True
 
     def _parse(self, data: bytes) -> None:
@@ -208,13 +219,16 @@ class Upstream(asyncio.Protocol):
 
     def _tell(self, data: bytes) -> None:
         """What this read brought."""
-        asker = self._asker
-        if self.whole:
-            self._asker, self._used = None, True
-            if self._stopped:
-                self.flow(True)
+        asker = self._over() if self.whole else self._asker
         if asker is not None:
             asker.heard(data)
+
+    def _over(self) -> Asker | None:
+        """The exchange is; whose it was."""
+        asker, self._asker, self._used = self._asker, None, True
+        if self._stopped:
+            self.flow(True)
+        return asker
 
     def _break(self, why: str) -> None:
         self._transport.abort()
@@ -232,7 +246,7 @@ class Upstream(asyncio.Protocol):
     # The parser's side.
 
     def on_message_begin(self) -> None:
-        self._excess = self.whole
+        self._excess, self._inside = self.whole, False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.head is NO_HEAD:  # What comes later is a trailer.
@@ -242,13 +256,14 @@ class Upstream(asyncio.Protocol):
         if self.head is not NO_HEAD:
             return
         status = self._parser.get_status_code()
+        headers, self._headers = self._headers, []
         if status < 200:
-            self._headers = []
             return
-        coded = [value for name, value in self._headers if name == b"transfer-encoding"]
+        coded = [value for name, value in headers if name == b"transfer-encoding"]
         if coded and (len(coded) > 1 or coded[0].strip().lower() != b"chunked"):
             raise ValueError("a Transfer-Encoding that is not served")
-        self.head = Head(status, self._headers, keep=self._parser.should_keep_alive(), framed=bool(coded))
+        self._early = 0
+        self.head = Head(status, headers, keep=self._parser.should_keep_alive(), framed=bool(coded))
         self.length = self.head.length
         self.whole = self._bodiless
 

@@ -10,7 +10,7 @@ import msgspec
 from studio_core.errors import BadInput
 
 
-class Wish(msgspec.Struct, gc=False):
+class Wish(msgspec.Struct, frozen=True, gc=False):
     """What the gateway reads of a request's body; the rest is only walked over."""
 
     model: Any = None

@@ -15,7 +15,7 @@ with atheris.instrument_imports(include=["studio_core.gateway"]):
     import studio_core.gateway.upstream  # noqa: F401 - what the exchange of the tests uses
     from studio_core.gateway.filter import filtered
     from studio_core.gateway.inbox import Inbox
-    from studio_core.gateway.observation import Observation
+    from studio_core.gateway.observation import Observation, tokens
     from studio_core.gateway.table import Filters
     from studio_core.gateway.wish import peek, spliced
 
@@ -52,7 +52,7 @@ def observation(data: bytes) -> None:
     watch, step = Observation(), data[0] % 7 + 1 if data else 1
     out = b"".join(watch.feed(data[at : at + step]) for at in range(0, len(data), step)) + watch.end()
     assert out == data
-    watch.ended("r", 200, "ok", None, None)
+    tokens(watch.usage)
 
 
 def body(data: bytes) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from studio_core.errors import NoKey, StudioError
 from studio_core.gateway.inbox import HEADER_BYTES, HEADER_COUNT, URL_BYTES, Inbox
 from studio_core.gateway.request import Request, Serve
-from studio_core.gateway.responder import Responder
+from studio_core.gateway.responder import Responder, Wire
 from studio_core.gateway.table import Policy
 
 LIMIT = 1000
@@ -34,6 +34,9 @@ class Porter:
             return None
 
         return serve
+
+    def errand(self, request: Request, body: bytes, wire: Wire) -> None:
+        """Nothing is on its way at once."""
 
     def common(self, request: Request) -> bytes:
         return b""

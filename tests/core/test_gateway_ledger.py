@@ -33,8 +33,8 @@ class Gateway:
 
     def serve(self, count: int = 1, recipe: str = "tiny", ttft_s: float = 0.02) -> None:
         for _ in range(count):
-            self.tally.ended(End(id="r", at=0.0, status=200, outcome="ok", error=None, recipe=recipe, instance=None,
-                                 ttft_s=ttft_s, duration_s=1.0, prompt_tokens=3), 10, 5)
+            self.tally.add([End(id="r", at=0.0, status=200, outcome="ok", error=None, recipe=recipe, instance=None,
+                                ttft_s=ttft_s, duration_s=1.0, prompt_tokens=3)], [(10, 5)])
 
     def scrape(self) -> Series:
         """What only grows."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio_core.gateway.journal import End
-from studio_core.gateway.observation import EVENT_BYTES, Observation
+from studio_core.gateway.observation import EVENT_BYTES, Observation, tokens
 
 USAGE = {
     "prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10, "prompt_tokens_details": {"cached_tokens": 5},
@@ -18,9 +17,19 @@ USAGE = {
 }
 
 
-def told(watch: Observation) -> End:
+class Told(NamedTuple):
     """What the journal is told."""
-    return watch.ended("r", 200, "ok", "tiny", "tiny-1")
+
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None
+    reasoning_tokens: int | None
+    finish: str | None
+    chunks: int
+
+
+def told(watch: Observation) -> Told:
+    return Told(*tokens(watch.usage), watch.finish, watch.chunks)
 
 
 def event(data: Any, end: str = "\n") -> bytes:

@@ -41,10 +41,10 @@ def of(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
 
 def test_what_ended_is_counted(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
-    desk.tally.ended(end(ttft_s=0.02, duration_s=2.0, prompt_tokens=7, completion_tokens=2, cached_tokens=5, chunks=3), 100, 10)
-    desk.tally.ended(end(ttft_s=99.0, duration_s=9999.0, prompt_tokens=1), 50, 1)
-    desk.tally.ended(end(status=499, outcome="cancelled"), 0, 0)
-    desk.tally.ended(end(None, 404, "rejected"), 0, 5)
+    desk.tally.add([end(ttft_s=0.02, duration_s=2.0, prompt_tokens=7, completion_tokens=2, cached_tokens=5, chunks=3)], [(100, 10)])
+    desk.tally.add([end(ttft_s=99.0, duration_s=9999.0, prompt_tokens=1)], [(50, 1)])
+    desk.tally.add([end(status=499, outcome="cancelled")], [(0, 0)])
+    desk.tally.add([end(None, 404, "rejected")], [(0, 5)])
     desk.routing.enter("i1")
     found = desk.read()
     desk.journal.close()
@@ -71,9 +71,9 @@ def test_an_edge_is_under_its_bound() -> None:
 
 def test_names_do_not_make_series_without_end_nor_break_the_text(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
-    desk.tally.ended(end('a"b\\c\nd'), 0, 0)
+    desk.tally.add([end('a"b\\c\nd')], [(0, 0)])
     for number in range(LABEL_LIMIT * 2):
-        desk.tally.ended(end(f"m{number}"), 0, 0)
+        desk.tally.add([end(f"m{number}")], [(0, 0)])
     found = desk.read()
     desk.journal.close()
     recipes = {value for _, labels in found for name, value in labels if name == "recipe_id"}

@@ -51,6 +51,10 @@ class Asker:
         self.body += data
         self.whole = self.upstream.whole
 
+    def answered(self, data: bytes) -> None:
+        assert self.upstream.whole
+        self.heard(data)
+
     def chunks(self, raw: bytes, data: bytes) -> None:
         assert not self.upstream.whole
         self.raw += raw
