@@ -19,7 +19,8 @@ from studio_core.paths import Places, daemon_environment
 from studio_core.settings import BY_NAME, Settings
 from studio_core.supervisor import identity
 
-# How long a start may take, after which silence who holds the lock is named, and what one answer may take meanwhile.
+# How long a start may take, also one that somebody else began, after which silence one that has started is named, and what one
+# answer may take meanwhile.
 READY_S, SILENT_S, ANSWER_S = 30.0, 10.0, 2.0
 PAUSE_S = 0.03
 # The exit code of a controller that found the lock held.
@@ -55,7 +56,7 @@ def ensure(settings: Settings) -> Client:
         code = process.poll()
         if code not in (None, 0, LOCKED):
             raise _failed(log, start)
-        if time.monotonic() - began > (SILENT_S if code == LOCKED else READY_S):
+        if time.monotonic() - began > (SILENT_S if code == LOCKED and running(places) else READY_S):
             raise silent(places) or Daemonless(
                 "the controller did not come up", f"within {READY_S:.0f} s", f"see {log}"
             )

@@ -22,7 +22,7 @@ from studio_core.client import Client
 from studio_core.errors import StudioError
 from studio_core.paths import Places
 from tests import free
-from tests.wait import wait_until
+from tests.wait import PATIENCE_S, wait_until
 
 SCRIPT = Path(__file__).parent / "engines" / "scripted.py"
 
@@ -43,7 +43,7 @@ class House:
         daemon.ensure(self.settings)
         wait_until(lambda: self.status().gateway.connected, what="the gateway is linked")
 
-    def status(self, patience_s: float = 30.0) -> wire.Status:
+    def status(self, patience_s: float = PATIENCE_S) -> wire.Status:
         """As soon as a controller answers: one that begins takes a busy machine's interpreters a while."""
 
         def ask() -> wire.Status | None:
@@ -105,7 +105,7 @@ class House:
     def replace_controller(self) -> None:
         """Kill it; returns when the gateway has started another one."""
         killed = self.kill_controller()
-        wait_until(lambda: self.status().controller.pid != killed, 30.0)
+        wait_until(lambda: self.status().controller.pid != killed)
 
     def processes(self) -> list[psutil.Process]:
         """Every process whose command line or environment names this house."""

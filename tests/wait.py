@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 T = TypeVar("T")
 PAUSE_S = 0.01
 # What will happen is waited for as long on a crowded machine; only a test that fails takes this time.
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def wait_until(predicate: Callable[[], T], timeout: float = PATIENCE_S, what: str = "") -> T:

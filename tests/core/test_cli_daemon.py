@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,25 @@ def test_who_holds_the_lock_and_is_silent_is_named_and_replaced(
     Command(home.root, "--port", str(home.port)).good("up", "--replace")
     assert home.status().controller.pid != pid
     assert home.instance("one").engine_pid == engine.engine_pid
+
+
+def test_one_that_still_begins_is_waited_for_whoever_began_it(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine its interpreter alone takes longer than silence is suffered from one that has started."""
+    home = House(places.root)
+    monkeypatch.setattr(daemon, "SILENT_S", 0.1)
+    with places.controller_lock.open("w") as lock, ThreadPoolExecutor() as beside:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        asking = beside.submit(daemon.ensure, home.settings)
+        log = places.logs / "controller.log"
+        wait_until(lambda: log.exists() and "runs already" in log.read_text(), what="the one that it started found the lock held")
+        assert not asking.done()
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        first = daemon.spawn(home.settings)
+        try:
+            assert asking.result().status().controller.pid == first.pid
+        finally:
+            home.down()
+            first.wait()
 
 
 def test_a_holder_is_found_before_it_has_told_who_it_is(home: House) -> None:
