@@ -69,6 +69,7 @@ class Connection(asyncio.Protocol):
         self.resume_writing()
         if self._work is not None:
             self._work.cancel()
+            self._work = None  # They know each other: without this the two would stay.
 
     def pause_writing(self) -> None:
         self._awaited = asyncio.get_running_loop().create_future()

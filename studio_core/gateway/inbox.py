@@ -71,8 +71,8 @@ class Inbox:
         self._fresh(IDLE)
 
     def close(self) -> None:
-        """Nothing comes any more. The parser knows us and we know it: without a word the two would stay."""
-        self._parser, self.dead = None, True
+        """Nothing comes any more. Parser and connection know us and we know them: without a word all three would stay."""
+        self._parser, self._quick, self.dead = None, _not_quick, True
 
     def _fresh(self, phase: str) -> None:
         self.phase, self.expects = phase, False
@@ -173,7 +173,7 @@ class Inbox:
         except StudioError as error:
             if length or b"transfer-encoding" in fields:
                 raise  # Its body is not wanted: the connection cannot go on.
-            request.serve = partial(_refuse, self._door, error)
+            request.serve = partial(_refuse, self._door, error.with_traceback(None))
         self.expects = b"expect" in fields and fields[b"expect"].lower() == b"100-continue"
 
     def on_body(self, data: bytes) -> None:
@@ -199,7 +199,7 @@ class Inbox:
         if self.phase == IDLE:
             return  # Bytes after a request that said it was the last.
         request = self._request
-        request.serve, request.keep_alive = partial(_refuse, self._door, error), False
+        request.serve, request.keep_alive = partial(_refuse, self._door, error.with_traceback(None)), False
         self.phase, self.expects = IDLE, False
         self.ready.append(request)
 
@@ -208,6 +208,10 @@ class Inbox:
 
     def _too_large(self, limit: int) -> TooLarge:
         return TooLarge("the request body is too large", f"more than {limit} bytes", "raise body_limit, or send less")
+
+
+def _not_quick(request: Request, body: bytes) -> bool:
+    return False
 
 
 async def _refuse(door: Door, error: StudioError, request: Request, responder: Responder) -> None:

@@ -189,7 +189,8 @@ class Exchange:
         self._lease = Lease(routing, model)
         engines.register.begin(self)
         if problem is not None:
-            raise problem
+            self._fail(problem)  # Raised, it would know this frame, and stay.
+            return
         if not model:
             raise BadInput("`model` is missing", "the body names no model", "see /v1/models")
         route = self._route = self._lease.take()
