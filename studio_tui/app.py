@@ -64,7 +64,7 @@ class StudioApp(App[None]):
         self, bridge: Bridge, own_keys: dict[str, str] | None = None, start: str = "", recipe: str = "",
         seen: View | None = None, file: str = "",
     ) -> None:
-        super().__init__(driver_class=terminal.taken_over() if seen is not None else None)
+        super().__init__(driver_class=terminal.driver(seen is not None))
         self.bridge = bridge
         self.read_only: bool = bridge.settings.read_only
         self._era = 0

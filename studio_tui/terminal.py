@@ -15,15 +15,15 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from textual import constants
 from textual.app import App
 
 from studio_tui import theme
 
 HUNG_UP = 129
 if TYPE_CHECKING:
-    from textual.drivers.linux_driver import LinuxDriver
+    from studio_tui.driver import Driver
 
-ENTER = "\x1b[?1049h"
 # Clicks, movement, and coordinates as numbers: what Textual asks a terminal for.
 MOUSE = (1000, 1003, 1015, 1006)
 
@@ -80,16 +80,10 @@ def suit(app: App[Any]) -> None:
         app.theme = theme.PLAIN.name
 
 
-def taken_over() -> type[LinuxDriver]:
-    """The driver for a terminal that shows the first frame already: entering the alternate screen again could clear it."""
-    from textual.drivers.linux_driver import LinuxDriver
+def driver(taken: bool) -> type[Driver] | None:
+    """Who reads keys and draws; None where a person chose another. `taken`: the terminal shows the first frame already."""
+    if constants.DRIVER is not None:
+        return None
+    from studio_tui.driver import Driver, TakenOver
 
-    class TakenOver(LinuxDriver):
-        _entered = False
-
-        def write(self, data: str) -> None:
-            if not self._entered and ENTER in data:
-                self._entered, data = True, data.replace(ENTER, "")
-            super().write(data)
-
-    return TakenOver
+    return TakenOver if taken else Driver
