@@ -47,10 +47,11 @@ from studio_core.supervisor.attempt import Attempt
 from studio_core.supervisor.foreign import Foreigners
 from studio_core.supervisor.inquirer import Inquirer
 from studio_core.supervisor.job import Jobs
-from studio_core.supervisor.keeper import Keeper, Surroundings
+from studio_core.supervisor.keeper import Keeper
 from studio_core.supervisor.kin import kin
 from studio_core.supervisor.learned import Learned
 from studio_core.supervisor.service import Supervisor
+from studio_core.supervisor.surroundings import Surroundings
 from studio_core.usage.ingest import Ingest
 from studio_core.usage.sums import lifetime, peaks, sums
 

@@ -14,8 +14,9 @@ from studio_core.paths import Places
 from studio_core.supervisor import identity
 from studio_core.supervisor import record as records
 from studio_core.supervisor import spec as specs
-from studio_core.supervisor.keeper import Keeper, Surroundings
+from studio_core.supervisor.keeper import Keeper
 from studio_core.supervisor.spec import Spec
+from studio_core.supervisor.surroundings import Surroundings
 
 
 async def adopt(around: Surroundings, notices: list[str]) -> list[Keeper]:

@@ -10,8 +10,7 @@ import contextlib
 import math
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,24 +18,24 @@ from studio_core import wire
 from studio_core.engines import action, ending
 from studio_core.engines.diagnosis import diagnose, stalled
 from studio_core.engines.engine import Engine
-from studio_core.engines.forecast import Start, shape
+from studio_core.engines.forecast import shape
 from studio_core.engines.progress import MilestoneReader
 from studio_core.engines.readiness import ready
 from studio_core.errors import StudioError
 from studio_core.logs.reader import LogFolder
 from studio_core.models import cached
-from studio_core.paths import Places
 from studio_core.recipes.recipe import ADAPTERS_BY_NAME
-from studio_core.settings import Settings
 from studio_core.supervisor import dock, identity, instance, memory, port, tree
 from studio_core.supervisor import record as records
 from studio_core.supervisor.bell import Bell
 from studio_core.supervisor.condition import Condition
 from studio_core.supervisor.instance import Life, advance
 from studio_core.supervisor.pace import Pace
+from studio_core.supervisor.patience import Patience
 from studio_core.supervisor.record import Record
 from studio_core.supervisor.shim_link import ShimLink, start
 from studio_core.supervisor.spec import Spec
+from studio_core.supervisor.surroundings import Surroundings
 
 # Each of an engine's many processes tells its own stack before the last one ends.
 LAST_LINES = 500
@@ -46,29 +45,8 @@ STUCK_SCAN_S = 5.0
 COUNT_S = 2.0
 # How often a coming engine is asked whether it is ready: often at first and after each milestone, then less and less.
 ASK_S, ASK_MAX_S = 0.02, 1.0
-# A start whose memory, or bytes read, grew by this much since the last progress has made progress.
-GROWTH_BYTES = 16 * 1024 * 1024
 # After a lost stream of a shim that lives.
 WATCH_AGAIN_S = 0.1
-
-
-async def unknown(_: str) -> Sequence[Start]:
-    """No earlier starts."""
-    return ()
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all keepers share. `memory_held(pids)` tells whether a GPU still counts memory for one of the pids.
-
-    `starts(recipe_id)` gives the earlier starts of a recipe, the newest first.
-    """
-
-    places: Places
-    settings: Settings
-    changed: Callable[[], None]
-    memory_held: Callable[[frozenset[int]], bool]
-    starts: Callable[[str], Awaitable[Sequence[Start]]] = unknown
 
 
 class Keeper:
@@ -88,9 +66,8 @@ class Keeper:
         self.recipe_changed = False
         self._around = around
         self._folder = around.places.instance(spec.instance)
-        self._moved = self._born = time.monotonic()
+        self._patience = Patience(spec.recipe, around.settings)
         self.pace = Pace(shape(spec.recipe))
-        self._usage = memory.Usage()
         self._ours = False
         self.followed = asyncio.Event()
         self._stirred = asyncio.Event()
@@ -278,7 +255,7 @@ class Keeper:
                 await self._end_start(diagnose(self.engine, [reader.lost], None, self.spec.recipe))
 
     def _advance(self, found: wire.Progress) -> None:
-        self._moved = time.monotonic()
+        self._patience.moved()
         self._stirred.set()
         self.progress = found
         self.happen("downloads" if found.stage == "downloading" else "loads")
@@ -293,8 +270,9 @@ class Keeper:
                 if self.condition.asleep is not None:
                     self.happen("sleeps")
                 return
-            self._notice_growth()
-            if (reason := self._too_long()) is not None:
+            self._count()
+            self._patience.notice(self.processes())
+            if (reason := self._patience.over()) is not None:
                 await self._give_up(reason)
                 return
             self._stirred.clear()
@@ -325,27 +303,10 @@ class Keeper:
             number, {member.pid for member in tree.members(self.id, record)}
         )
 
-    def _notice_growth(self) -> None:
-        """Memory that grows and bytes that are read are progress, also of an engine that prints nothing for minutes."""
-        self._count()
-        usage = memory.usage(self.processes())
-        if usage.outgrew(self._usage, GROWTH_BYTES):
-            self._moved, self._usage = time.monotonic(), usage
-
     def _count(self) -> None:
         """What runs in its container: it changes, and takes a scan."""
         if self._container is not None and time.monotonic() - self._counted > COUNT_S:
             self._counted, self._inside = time.monotonic(), tuple(dock.inside(self._container.id))
-
-    def _too_long(self) -> str | None:
-        recipe, settings, now = self.spec.recipe, self._around.settings, time.monotonic()
-        patience = recipe.get("no_progress_s") or settings.no_progress_s
-        ceiling = recipe.get("start_ceiling_s") or settings.start_ceiling_s
-        if now - self._born > ceiling:
-            return f"not ready after {ceiling:.0f} s in all"
-        if now - self._moved > patience:
-            return f"no progress for {patience:.0f} s"
-        return None
 
     async def _give_up(self, reason: str) -> None:
         lines = LogFolder(self._folder / "log").tail(LAST_LINES)

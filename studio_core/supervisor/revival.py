@@ -13,10 +13,11 @@ from studio_core.settings import Settings
 from studio_core.supervisor import identity, restart
 from studio_core.supervisor import record as records
 from studio_core.supervisor import spec as specs
-from studio_core.supervisor.keeper import Keeper, Surroundings
+from studio_core.supervisor.keeper import Keeper
 from studio_core.supervisor.record import Record
 from studio_core.supervisor.restart import Ending, Policy, Turn
 from studio_core.supervisor.spec import Spec
+from studio_core.supervisor.surroundings import Surroundings
 
 
 class LastLaunch(Protocol):

@@ -11,24 +11,23 @@ from typing import Any
 from studio_core import room, wire
 from studio_core.engines.registry import find
 from studio_core.errors import Conflict, LaunchFailed, NotFound, OnHold, Pinned, StudioError
-from studio_core.logs import cap
 from studio_core.recipes.recipe import Recipe
-from studio_core.supervisor import abandon, idle, instance, launch, nap, planner
+from studio_core.supervisor import abandon, instance, launch, nap, planner
 from studio_core.supervisor.acquisition import Acquisitions
-from studio_core.supervisor.adoption import adopt, archive
+from studio_core.supervisor.adoption import adopt
 from studio_core.supervisor.assembly import assemble, refuse_stranger
 from studio_core.supervisor.attempt import Attempt, Attempts, failure_of
 from studio_core.supervisor.bell import Bell
 from studio_core.supervisor.departure import Departure, Door
 from studio_core.supervisor.holding import holdings
-from studio_core.supervisor.keeper import Keeper, Surroundings
+from studio_core.supervisor.keeper import Keeper
 from studio_core.supervisor.restart import Turn
 from studio_core.supervisor.resumption import keep_origin, resume
 from studio_core.supervisor.revival import Past, Revival, none
+from studio_core.supervisor.roster import Roster
 from studio_core.supervisor.setback import Setbacks
+from studio_core.supervisor.surroundings import Surroundings
 
-# Who comes between the last look at an idle instance and the closing of its route is answered; a longer answer keeps it.
-RETIRE_S = 2.0
 # A shim that takes longer to come up is not waited for by who joins its launch.
 WRITTEN_S = 2.0
 
@@ -52,10 +51,10 @@ class Supervisor:
         self._departure = Departure(door, around.settings.drain_s)
         self._over = over
         self._bell = Bell()
-        self._keepers: dict[str, Keeper] = {}
         self._attempts = Attempts()
         self._revival = Revival(around, past, self._restart)
         self._setbacks = Setbacks(self._changed)
+        self._roster = Roster(around, door, self._departure, self._revival, self._setbacks, self._begun, self._changed)
         self._acquisitions = Acquisitions(
             self.launch, lambda: bool(self._attempts.active()), self._setbacks, door, self._bell
         )
@@ -65,34 +64,34 @@ class Supervisor:
         """Adopt what earlier controllers left."""
         await self._revival.remember()
         for keeper in await adopt(self._around, self.notices):
-            self._keep(keeper)
+            self._roster.keep(keeper)
             if not self._revival.recognise(keeper) and (attempt := resume(keeper)) is not None:
                 self._begin(attempt, keeper)
         self._revival.resume({keeper.spec.recipe_id for keeper in self.keepers()})
-        await self._prune_logs()
+        await self._roster.prune_logs()
 
     async def stop(self) -> None:
         """Leave everything running; launches under way are taken over by the next controller as they stand."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(keeper.close() for keeper in self._keepers.values()))
+        await self._roster.close()
 
     # What there is.
 
     def keepers(self) -> list[Keeper]:
-        return list(self._keepers.values())
+        return self._roster.all()
 
     def instances(self) -> list[wire.Instance]:
-        return [keeper.view() for keeper in self._keepers.values()]
+        return [keeper.view() for keeper in self.keepers()]
 
     def launches(self) -> list[wire.Launch]:
-        return [attempt.view(self._keepers.get(attempt.instance_id or "")) for attempt in self._attempts]
+        return [attempt.view(self._roster.find(attempt.instance_id)) for attempt in self._attempts]
 
     def launch_state(self, launch_id: str) -> wire.Launch:
         """Raises NotFound."""
         attempt = self._attempts.get(launch_id)
-        return attempt.view(self._keepers.get(attempt.instance_id or ""))
+        return attempt.view(self._roster.find(attempt.instance_id))
 
     def planned(self) -> set[str]:
         """The recipes whose engine is about to be started."""
@@ -104,8 +103,7 @@ class Supervisor:
 
     def serving(self, recipe_id: str) -> Keeper | None:
         """The keeper of the instance that comes or serves for a recipe."""
-        mine = [keeper for keeper in self._keepers.values() if keeper.spec.recipe_id == recipe_id and keeper.life.claims]
-        return max(mine, key=lambda keeper: keeper.life.alive, default=None)
+        return self._roster.serving(recipe_id)
 
     def plan(self, recipe: Recipe, origin: str = launch.PERSON, force: bool = False) -> planner.Plan:
         """What a launch would lead to, as things are now."""
@@ -137,10 +135,10 @@ class Supervisor:
                 await asyncio.wait({written}, timeout=WRITTEN_S)
             return self.launch_state(joined.id)
         if plan.serving:
-            return self._attempts.remember(Attempt.served(recipe, plan.serving)).view(self._keepers[plan.serving])
+            return self._attempts.remember(Attempt.served(recipe, plan.serving)).view(self._roster.get(plan.serving))
         if plan.pinned:
             kind = Conflict if origin == launch.PERSON else Pinned
-            names = ", ".join(self._keepers[name].spec.recipe_id for name in plan.pinned)
+            names = ", ".join(self._roster.get(name).spec.recipe_id for name in plan.pinned)
             raise kind(f"{names} is pinned", f"{recipe.title} would take its place", f"insist: studio launch {recipe_id} --force")
         if room.is_scarce(self._around.places.instances):
             raise room.full(self._around.places.root, f"{recipe.id} was not started")
@@ -211,9 +209,7 @@ class Supervisor:
         Raises:
             NotFound: no such instance. Conflict: requests were still in flight at the drain's deadline (not with `force`).
         """
-        if instance_id is not None and instance_id not in self._keepers:
-            raise NotFound(f"no instance {instance_id}", "", "see: studio ps")
-        crashed = self._keepers[instance_id].spec.recipe_id if instance_id is not None else ""
+        crashed = self._roster.get(instance_id).spec.recipe_id if instance_id is not None else ""
         for coming in self._attempts.active():
             if instance_id is None or (coming.due is not None and coming.recipe.id == crashed):
                 self.holds.add(coming.recipe.id)
@@ -232,13 +228,10 @@ class Supervisor:
 
     def release(self, instance_id: str) -> None:
         """A person says that a failed or stuck instance holds nothing any more. NotFound."""
-        if instance_id not in self._keepers:
-            raise NotFound(f"no instance {instance_id}", "", "see: studio ps")
-        keeper = self._keepers[instance_id]
+        keeper = self._roster.get(instance_id)
         keeper.happen("release")
         if not keeper.life.claims:
-            self._keepers.pop(instance_id)
-            self._changed()
+            self._roster.forget(keeper)
 
     # One launch.
 
@@ -264,8 +257,7 @@ class Supervisor:
         """Until nothing is in its way any more; the instance that then has only to wake."""
         if attempt.due is not None:
             await self._pause(attempt)
-        own = {keeper.spec.port for keeper in self.keepers() if keeper.life.claims}
-        await asyncio.to_thread(refuse_stranger, attempt.recipe, self._around.settings, own)
+        await asyncio.to_thread(refuse_stranger, attempt.recipe, self._around.settings, self._roster.ports())
         sleeper = self._sleeper(attempt)
         await self._make_room(attempt, sleeper)
         return sleeper
@@ -306,17 +298,16 @@ class Supervisor:
         """Who must be gone before this recipe runs."""
         gpus, exclusive = frozenset(recipe.gpus or ()), self._around.settings.exclusive
         names = planner.leaving(recipe.id, gpus, exclusive, holdings(self.keepers()))
-        return [self._keepers[name] for name in names if stays is None or name != stays.id]
+        return [self._roster.get(name) for name in names if stays is None or name != stays.id]
 
     async def _bring_up(self, attempt: Attempt) -> Keeper:
         around = self._around
-        taken = {keeper.spec.port for keeper in self.keepers() if keeper.life.claims}
         spec = await asyncio.to_thread(
-            assemble, attempt.recipe, find(attempt.recipe.backend), attempt.id, around.places, around.settings, taken,
-            attempt.turn.number if attempt.turn else 0, attempt.origin,
+            assemble, attempt.recipe, find(attempt.recipe.backend), attempt.id, around.places, around.settings,
+            self._roster.ports(), attempt.turn.number if attempt.turn else 0, attempt.origin,
         )
         keeper = Keeper(spec, find(attempt.recipe.backend), around)
-        self._keep(keeper)
+        self._roster.keep(keeper)
         attempt.instance_id = keeper.id
         self._move(attempt, launch.STARTING)
         keeper.start()
@@ -329,51 +320,19 @@ class Supervisor:
         if attempt.task is not None:
             attempt.task.cancel()
             await asyncio.gather(attempt.task, return_exceptions=True)
-        keeper = self._keepers.get(attempt.instance_id or "")
+        keeper = self._roster.find(attempt.instance_id)
         if keeper is not None and keeper.life.claims and keeper.life.state not in (instance.READY, instance.DRAINING):
             await keeper.stop()
         await self._over(attempt, keeper)
 
     # Bookkeeping.
 
-    def _keep(self, keeper: Keeper) -> None:
-        self._keepers[keeper.id] = keeper
-        self._spawn(self._archive_when_gone(keeper))
-        self._spawn(self._revive_when_crashed(keeper))
-        self._spawn(idle.watch(keeper, self._door, self._rest))
-
-    async def _rest(self, keeper: Keeper) -> None:
-        """Nobody uses it: its route is cold afterwards, not held, so that the next request starts it."""
-        if nap.can_sleep(keeper):
-            await nap.sleep(keeper, self._departure, patience=RETIRE_S, unasked=True)
-        else:
-            await self._departure.retire(keeper, RETIRE_S)
-
-    async def _revive_when_crashed(self, keeper: Keeper) -> None:
-        await keeper.bell.until(lambda: not keeper.life.alive)
-        if keeper.life.state == instance.FAILED and not keeper.life.asked:
-            self._revival.ended(keeper)
-
-    async def _archive_when_gone(self, keeper: Keeper) -> None:
-        await keeper.bell.until(lambda: not keeper.life.claims)
-        await keeper.close()
-        archive(self._around.places, keeper.id)
-        if keeper.spec.recipe.get("pin"):
-            self._setbacks.forget_all(Pinned.code)
-        begun = any(
+    def _begun(self, keeper: Keeper) -> bool:
+        """Whether a later launch of its recipe has begun."""
+        return any(
             one.recipe.id == keeper.spec.recipe_id and one.id != keeper.spec.launch_id and one.due is None
             for one in self._attempts.active()
         )
-        if keeper.life.state == instance.FAILED and keeper.failure is not None and not keeper.life.asked and not begun:
-            # It stays in sight with its last lines until the recipe is launched again or a person releases it.
-            self._setbacks.note(keeper.spec.recipe_id, keeper.failure)
-        else:
-            self._keepers.pop(keeper.id, None)
-        self._changed()
-        await self._prune_logs()
-
-    async def _prune_logs(self) -> None:
-        await asyncio.to_thread(cap.prune, self._around.places, self._around.settings.log_total_bytes)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -382,7 +341,7 @@ class Supervisor:
         return task
 
     def _keep_origin(self, attempt: Attempt) -> list[asyncio.Task[None]]:
-        keeper = self._keepers.get(attempt.instance_id or "")
+        keeper = self._roster.find(attempt.instance_id)
         return [] if keeper is None else [self._spawn(keep_origin(attempt, keeper, self._around.places))]
 
     def _move(self, attempt: Attempt, state: str) -> None:
@@ -391,9 +350,7 @@ class Supervisor:
 
     def _forget_failure(self, recipe_id: str) -> None:
         self._setbacks.forget(recipe_id)
-        for keeper in self.keepers():
-            if keeper.spec.recipe_id == recipe_id and not keeper.life.claims:
-                self._keepers.pop(keeper.id)
+        self._roster.forget_ended(recipe_id)
 
     def _changed(self) -> None:
         self._bell.ring()

@@ -41,8 +41,8 @@ from studio_core.store.takeover import takeover
 from studio_core.supervisor.departure import Traffic
 from studio_core.supervisor.foreign import Foreigners
 from studio_core.supervisor.job import Jobs
-from studio_core.supervisor.keeper import Surroundings
 from studio_core.supervisor.service import Supervisor
+from studio_core.supervisor.surroundings import Surroundings
 from studio_core.usage.sums import lifetime, peaks, sums
 from tests import free
 

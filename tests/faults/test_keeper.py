@@ -19,9 +19,10 @@ from studio_core.supervisor import instance, shim_link
 from studio_core.supervisor import record as records
 from studio_core.supervisor import spec as specs
 from studio_core.supervisor.adoption import adopt, archive
-from studio_core.supervisor.keeper import Keeper, Surroundings
+from studio_core.supervisor.keeper import Keeper
 from studio_core.supervisor.record import Record
 from studio_core.supervisor.shim_link import ShimLink
+from studio_core.supervisor.surroundings import Surroundings
 from tests.instance import Instance, living
 from tests.wait import eventually
 
@@ -87,11 +88,16 @@ async def test_a_dead_shim_is_a_failure_whose_claims_end_with_its_last_process(p
         assert found.view().exit is None, "nobody saw how it ended"
 
 
-@pytest.mark.parametrize(("grow_mib", "expected"), [(400, instance.READY), (0, instance.FAILED)])
-async def test_a_silent_start_is_judged_by_its_growth(places: Places, grow_mib: int, expected: str) -> None:
-    """It says nothing for three seconds and may be without progress for one: only its memory tells that it is loading."""
-    one = Instance(places, silent=True, load_s=3.0, grow_mib=grow_mib)
-    one.spec = replace(one.spec, recipe={"no_progress_s": 1.0})
+# The patience has to last for two interpreters' start, before which nothing grows.
+@pytest.mark.parametrize(("grow_mib", "load_s", "patience_s", "expected"), [
+    (400, 7.0, 4.0, instance.READY), (0, 60.0, 1.0, instance.FAILED),
+])
+async def test_a_silent_start_is_judged_by_its_growth(
+    places: Places, grow_mib: int, load_s: float, patience_s: float, expected: str
+) -> None:
+    """It loads for longer than it may be without progress, and says nothing: only its memory tells."""
+    one = Instance(places, silent=True, load_s=load_s, grow_mib=grow_mib)
+    one.spec = replace(one.spec, recipe={"no_progress_s": patience_s})
     found = Keeper(one.spec, find(one.spec.engine), surroundings(places))
     found.start()
     try:

@@ -18,8 +18,9 @@ from studio_core.engines.registry import find
 from studio_core.paths import Places
 from studio_core.supervisor import record as records
 from studio_core.supervisor import tree
-from studio_core.supervisor.keeper import Keeper, Surroundings
+from studio_core.supervisor.keeper import Keeper
 from studio_core.supervisor.record import Record
+from studio_core.supervisor.surroundings import Surroundings
 from tests.instance import Instance, living
 from tests.wait import eventually
 
