@@ -78,9 +78,14 @@ class House:
         return next(one for one in self.status().instances if one.recipe_id == name)
 
     def route(self, name: str) -> dict[str, Any]:
-        """What the gateway was last told of a recipe."""
+        """What the gateway has written down of a recipe: what it was told, a moment later."""
         table = json.loads(self.places.table.read_text(encoding="utf-8"))
         return next(dict(route) for route in table["routes"] if route["recipe"] == name)
+
+    def active(self, name: str) -> bool:
+        """Whether the gateway sends requests for it to an engine."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/v1/models/{name}", timeout=60) as answer:
+            return bool(json.load(answer)["active"])
 
     def ask(self, model: str, stream: bool = False, **fields: Any) -> Any:
         """An open answer of the gateway, to be read."""

@@ -10,7 +10,7 @@ from studio_core.gateway.table import Filters
 from tests.command import Command
 from tests.faults.gateway_house import Gateways
 from tests.house import house
-from tests.wait import eventually
+from tests.wait import eventually, wait_until
 
 RULES = Filters(strip=["logit_bias"], set={"top_k": 20}, clamp={"temperature": (0, 1.5)})
 
@@ -36,7 +36,7 @@ def test_a_recipe_s_filters_hold_at_once_and_are_shown(state_dir: Path) -> None:
         home.recipe("tiny")
         first = home.launch("tiny")
         home.recipe("tiny", {"filters": {"clamp": {"max_tokens": [None, 3]}, "strip": ["seed"]}})
-        assert home.route("tiny")["filters"]["clamp"] == {"max_tokens": [None, 3]}
+        wait_until(lambda: (home.route("tiny").get("filters") or {}).get("clamp") == {"max_tokens": [None, 3]}, what="it is shown")
         assert home.instance("tiny").id == first.id and not home.instance("tiny").recipe_changed
         answer = home.ask("tiny", max_tokens=7)
         assert answer.status == 200

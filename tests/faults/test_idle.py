@@ -89,6 +89,7 @@ def test_when_the_pinned_model_was_stopped_the_other_is_started_at_once(state_di
         first = one.launch("kept")
         with pytest.raises(HTTPError):
             one.ask("two")
+        wait_until(lambda: one.route("two")["state"] == "failed", what="the refusal is written down")
         one.client.evict(first.id)
         wait_until(lambda: one.route("two")["state"] == "cold", what="the refusal is forgotten")
         assert json.loads(one.ask("two").read())["choices"]

@@ -48,7 +48,7 @@ def test_it_comes_back_and_a_request_that_comes_meanwhile_waits_for_it(state_dir
         one.recipe("one", {"restart": "on-failure"})
         one.launch("one")
         was = crash(one, "one")
-        wait_until(lambda: one.route("one")["state"] == "loading", what="the gateway knows of the crash")
+        wait_until(lambda: not one.active("one"), what="the gateway knows of the crash")
         answer = json.loads(one.ask("one").read())
         assert answer["choices"][0]["message"]["content"]
         now = ready_again(one, "one", was)
