@@ -20,6 +20,8 @@ _ODD = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_HIDDEN}{_VARIATION}\ud800-\udf
 _MARKS = "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0e34-\u0e3a\u0e47-\u0e4e\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff"
 _PILE = re.compile(f"([{_MARKS}]{{6}})[{_MARKS}]+")
 _NAMED = re.compile(f"[{_HIDDEN}]")
+# What must not reach a terminal in any case: whoever paints looks once more for it.
+ACTING = re.compile(f"[\x00-\x1f\x7f-\x9f{_HIDDEN}\ud800-\udfff]")
 _PARAMETERS = re.compile("[ -?]*")
 # BEL, ST and an escape end a string; so do CAN, SUB and a line break: a broken one must not swallow the lines that follow.
 _STRING_END = re.compile("[\x07\n\r\x18\x1a\x1b\x9c]")

@@ -71,7 +71,8 @@ class StudioApp(App[None]):
         self._keys = {**keymap.standard(), **(own_keys or {})}
         self._memory = memory.Memory(bridge.settings.state_dir / memory.NAME)
         self._start, self._recipe, self._file = start or self._remembered_room, recipe, file
-        self._filters_of_ours: list[LineFilter] = [glyph.Plain()] if glyph.is_ascii(bridge.settings.glyphs) else []
+        self._is_ascii = glyph.is_ascii(bridge.settings.glyphs)
+        self._filters_of_ours: list[LineFilter] = [glyph.Harmless(), *([glyph.Plain()] if self._is_ascii else [])]
         self.notices: deque[notice.Notice] = deque(maxlen=NOTICES)
         self._view = seen or View()
         self._changed = False
@@ -385,7 +386,7 @@ class StudioApp(App[None]):
         board = next(iter(self.screen.query(Board)), None)
         if board is not None and not self.is_headless:
             rows = [line.render(self.console) for line in self.screen._compositor.render_strips()]
-            look = first.Look(board.pens(self.console), self.size.width, rows[0], rows[-1], bool(self._filters_of_ours))
+            look = first.Look(board.pens(self.console), self.size.width, rows[0], rows[-1], self._is_ascii)
             first.keep(self.bridge.settings.state_dir, look)
 
     def end(self) -> None:

@@ -2,6 +2,8 @@
 
 The app draws with the left ones; in ASCII mode a filter replaces them in every line that is painted, borders and Textual's own
 widgets included. What is not in the table comes from people or models and becomes `?`.
+
+What a person types or pastes is his own text and is kept as it is; what would act on the terminal is taken out where it is painted.
 """
 
 from __future__ import annotations
@@ -10,10 +12,12 @@ import os
 from collections.abc import Mapping
 from functools import lru_cache
 
-from rich.cells import get_character_cell_size
+from rich.cells import cell_len, get_character_cell_size, set_cell_size
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
+
+from studio_core.text import ACTING
 
 # Each sign of the left side is shown as the one on the right.
 GROUPS = (
@@ -80,3 +84,17 @@ class Plain(LineFilter):
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         return [each if each.text.isascii() else Segment(plain(each.text), each.style, each.control) for each in segments]
+
+
+class Harmless(LineFilter):
+    """The last look at every painted line: no character in it acts on the terminal, and nothing beside it moves."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        if all((each.text.isascii() and each.text.isprintable()) or not ACTING.search(each.text) for each in segments):
+            return segments
+        return [Segment(harmless(each.text), each.style) if each.control is None else each for each in segments]
+
+
+def harmless(text: str) -> str:
+    """The text in as many cells, without what steers, hides or reorders. Of that, what has a width becomes `?`."""
+    return set_cell_size(ACTING.sub(lambda found: "?" * cell_len(found.group()), text), cell_len(text))

@@ -46,7 +46,13 @@ class Stage:
         self.turn: list[tuple[str, Any]] = []
         self.hold_turn = threading.Event()
         self.hold_turn.set()
+        # A turn that pauses gives no sign of life; a wish to end it is not answered; chats are not begun until then.
+        self.mute = self.deaf = False
+        self.hold_chat = threading.Event()
+        self.hold_chat.set()
         self.usage: dict[str, Any] = {}
+        # Servers of tools, for a room that asks for them one day.
+        self.mcp: list[dict[str, Any]] = []
         self.models = wire.ModelFiles()
         self.peaks: dict[str, Any] = {"metrics": []}
         self.config: dict[str, Any] = {"settings": []}
@@ -117,6 +123,8 @@ class Stage:
             return wire.Stored(success=True, id=body["id"], version=1)
         if path.startswith("/instances/"):
             return self._asked_of(method, path)
+        if path.startswith("/mcp"):
+            return self.mcp
         plain = {
             "/v1/studio/models": self.models, "/peak-metrics": self.peaks,
             "/status": self.status, "/gpus": self.gpus, "/recipes": self.recipes, "/usage": self.usage,
@@ -222,10 +230,15 @@ class Stage:
         if path == "/chats" and method == "GET":
             return [chat.session for chat in self.chats.values()]
         if path == "/chats":
+            self.hold_chat.wait(10)
+            if self.refusal:
+                raise Refused(*self.refusal)
             session = wire.ChatSession(id=f"c{len(self.chats) + 1}", model=body["model"], title=body["title"])
             self.chats[session.id] = wire.Chat(session=session)
             return self.chats[session.id]
-        if method == "DELETE":
+        if method == "DELETE" and self.deaf:
+            self.hold_turn.wait(10)
+        elif method == "DELETE":
             self.stopped.add(path)
             self.hold_turn.set()
         return self.chats[path.split("/")[2]]
@@ -242,7 +255,7 @@ class Stage:
         elif path.endswith("/turn"):
             for kind, data in self.turn:
                 if kind == "pause":
-                    self.hold_turn.wait(10)
+                    yield from self._pause(float(query.get("ping", "15")))
                 elif path in self.stopped:
                     over = wire.ChatMessage(id="m", session_id="c", role="assistant", content="Two", state="stopped")
                     yield "done", "", wire.to_builtins(over)
@@ -256,6 +269,13 @@ class Stage:
             for text in self._follow(lines, at, closed):
                 offset += _size([text])
                 yield "log", f"1:{offset}", {"line": text}
+
+    def _pause(self, ping_s: float) -> Iterator[Any]:
+        """Nothing until `hold_turn`, but for pings; with `mute` not even these."""
+        deadline = time.monotonic() + 10
+        while not self.hold_turn.wait(0.01 if self.mute else ping_s) and time.monotonic() < deadline:
+            if not self.mute:
+                yield PING, "", None
 
     def _follow(
         self, source: list[Any], at: int, closed: threading.Event, ping: Any = None, ping_s: float = 15.0
