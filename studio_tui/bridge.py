@@ -6,6 +6,7 @@ The threads are daemons: one that waits for an answer never keeps the app from e
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from studio_core import wire
     from studio_core.client import Client
     from studio_core.settings import Settings
+    from studio_tui.answer import Answer
     from studio_tui.listener import Figures, Listener
-    from studio_tui.stream import Answer, Tail
+    from studio_tui.stream import Tail
 
 
 class Target(Protocol):
@@ -32,6 +34,9 @@ class Target(Protocol):
 def displaces(plan: wire.LaunchPlan) -> bool:
     """Whether somebody else has to leave for a launch, or has its own ended."""
     return any(one.recipe_id != plan.recipe_id for one in plan.leaving) or bool(set(plan.supersedes) - {plan.recipe_id})
+
+# So many signs of life of an answer come in the time after which Studio counts as silent.
+PINGS = 3
 
 
 class Bridge:
@@ -228,19 +233,16 @@ class Bridge:
 
     def answer(self, chat_id: str | None, text: str, model: str) -> Answer:
         """Ask a model in a chat, or in a new one."""
-        from studio_tui.stream import Answer
+        from studio_tui.answer import Answer
 
-        answer = Answer(self._client, chat_id, text, model)
+        answer = Answer(self._client, chat_id, text, model, self.settings.silence_s / PINGS)
         self._thread(answer.run, "answer")
         return answer
 
     def stop_answer(self, answer: Answer) -> None:
-        """What was written is kept; an answer that has just ended needs no stop."""
-        def job(client: Client) -> None:
-            if answer.chat_id is not None:
-                client.stop_turn(answer.chat_id)
-
-        self.ask(None, job, quiet=True)
+        """What was written is kept; that it could not be stopped is told."""
+        answer.stopping = time.monotonic()
+        self.ask(None, answer.stop)
 
     # Sums and settings.
 

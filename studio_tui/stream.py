@@ -1,19 +1,15 @@
-"""Streams that the screen takes from at its own pace: a thread fills, the app's tick empties."""
+"""A log that lies elsewhere, which the screen takes from at its own pace: a thread fills, the app's tick empties."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 
-from studio_core import wire
 from studio_core.client import Client, Stream
 from studio_core.errors import StudioError
 from studio_core.logs.spool import Spool
-from studio_core.text import Sanitiser
-from studio_core.wire.parse import convert
-from studio_tui.boundary import safe, safe_error
+from studio_tui.boundary import safe_error
 
 RETRY_S = 0.25
 # Lines that a log from afar begins with, and the most that is fetched at once when somebody looks further back.
@@ -120,65 +116,3 @@ class Tail:
 
 def _bytes(lines: list[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
-
-
-class Answer:
-    """A model's answer. What it wrote is taken in pieces; the rest stands in the attributes when `over` is true."""
-
-    def __init__(self, connect: Callable[[], Client], chat_id: str | None, text: str, model: str) -> None:
-        self.chat_id = chat_id
-        self.text = text
-        self.model = model
-        self.usage: dict[str, int] = {}
-        self.stored: wire.ChatMessage | None = None
-        self.problem: StudioError | None = None
-        self.over = False
-        self._connect = connect
-        self._pieces: deque[str] = deque()
-        self._thoughts: deque[str] = deque()
-        self._clean, self._clean_thought = Sanitiser(), Sanitiser()
-        self._closed = False
-        self._stream: Stream | None = None
-
-    def close(self) -> None:
-        """Read no further. Studio goes on and stores the whole answer."""
-        self._closed = True
-        if self._stream is not None:
-            self._stream.close()
-
-    def take(self) -> str:
-        """What was written since the last call."""
-        return "".join(self._pieces.popleft() for _ in range(len(self._pieces)))
-
-    def take_thought(self) -> str:
-        """What the model said to itself since the last call."""
-        return "".join(self._thoughts.popleft() for _ in range(len(self._thoughts)))
-
-    def run(self) -> None:
-        try:
-            client = self._connect()
-            if self.chat_id is None:
-                self.chat_id = client.new_chat(self.model).id
-            self._stream = client.turn(self.chat_id, self.text, self.model)
-            for event in self._stream:
-                self._hear(event)
-            if self.stored is None and self.problem is None and not self._closed:
-                self.problem = StudioError("the answer broke off", "Studio went away", "open the chat again to see what was kept")
-        except StudioError as error:
-            self.problem = safe_error(error)
-        finally:
-            self.over = True
-
-    def _hear(self, event: wire.Event) -> None:
-        data = event.data if isinstance(event.data, dict) else {}
-        if event.event == "delta":
-            self._pieces.append(self._clean.feed(str(data.get("content", ""))))
-        elif event.event == "thought":
-            self._thoughts.append(self._clean_thought.feed(str(data.get("content", ""))))
-        elif event.event == "usage":
-            self.usage = {name: value for name, value in data.items() if isinstance(value, int)}
-        elif event.event == "done":
-            self.stored = safe(convert(data, wire.ChatMessage))
-        elif event.event == "error":
-            title, detail, hint = (str(data.get(name, "")) for name in ("title", "detail", "hint"))
-            self.problem = safe_error(StudioError(title, detail.removeprefix(title).removeprefix(": "), hint))

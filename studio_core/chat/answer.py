@@ -105,14 +105,19 @@ class _Chunk(msgspec.Struct):
     error: Any = None
 
 
-async def data_of(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The data of server-sent events. Lines end at LF only: httpx's own reader also splits at U+2028, which JSON may hold."""
+async def data_of(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes | None]:
+    """The data of server-sent events, None for a comment: the gateway is there, the model takes its time.
+
+    Lines end at LF only: httpx's own reader also splits at U+2028, which JSON may hold.
+    """
     rest = b""
     async for part in parts:
         *lines, rest = (rest + part).split(b"\n")
         for line in lines:
             if line.startswith(b"data:"):
                 yield line[5:].strip()
+            elif line.startswith(b":"):
+                yield None
 
 
 def refusal(status: int, body: bytes) -> StudioError:

@@ -18,18 +18,22 @@ from studio_core.store.chat import ChatTable
 # What a crash may lose of an answer.
 FLUSH_S = 0.25
 TITLE_CHARS = 60
-# The gateway pings a silent stream every 15 s: a model may take its time, a dead connection may not.
-TIMEOUT = httpx.Timeout(None, connect=5.0, read=300.0)
+# The gateway pings a silent stream: a model may take its time, a connection on which three pings in a row are missing is dead.
+PING_S, PINGS, CONNECT_S = 15.0, 3, 5.0
 _END = None
 
 
 class Turns:
-    """`address()` is the gateway's, `key()` one of its keys: everything that generates goes through it."""
+    """`address()` is the gateway's, `key()` one of its keys: everything that generates goes through it.
 
-    def __init__(self, chats: ChatTable, address: Callable[[], str], key: Callable[[], str]) -> None:
+    `ping_s`: seconds after which the gateway says something on a silent stream.
+    """
+
+    def __init__(self, chats: ChatTable, address: Callable[[], str], key: Callable[[], str], ping_s: float = PING_S) -> None:
         self._chats = chats
         self._address = address
         self._key = key
+        self._patience = httpx.Timeout(None, connect=CONNECT_S, read=PINGS * ping_s)
         self._busy: set[str] = set()
         self._running: dict[str, tuple[Answer, asyncio.Task[None]]] = {}
 
@@ -55,7 +59,8 @@ class Turns:
         return answer.message
 
     async def turn(self, chat_id: str, content: str, model: str | None) -> AsyncIterator[wire.Event]:
-        """Events: message (the stored question), delta, thought, usage, error, done (the stored answer). The reader may leave.
+        """Events: message (the stored question), delta, thought, alive (nothing yet, but the connection holds), usage, error,
+        done (the stored answer). The reader may leave.
 
         Raises:
             NotFound: no such chat. Conflict: it is answering already, or no model was chosen. DiskFull: nothing was stored.
@@ -103,6 +108,10 @@ class Turns:
             answer.message.state = "complete"
         except StudioError as error:
             answer.tell("error", error.body())
+        except httpx.ReadTimeout:
+            silent = Unavailable("the answer broke off", f"nothing came for {self._patience.read:g} s, not even a sign of life",
+                                 "see the model's log; what came is kept, send the message again")
+            answer.tell("error", silent.body())
         except (httpx.HTTPError, OSError) as error:
             broken = Unavailable("the answer broke off", f"{type(error).__name__} {error}".strip(), "send the message again")
             answer.tell("error", broken.body())
@@ -120,13 +129,13 @@ class Turns:
         }
         headers = {"Authorization": f"Bearer {self._key()}"}
         async with (
-            httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, verify=False) as client,
+            httpx.AsyncClient(timeout=self._patience, trust_env=False, verify=False) as client,
             client.stream("POST", f"{self._address()}/v1/chat/completions", json=body, headers=headers) as response,
         ):
             if response.status_code != httpx.codes.OK:
                 raise refusal(response.status_code, await response.aread())
             async for data in data_of(response.aiter_bytes()):
-                answer.take(data)
+                answer.take(data) if data is not None else answer.tell("alive", {})
         if not answer.whole:
             raise Torn("the answer broke off", "the stream ended without its end mark", "see the model's log")
 

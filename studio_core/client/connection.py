@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,19 +46,24 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Stream:
-    """Server-sent events as they come. `close()` ends it, also from another thread; `silent`: it ended because nothing came."""
+    """Server-sent events as they come. `close()` ends it, also from another thread; `silent`: it ended because nothing came.
+
+    `heard` is when the last line came, be it a comment (monotonic clock).
+    """
 
     def __init__(self, connection: http.client.HTTPConnection, link: socket.socket, response: http.client.HTTPResponse) -> None:
         self._connection = connection
         self._socket = link
         self._response = response
         self.silent = False
+        self.heard = time.monotonic()
 
     def __iter__(self) -> Iterator[wire.Event]:
         fields: dict[str, str] = {}
         data: list[str] = []
         try:
             for raw in self._response:
+                self.heard = time.monotonic()
                 line = raw.decode("utf-8", "replace").rstrip("\r\n")
                 name, _, value = line.partition(":")
                 if not line and (fields or data):

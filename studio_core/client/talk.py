@@ -46,9 +46,15 @@ class TalkCalls(Connection):
     def delete_chat(self, chat_id: str) -> None:
         self._send("DELETE", f"/chats/{quote(chat_id, safe='')}", Any)
 
-    def turn(self, chat_id: str, text: str, model: str | None = None) -> Stream:
-        """Ask, and stream the answer: message, delta, usage, done, error."""
-        return self._stream("POST", f"/chats/{quote(chat_id, safe='')}/turn", {"content": text, "model": model})
+    def turn(self, chat_id: str, text: str, model: str | None = None, ping: float = 0.0) -> Stream:
+        """Ask, and stream the answer: message, delta, thought, alive, usage, done, error.
+
+        `ping`: so many seconds without an event are at most without a sign of life (0: as the server likes it). Where three
+        of the server's own are missing the stream ends, `silent`; the answer may go on without us.
+        """
+        body = {"content": text, "model": model}
+        query = f"?ping={ping:g}" if ping else ""
+        return self._stream("POST", f"/chats/{quote(chat_id, safe='')}/turn{query}", body, silence=SILENCE_S)
 
     def stop_turn(self, chat_id: str) -> wire.ChatMessage:
         """End the answer that is being written; answers with what there is of it. Raises NotFound when there is none."""

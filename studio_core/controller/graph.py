@@ -87,7 +87,7 @@ class Controller:
         self._ingest = Ingest(self.store, places)
         self._meter = Meter(self.supervisor.keepers, self._counts, self._measured)
         self._recorder = Recorder(SampleTable(self.store))
-        self._turns = Turns(chats, lambda: self._gatekeeper.url, self._key)
+        self._turns = Turns(chats, lambda: self._gatekeeper.url, self._key, max(settings.ping_s, settings.hold_headers_s))
         self._services = Services(
             settings=settings, places=places, recipes=self.recipes, chats=chats, launches=self.launches,
             supervisor=self.supervisor, hub=Hub(), gpu=self._gpu, meter=self._meter,

@@ -12,11 +12,11 @@ from studio_core import wire
 from studio_core.errors import StudioError
 from studio_core.text import line
 from studio_tui import prose, status, unit
+from studio_tui.answer import Answer
 from studio_tui.keymap import bindings
 from studio_tui.message import ChatCame, ChatsCame, Copy, Failed, Said
 from studio_tui.pulse import SECOND_S, TICK_S
 from studio_tui.screens.place import STYLES, Place
-from studio_tui.stream import Answer
 from studio_tui.view import View
 from studio_tui.widgets.message_list import Item, MessageList, note
 from studio_tui.widgets.panel import Panel
@@ -40,7 +40,6 @@ class Chat(Place):
         self._item: Item | None = None
         self._drafts: dict[str, str] = {}
         self._block = 0
-        self._began = 0.0
         self._spoken = Panel("New chat", self._messages, ident="spoken")
         self._asked = Panel("", self._prompt, ident="asked")
         with Container(id="split"):
@@ -183,7 +182,6 @@ class Chat(Place):
             self._block = 0
             self._messages.add(Item("you", event.text, person=True))
             self._item = self._messages.add(Item(line(model), "", "waiting", growing=True))
-            self._began = time.monotonic()
             self._answer = self.bridge.answer(self._chat.id if self._chat else None, event.text, model)
             self._title()
 
@@ -197,20 +195,31 @@ class Chat(Place):
             return
         over = answer.over
         text, thought = answer.take(), answer.take_thought()
-        if text or thought:
-            item.text += text
-            item.thought += thought
-            item.note = f"{'answering' if item.text else 'thinking'} \u00b7 {unit.age(time.monotonic() - self._began)}"
+        item.text += text
+        item.thought += thought
+        doing = "answering" if item.text else "thinking" if item.thought else self._coming(answer.model)
+        told = answer.told(doing, self.bridge.settings.silence_s)
+        if text or thought or told != item.note:
+            item.note = told
             self._messages.changed(item)
             self._title()
         if over:
             self._over(answer, item)
 
+    def _coming(self, model: str) -> str:
+        """What a model that is asked for does before it can answer."""
+        for life in self.view.lives():
+            if life.coming and model in (life.recipe_id, *(life.instance.served_names if life.instance else ())):
+                percent = life.progress.percent
+                return life.state if percent is None else f"{life.state} {percent:.0f} %"
+        return "waiting"
+
     def _over(self, answer: Answer, item: Item) -> None:
         self._answer = self._item = None
-        spent = max(0.001, time.monotonic() - self._began)
+        spent = max(0.001, time.monotonic() - answer.began)
         tokens = answer.usage.get("completion_tokens")
-        state = answer.stored.state if answer.stored else "complete" if answer.problem is None else "interrupted"
+        ended = "stopped" if answer.stopping else "complete"
+        state = answer.stored.state if answer.stored else ended if answer.problem is None else "interrupted"
         item.note = note(state, tokens, tokens / spent if tokens else None)
         item.growing = False
         if answer.stored is not None and answer.stored.content:
@@ -220,10 +229,19 @@ class Chat(Place):
         if answer.problem is not None:
             item.problem = answer.problem.line()
         self._messages.changed(item)
+        if not answer.accepted:
+            self._give_back(answer)
         if self._chat is None and answer.chat_id is not None:
             self._chat = wire.ChatSession(id=answer.chat_id, title=" ".join(answer.text.split())[:60], model=answer.model)
         self._title()
         self.bridge.chats(self)
+
+    def _give_back(self, answer: Answer) -> None:
+        """What nobody has taken is not lost: it stands in the input again."""
+        if not self._prompt.text:
+            self._prompt.text = answer.text
+            self._prompt.move_cursor(self._prompt.document.end)
+            self.post_message(Said("not sent: your text is in the input again"))
 
     # Copying.
 
@@ -253,11 +271,15 @@ class Chat(Place):
             self.post_message(Said(f"thoughts {shown}; nobody has thought in this chat yet"))
 
     def action_stop(self) -> None:
-        """Stop the answer; without one, go from the input to the messages, where letters are keys."""
-        if self._answer is not None:
-            self.bridge.stop_answer(self._answer)
-        else:
+        """Stop the answer, or leave one that Studio does not stop; without one go from the input to the messages."""
+        answer, item = self._answer, self._item
+        if answer is None or item is None:
             self.set_focus(self._messages)
+        elif not answer.stopping:
+            self.bridge.stop_answer(answer)
+        elif answer.stuck:
+            answer.leave()
+            self._over(answer, item)
 
 
 def row(one: wire.ChatSession) -> Row:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+from studio_core.controller import sse
 from tests.core.control import control
 
 
@@ -43,3 +46,35 @@ async def test_a_turn_without_a_gateway_says_so_and_keeps_the_question(tmp_path:
         ]
         messages = (await house.owner.get(f"/chats/{chat}")).json()["messages"]
         assert [(one["role"], one["state"]) for one in messages] == [("user", "complete"), ("assistant", "interrupted")]
+
+
+async def test_a_silent_stream_says_that_it_is_there() -> None:
+    go_on = asyncio.Event()
+
+    async def frames() -> AsyncIterator[bytes]:
+        yield b"one"
+        await go_on.wait()
+        yield b"two"
+
+    found = []
+    async for frame in sse.pinged(frames(), 0.02):
+        found.append(frame)
+        if len(found) == 4:
+            go_on.set()
+    assert found[0] == b"one" and set(found[1:-1]) == {sse.PING} and len(found) >= 5 and found[-1] == b"two"
+
+
+async def test_who_leaves_a_silent_stream_ends_its_source() -> None:
+    ended = asyncio.Event()
+
+    async def frames() -> AsyncIterator[bytes]:
+        try:
+            yield b"one"
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    stream = sse.pinged(frames(), 0.01)
+    assert [await anext(stream), await anext(stream)] == [b"one", sse.PING]
+    await stream.aclose()
+    assert ended.is_set()

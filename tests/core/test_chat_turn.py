@@ -93,7 +93,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 async def test_an_answer_is_streamed_stored_and_sent_back_as_history(house: House) -> None:
     await house.chats.create("New Chat", "m", "c")
     events = await house.ask("c", "What is\nthis?")
-    assert [event.event for event in events] == ["message", "delta", "delta", "usage", "done"]
+    assert [event.event for event in events] == ["message", "delta", "alive", "delta", "usage", "done"]
     assert "".join(event.data["content"] for event in events if event.event == "delta") == "Hi you"
     chat = await house.chats.get("c")
     assert chat.session.title == "What is this?"
@@ -237,7 +237,7 @@ async def test_a_person_stops_an_answer_and_the_engine_is_left(house: House) -> 
         pass
     stopped = await house.turns.end("c")
     assert (stopped.content, stopped.state) == ("so far", "stopped")
-    assert [(event.event, event.data["state"]) async for event in events] == [("done", "stopped")]
+    assert [(event.event, event.data["state"]) async for event in events if event.event != "alive"] == [("done", "stopped")]
     assert (await house.last("c")).state == "stopped"
     await asyncio.wait_for(left.wait(), 10)
     with pytest.raises(NotFound):
@@ -304,3 +304,27 @@ def test_titles() -> None:
     assert title_of("short\ttext") == "short text"
     assert title_of("word " * 40) == " ".join(["word"] * 12) + "…"
     assert title_of("x" * 100) == "x" * 60 + "…"
+
+
+async def test_a_silent_gateway_is_told_from_a_slow_model(house: House) -> None:
+    """Its pings come through as signs of life; where three in a row are missing the turn ends, and what came is kept."""
+    turns = Turns(house.chats, lambda: f"http://127.0.0.1:{house.peer.port}", lambda: "sk-mine", ping_s=0.1)
+    go_on = asyncio.Event()
+
+    async def slow(say: Say) -> None:
+        await say(HEAD + delta("One"))
+        for _ in range(8):
+            await asyncio.sleep(0.1)
+            await say(b": ping\n\n")
+        await say(delta(" two"))
+        await go_on.wait()
+
+    house.peer.script = slow
+    chat = (await house.chats.create("T", "m")).id
+    told = [event async for event in turns.turn(chat, "count", None)]
+    go_on.set()
+    kinds = [event.event for event in told]
+    assert kinds == ["message", "delta", *["alive"] * 8, "delta", "error", "done"]
+    assert "nothing came for 0.3 s" in told[-2].data["detail"] and told[-2].data["hint"]
+    last = await house.last(chat)
+    assert (last.content, last.state) == ("One two", "interrupted")

@@ -95,7 +95,8 @@ async def turn(call: Call) -> Response:
         async for event in events:
             yield sse.frame(event.event, event.data, event.id)
 
-    return sse.stream(frames())
+    longest = call.services.settings.ping_s
+    return sse.stream(sse.pinged(frames(), min(call.query["ping"] or longest, longest)))
 
 
 async def stop(call: Call) -> wire.ChatMessage:
@@ -109,6 +110,6 @@ ENDPOINTS: Table = {
     ("PUT", "/chats/{chat_id}"): Endpoint(change, body=Session),
     ("DELETE", "/chats/{chat_id}"): Endpoint(delete, wire.Done),
     ("POST", "/chats/{chat_id}/messages"): Endpoint(append, wire.ChatMessage, body=Message),
-    ("POST", "/chats/{chat_id}/turn"): Endpoint(turn, body=Turn, media=sse.MEDIA),
+    ("POST", "/chats/{chat_id}/turn"): Endpoint(turn, body=Turn, media=sse.MEDIA, query=(sse.SILENCE,)),
     ("DELETE", "/chats/{chat_id}/turn"): Endpoint(stop, wire.ChatMessage),
 }

@@ -41,7 +41,7 @@ ENDPOINTS: Table = {
         events, media=sse.MEDIA, query=(
             Query("named", bool, True, "false: unnamed messages, the kind inside the data"),
             Query("kinds", str, "", f"only these, separated by commas, of {', '.join(KINDS)}"),
-            Query("ping", float, 0.0, "seconds of silence before a comment, for who wants to know soon that nobody is there", 0.1),
+            sse.SILENCE,
         ),
     ),
     ("GET", "/events/stats"): Endpoint(stats),
