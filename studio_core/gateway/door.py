@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from studio_core.errors import StudioError, Unavailable, WrongMethod
@@ -34,7 +34,7 @@ class FrontDoor:
 
     def __init__(
         self, gateway_id: str, routing: Routing, engines: Engines, passage: Passage, control: Control, local: LocalAnswer,
-        figures: Callable[[], bytes],
+        figures: Callable[[], Awaitable[bytes]],
     ) -> None:
         self._flights = Flights(engines.register.running)
         self._figures = figures
@@ -109,7 +109,7 @@ class FrontDoor:
             theirs = await self._control.whole(principal, request)
         except Unavailable:
             theirs = b""
-        text = theirs + self._figures()
+        text = theirs + await self._figures()
         responder.start(200, [(b"content-type", EXPOSITION), (b"content-length", b"%d" % len(text))])
         responder.put(text)
         responder.finish()

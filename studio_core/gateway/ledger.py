@@ -6,16 +6,19 @@ gateway takes over those of the dead when it begins; until then they are added f
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
+import itertools
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 
-from studio_core.gateway.tally import BOUNDS, Counted, Tally, together
+from studio_core.gateway.tally import BOUNDS, Counted, Standing, Tally, exposition, together
 from studio_core.supervisor import record as records
 
 log = logging.getLogger(__name__)
@@ -45,14 +48,20 @@ class Ledger:
         self._catch_up = catch_up
         self._of: list[str] = []
         self._kept = False
-        self._requests = 0
+        self._requests = self._number = 0
+        self._numbers = itertools.count(1)
+        self._turn, self._disk = asyncio.Lock(), threading.Lock()
         with contextlib.suppress(OSError), self._alone():
             self._inherit()
 
-    def text(self) -> bytes:
-        """The exposition of this moment."""
-        self.keep()
-        return self._tally.text(together(page.sums() for page in self._pages().values()))
+    async def text(self) -> bytes:
+        """The exposition of this moment. A thread makes it and waits for the disk: where that takes long, no stream is late."""
+        async with self._turn:
+            return await asyncio.to_thread(self._shown, *self._counted(), self._tally.standing())
+
+    def _shown(self, number: int, counted: Counted, standing: Standing) -> bytes:
+        self._write(number, counted)
+        return exposition(together([counted, *(page.sums() for page in self._pages().values())]), standing)
 
     def renew(self) -> None:
         """Keep it when a request has ended since: another gateway may be the one that shows it."""
@@ -61,15 +70,28 @@ class Ledger:
             self.keep()
 
     def keep(self) -> None:
+        self._write(*self._counted())
+
+    def _counted(self) -> tuple[int, Counted]:
+        """All counted so far, and a number that grows with it."""
         self._catch_up()
         self._requests = self._tally.requests
-        page = msgspec.json.encode(Page(of=self._of, bounds=BOUNDS, counted=self._tally.counted()))
+        return next(self._numbers), self._tally.counted()
+
+    def _write(self, number: int, counted: Counted) -> None:
+        """Unless there is a newer one."""
+        with self._disk:
+            if number > self._number:
+                self._number = number
+                self._save(Page(of=self._of, bounds=BOUNDS, counted=counted))
+
+    def _save(self, page: Page) -> None:
         path = self._path(self._gateway)
         try:
             fresh = path.with_suffix(".tally.new")
             handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with os.fdopen(handle, "wb") as file:
-                file.write(page)
+                file.write(msgspec.json.encode(page))
             fresh.replace(path)
             self._kept = True
         except OSError as error:
@@ -95,10 +117,14 @@ class Ledger:
     def _pages(self) -> dict[str, Page]:
         """Those of all others, but for what one of them has taken over."""
         found: dict[str, Page] = {}
-        for path in self._folder.glob("*.tally"):
-            with contextlib.suppress(OSError, msgspec.DecodeError):
-                found[path.stem] = msgspec.json.decode(path.read_bytes(), type=Page)
-        found.pop(self._gateway, None)
+        names: list[str] = []
+        with contextlib.suppress(OSError):
+            names = os.listdir(self._folder)
+        for name in names:
+            stem, _, kind = name.rpartition(".")
+            if kind == "tally" and stem != self._gateway:
+                with contextlib.suppress(OSError, msgspec.DecodeError):
+                    found[stem] = msgspec.json.decode(self._path(stem).read_bytes(), type=Page)
         over = {name for page in found.values() for name in page.of}.union(self._of)
         return {name: page for name, page in found.items() if name not in over}
 

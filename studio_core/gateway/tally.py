@@ -6,8 +6,8 @@ import re
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
-from itertools import chain
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from itertools import accumulate, chain, repeat
 from operator import attrgetter
 
 from studio_core.gateway.journal import End, Journal
@@ -23,6 +23,8 @@ DURATION_S = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3
 Sample = tuple[str, str, float]
 # Family → its samples, of what only grows: that of several gateways is added.
 Counted = dict[str, list[Sample]]
+# Of what comes and goes: the gauge's name, what it says of itself, its samples.
+Standing = list[tuple[str, str, list[Sample]]]
 # Family → what it is, and says of itself.
 COUNTED = {
     "requests_total": ("counter", "requests that ended, by what became of them"),
@@ -53,10 +55,11 @@ BYTES = ("sent_bytes_total", "received_bytes_total")
 class Spread:
     """A histogram: how many fell under each bound."""
 
-    __slots__ = ("bounds", "counts", "sum")
+    __slots__ = ("_labels", "bounds", "counts", "sum")
 
-    def __init__(self, bounds: tuple[float, ...]) -> None:
+    def __init__(self, bounds: tuple[float, ...], label: str) -> None:
         self.bounds = bounds
+        self._labels = [f'{label},le="{_number(bound)}"' for bound in (*bounds, float("inf"))], label
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
 
@@ -70,24 +73,23 @@ class Spread:
         self.counts[-1] += len(values) - below
         self.sum += sum(values)
 
-    def samples(self, label: str) -> Iterator[Sample]:
-        total = 0
-        for bound, count in zip((*self.bounds, float("inf")), self.counts, strict=True):
-            total += count
-            yield "_bucket", f'{label},le="{_number(bound)}"', total
-        yield "_sum", label, self.sum
-        yield "_count", label, total
+    def samples(self) -> list[Sample]:
+        labels, label = self._labels
+        totals = list(accumulate(self.counts))
+        buckets = list(zip(repeat("_bucket"), labels, totals))
+        return [*buckets, ("_sum", label, self.sum), ("_count", label, totals[-1])]
 
 
 class Series:
     """What was counted of one recipe."""
 
-    __slots__ = ("ended", "spreads", "sums")
+    __slots__ = ("ended", "label", "spreads", "sums")
 
-    def __init__(self) -> None:
+    def __init__(self, label: str) -> None:
+        self.label = label
         self.ended: Counter[tuple[str, int]] = Counter()
         self.sums: Counter[str] = Counter()
-        self.spreads = {family: Spread(bounds) for family, bounds in BOUNDS.items()}
+        self.spreads = {family: Spread(bounds, label) for family, bounds in BOUNDS.items()}
 
     def add(self, ends: Sequence[End], sizes: Sequence[Sizes]) -> None:
         """Some more that are over."""
@@ -132,7 +134,7 @@ class Tally:
                 name = OTHER
             else:
                 self._names.add(label)
-            found = self._series.setdefault(name, Series())
+            found = self._series.setdefault(name, Series(_recipe(name)))
         return found
 
     @property
@@ -140,50 +142,51 @@ class Tally:
         """How many ended here."""
         return sum(sum(one.ended.values()) for one in self._series.values())
 
-    def text(self, others: Counted | None = None) -> bytes:
-        """The exposition of this moment, with what other gateways counted."""
-        counted = together([self.counted(), others or {}])
-        families = (_family(name, kind, doc, counted.get(name, ())) for name, (kind, doc) in COUNTED.items())
-        return "".join([*families, *self._standing()]).encode()
-
     def counted(self) -> Counted:
         """All that only grows."""
-        series = [(_recipe(name), one) for name, one in self._series.items()]
-        found: Counted = {
-            name: [("", label, one.sums[name]) for label, one in series]
-            for name in (*SUMS, *BYTES)
-        }
+        series = self._series.values()
+        found: Counted = {name: [("", one.label, one.sums[name]) for one in series] for name in (*SUMS, *BYTES)}
         found["requests_total"] = [
-            ("", f'{label},outcome="{outcome}",code="{code}"', count)
-            for label, one in series for (outcome, code), count in sorted(one.ended.items())
+            ("", f'{one.label},outcome="{outcome}",code="{code}"', count)
+            for one in series for (outcome, code), count in sorted(one.ended.items())
         ]
         for family in SPREADS:
-            found[family] = [sample for label, one in series for sample in one.spreads[family].samples(label)]
+            found[family] = [sample for one in series for sample in one.spreads[family].samples()]
         found["journal_lost_lines_total"] = [("", "", self._journal.lost)]
         found["cpu_seconds_total"] = [("", "", time.process_time())]
         return together([found, self._base])
 
-    def _standing(self) -> Iterator[str]:
+    def standing(self) -> Standing:
+        """All that comes and goes."""
         recipes = {route.instance: route.recipe for route in self._routing.table.routes if route.instance}
         flying: Counter[str] = Counter()
         for instance, count in self._routing.inflight.items():
             flying[recipes.get(instance, OTHER)] += count
-        yield _family("requests_in_flight", "gauge", "requests that an engine answers now", _by_recipe(flying))
-        yield _family("requests_waiting", "gauge", "requests that wait for a model", _by_recipe(self._routing.waiting()))
-        for name, kind, doc, value in (
-            ("connections", "gauge", "open connections of clients", len(self._connections)),
-            ("journal_waiting_lines", "gauge", "usage lines that are not on disk yet", self._journal.waiting),
-            ("controller_linked", "gauge", "1 while the controller holds the link", self._routing.linked),
-            ("start_time_seconds", "gauge", "when this gateway began, as Unix time", self._began),
-        ):
-            yield _family(name, kind, doc, [("", "", value)])
+        return [
+            ("requests_in_flight", "requests that an engine answers now", _by_recipe(flying)),
+            ("requests_waiting", "requests that wait for a model", _by_recipe(self._routing.waiting())),
+            ("connections", "open connections of clients", [("", "", len(self._connections))]),
+            ("journal_waiting_lines", "usage lines that are not on disk yet", [("", "", self._journal.waiting)]),
+            ("controller_linked", "1 while the controller holds the link", [("", "", self._routing.linked)]),
+            ("start_time_seconds", "when this gateway began, as Unix time", [("", "", self._began)]),
+        ]
+
+
+def exposition(counted: Counted, standing: Standing) -> bytes:
+    """As Prometheus reads it."""
+    counters = (_family(name, kind, doc, counted.get(name, ())) for name, (kind, doc) in COUNTED.items())
+    gauges = (_family(name, "gauge", doc, samples) for name, doc, samples in standing)
+    return "".join([*counters, *gauges]).encode()
 
 
 def together(all_counted: Iterable[Counted]) -> Counted:
     """The sums, sample by sample, in the order in which they were first seen."""
+    some = [counted for counted in all_counted if counted]
+    if len(some) == 1:
+        return some[0]
     sums: dict[str, dict[tuple[str, str], float]] = {}
     for name, (suffix, label, value) in chain.from_iterable(
-        ((name, row) for name, rows in counted.items() for row in rows) for counted in all_counted
+        ((name, row) for name, rows in counted.items() for row in rows) for counted in some
     ):
         family = sums.setdefault(name, {})
         family[suffix, label] = family.get((suffix, label), 0) + value
@@ -194,9 +197,8 @@ def _recipe(name: str) -> str:
     return f'recipe_id="{_escaped(name)}"'
 
 
-def _by_recipe(counts: Mapping[str, int]) -> Iterator[Sample]:
-    for recipe, count in sorted(counts.items())[:LABEL_LIMIT]:
-        yield "", _recipe(recipe), count
+def _by_recipe(counts: Mapping[str, int]) -> list[Sample]:
+    return [("", _recipe(recipe), count) for recipe, count in sorted(counts.items())[:LABEL_LIMIT]]
 
 
 def _family(name: str, kind: str, doc: str, samples: Iterable[Sample]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from studio_core.gateway.ledger import Ledger
 from studio_core.gateway.routing import Routing
 from studio_core.gateway.table import Table
 from studio_core.gateway.tally import COUNTED, LABEL_LIMIT, PREFIX, Tally
+from tests.wait import eventually
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -40,7 +43,7 @@ class Gateway:
         """What only grows."""
         return {
             (sample.name.removeprefix(PREFIX), frozenset(sample.labels.items())): sample.value
-            for family in text_string_to_metric_families(self.ledger.text().decode())
+            for family in text_string_to_metric_families(asyncio.run(self.ledger.text()).decode())
             if family.name.removeprefix(PREFIX) in COUNTED or f"{family.name.removeprefix(PREFIX)}_total" in COUNTED
             for sample in family.samples
         }
@@ -153,6 +156,40 @@ def test_a_disk_that_takes_nothing_costs_no_answer(gateways: Iterator[Gateway], 
     monkeypatch.undo()
     second.ledger.keep()
     assert second.requests() == 3
+
+
+def test_a_disk_that_hangs_holds_up_nobody_but_the_scrape(gateways: Iterator[Gateway], monkeypatch: pytest.MonkeyPatch) -> None:
+    one, inside, go = next(gateways), threading.Event(), threading.Event()
+    save = one.ledger._save
+
+    def hang(page: module.Page) -> None:
+        inside.set()
+        assert go.wait(30)
+        save(page)
+
+    monkeypatch.setattr(one.ledger, "_save", hang)
+
+    async def scrape() -> bytes:
+        asked = asyncio.create_task(one.ledger.text())
+        await eventually(inside.is_set)
+        assert not asked.done()
+        one.serve()
+        go.set()
+        return await asked
+
+    text = asyncio.run(scrape())
+    assert b"requests_total{" not in text, "what came after the page was begun is not on disk yet"
+    assert one.requests() == 1
+
+
+def test_an_older_page_never_takes_the_place_of_a_newer_one(gateways: Iterator[Gateway]) -> None:
+    first = next(gateways)
+    late = first.ledger._counted()
+    first.serve()
+    first.ledger.keep()
+    first.ledger._write(*late)
+    first.die()
+    assert next(gateways).requests() == 1
 
 
 def test_pages_of_another_version_or_of_nobody_are_no_harm(gateways: Iterator[Gateway]) -> None:

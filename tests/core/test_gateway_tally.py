@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from studio_core.gateway.journal import End, Journal
 from studio_core.gateway.routing import Routing
 from studio_core.gateway.table import Route, Table
-from studio_core.gateway.tally import DURATION_S, LABEL_LIMIT, PREFIX, TTFT_S, Spread, Tally
+from studio_core.gateway.tally import DURATION_S, LABEL_LIMIT, PREFIX, TTFT_S, Spread, Tally, exposition
 
 
 def end(recipe: str | None = "tiny", status: int = 200, outcome: str = "ok", **fields: Any) -> End:
@@ -27,7 +27,7 @@ class Desk:
         self.tally = Tally(self.routing, self.journal, [1, 2, 3])
 
     def read(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-        text = self.tally.text().decode()
+        text = exposition(self.tally.counted(), self.tally.standing()).decode()
         assert text.endswith("\n")
         return {
             (sample.name.removeprefix(PREFIX), frozenset(sample.labels.items())): sample.value
@@ -63,10 +63,10 @@ def test_what_ended_is_counted(tmp_path: Path) -> None:
 
 def test_an_edge_is_under_its_bound() -> None:
     for bounds in (TTFT_S, DURATION_S):
-        spread = Spread(bounds)
+        spread = Spread(bounds, "")
         for bound in bounds:
             spread.add([bound])
-        assert [value for kind, _, value in spread.samples("") if kind == "_bucket"] == [*range(1, len(bounds) + 1), len(bounds)]
+        assert [value for kind, _, value in spread.samples() if kind == "_bucket"] == [*range(1, len(bounds) + 1), len(bounds)]
 
 
 def test_names_do_not_make_series_without_end_nor_break_the_text(tmp_path: Path) -> None:
