@@ -1,7 +1,8 @@
 """What most requests are: a known head, a model that serves, a connection that waits, and a short answer in one piece.
 
-Such a request passes in two steps, one per read, without any of what the others need. As soon as it turns out to be more (events,
-an answer in pieces, silence, an engine that is gone, a client that is) it grows into an `Exchange`, which goes on from there.
+Such a request passes in two steps, one per read, without any of what the others need. As soon as it turns out to be more (an answer
+in pieces, silence, an engine that is gone, a client that is) it grows into an `Exchange`, which goes on from there. One that asks
+for a stream does so as soon as it is on its way to the engine.
 """
 
 from __future__ import annotations
@@ -9,21 +10,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from msgspec import UNSET
+
 from studio_core.errors import StudioError
 from studio_core.gateway.auth import Principal
-from studio_core.gateway.inference import FAILED, NAME_LIMIT, OK, REJECTED, Engines, Exchange
+from studio_core.gateway.inference import FAILED, NAME_LIMIT, OK, OPENAI_STREAMS, REJECTED, Engines, Exchange
 from studio_core.gateway.journal import End, Start, wall
-from studio_core.gateway.observation import read, tokens
+from studio_core.gateway.observation import Observation, read, tokens
 from studio_core.gateway.request import Request
 from studio_core.gateway.responder import ENDS, Responder, Wire
 from studio_core.gateway.table import Way
 from studio_core.gateway.upstream import Broken, Upstream
-from studio_core.gateway.wish import peek
+from studio_core.gateway.wish import Wish, peek, with_usage
 from studio_core.wire.flight import Flight
 
 # What is longer, body or answer, is the work of an `Exchange`: here both are kept until somebody makes a line of them.
 SHORT_BYTES = 16 * 1024
 KEEP_ALIVE = ENDS[False, True]
+NO_STREAM = Wish()
 
 
 class Errand:
@@ -99,6 +103,9 @@ class Errand:
     def heard(self, data: bytes) -> None:
         self._grow().heard(data)
 
+    def opened(self, raw: bytes, data: bytes) -> None:
+        self._grow().opened(raw, data)
+
     def chunks(self, raw: bytes, data: bytes) -> None:
         self._grow().chunks(raw, data)
 
@@ -119,14 +126,14 @@ class Errand:
     def cancel(self) -> None:
         self._grow().cancel()
 
-    def _grow(self) -> Exchange:
+    def _grow(self, wish: Wish = NO_STREAM, *, hide_usage: bool = False) -> Exchange:
         """The same as an exchange, which takes its places everywhere."""
         engines, wire = self._engines, self._wire
         request = self._request.again(self._body)
         request.id = self.id
-        responder = Responder(wire, wire.door, request)
-        grown = Exchange(engines, self.key, request, responder)
-        grown.resume(self.began, self.model, self._way.route, self._upstream)
+        seen = Observation(hide_usage, self.began)
+        grown = Exchange(engines, self.key, request, Responder(wire, wire.door, request), seen)
+        grown.resume(self.model, wish, self._way.route, self._upstream)
         self.over = True
         engines.register.replace(self, grown)
         self._upstream.pass_on(grown)
@@ -136,19 +143,25 @@ class Errand:
 
 def send(
     engines: Engines, principal: Principal, naming: Callable[[], str], request: Request, body: bytes, wire: Wire
-) -> Errand | None:
-    """On its way to the engine; None where it is none of these. Until then nothing has happened."""
+) -> Errand | Exchange | None:
+    """On its way to the engine, a stream as an exchange; None where it is none of these. Until then nothing has happened."""
     wish, problem = peek(body)
-    model, routing = wish.model, engines.routing
-    if problem is not None or wish.stream is True or type(model) is not str or len(body) > SHORT_BYTES:
+    model, stream, told = wish.model, wish.stream is True, body
+    if problem is not None or type(model) is not str or (len(body) > SHORT_BYTES and not stream):
         return None
-    way = routing.plain.get(model)
+    way = engines.routing.plain.get(model)
     if way is None or (upstream := engines.pool.idle(way.target.where)) is None:
         return None
+    asks = stream and request.path in OPENAI_STREAMS and not wish.asks_usage
+    if asks:
+        if wish.stream_options is not UNSET:
+            return None
+        told = with_usage(body)
     errand = Errand(engines, principal.id or None, naming(), request, body, wire, model, way, upstream)
-    routing.enter(way.instance)
-    engines.register.begin(errand)
     upstream.ask(errand, b"POST %b HTTP/1.1\r\n%b%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
-        request.target, way.target.lines, request.shown, errand.name, len(body),
-    ), body)
-    return errand
+        request.target, way.target.lines, request.shown, errand.name, len(told),
+    ), told)
+    # Whatever else there is to do is done while the engine works.
+    engines.routing.enter(way.instance)
+    engines.register.begin(errand)
+    return errand._grow(wish, hide_usage=asks) if stream else errand

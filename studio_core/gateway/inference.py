@@ -10,6 +10,8 @@ import asyncio
 import time
 from typing import Any
 
+import msgspec
+
 from studio_core.errors import BadInput, StudioError
 from studio_core.gateway.auth import Principal
 from studio_core.gateway.filter import filtered
@@ -24,7 +26,7 @@ from studio_core.gateway.responder import Responder
 from studio_core.gateway.routing import Lease, Routing
 from studio_core.gateway.table import Filters, Route, Way
 from studio_core.gateway.upstream import Broken, Stale, Unreached, Upstream
-from studio_core.gateway.wish import Wish, peek, spliced
+from studio_core.gateway.wish import Wish, peek, spliced, with_usage
 from studio_core.wire.flight import Flight
 
 SSE_LINES = lines(SSE_HEADERS)
@@ -69,12 +71,14 @@ class Exchange:
         "received",
     )
 
-    def __init__(self, engines: Engines, key: str | None, request: Request, responder: Responder) -> None:
+    def __init__(
+        self, engines: Engines, key: str | None, request: Request, responder: Responder, seen: Observation | None = None
+    ) -> None:
         self.id = request.id
         self.key = key
         self.path = request.path
         self.model = ""
-        self.observation = Observation()
+        self.observation = seen or Observation()
         self._engines = engines
         self._request = request
         self._responder = responder
@@ -88,10 +92,9 @@ class Exchange:
         self._status, self._outcome = 0, ""
         self.over = self._paused = self._asked_again = False
 
-    def resume(self, began: float, model: str, route: Route, upstream: Upstream) -> None:
+    def resume(self, model: str, wish: Wish, route: Route, upstream: Upstream) -> None:
         """One that is on its way already: let in, counted, and asked for on that connection."""
-        self.observation = Observation(began=began)
-        self._wish, self.model, self._stream = Wish(), model, False
+        self._wish, self.model, self._stream = wish, model, wish.stream is True
         self._lease = Lease(self._engines.routing, model, route)
         self._route, self._upstream = route, upstream
 
@@ -256,12 +259,13 @@ class Exchange:
         changes: dict[str, Any] = {}
         if model and model != self.model:
             changes["model"] = model
-        if self._stream and self.path in OPENAI_STREAMS:
-            options = self._wish.stream_options or {}
-            if isinstance(options, dict) and not options.get("include_usage"):
-                changes["stream_options"] = {**options, "include_usage": True}
-                self.observation.hide_usage = True
         body = self._request.body if filters is None else filtered(self._request.body, filters, self.path)
+        if self._stream and self.path in OPENAI_STREAMS and not self._wish.asks_usage:
+            self.observation.hide_usage = True
+            if filters is None and self._wish.stream_options is msgspec.UNSET:
+                body = with_usage(body)
+            else:
+                changes["stream_options"] = {**(self._wish.stream_options or {}), "include_usage": True}
         return spliced(body, changes) if changes else body
 
     # As its upstream's asker.
@@ -285,6 +289,16 @@ class Exchange:
 
     def answered(self, data: bytes) -> None:
         self.heard(data)
+
+    def opened(self, raw: bytes, data: bytes) -> None:
+        head, responder, seen = self._upstream.head, self._responder, self.observation  # type: ignore[union-attr]
+        if self._relay is not NOT_YET or not head.events or responder.started or not seen.plain(data):
+            self.heard(data)
+            return
+        responder.open(head, raw, data)
+        self._relay, self._heard_at = EVENTS, time.monotonic()
+        seen.size += len(data)
+        self._request.forget()
 
     def chunks(self, raw: bytes, data: bytes) -> None:
         if self._relay is EVENTS and self.observation.plain(data):

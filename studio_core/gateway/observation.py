@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,8 @@ _END = re.compile(rb"\r?\n\r?\n")
 # What makes an event worth decoding. Inside a text of JSON the quotes would be escaped, so this finds no less than there is.
 # All begin with one quote: what begins in several ways is looked for three times as long.
 _TELLS = re.compile(rb'"(?:error"|usage"\s*:\s*[{"]|finish_reason"\s*:\s*[{"])')
+# Where the text of a chat's stream begins, as most engines write it.
+TEXT = b'content":"'
 # An event that grows past this is passed on as it comes, unread.
 EVENT_BYTES = 512 * 1024
 # An answer that is no stream is looked into up to this size.
@@ -83,10 +85,34 @@ class Said(msgspec.Struct, gc=False):
 _said = msgspec.json.Decoder(Said)
 
 
+class Usual(NamedTuple):
+    """An event that tells nothing, before and after its text: the next mostly is the same, but for the text."""
+
+    before: bytes
+    after: bytes
+
+    @classmethod
+    def learn(cls, event: bytes) -> Usual | None:
+        """From a whole event of one line that tells nothing."""
+        begin = event.find(TEXT) + len(TEXT)
+        end = event.find(b'"', begin)
+        return cls(event[:begin], event[end:]) if begin >= len(TEXT) and end > 0 else None
+
+    def made(self, data: bytes) -> bool:
+        """Whether this is such an event: nothing else can stand in a text without a quote and a line's end."""
+        before, after = self
+        if not data.startswith(before) or not data.endswith(after) or len(data) < len(before) + len(after):
+            return False
+        return data.find(b'"', len(before)) == len(data) - len(after) and data.find(b"\n") == len(data) - 2
+
+
 class Observation:
     """Feed it the answer; `feed` gives back what the client sees. `hide_usage`: the usage event was asked for by us."""
 
-    __slots__ = ("_rest", "_seen", "_torn", "began", "chunks", "done", "error", "finish", "hide_usage", "size", "ttft", "usage")
+    __slots__ = (
+        "_rest", "_seen", "_torn", "_usual", "began", "chunks", "done", "error", "finish", "hide_usage", "size", "ttft",
+        "usage",
+    )
 
     def __init__(self, hide_usage: bool = False, began: float | None = None) -> None:
         self.began = time.monotonic() if began is None else began
@@ -102,6 +128,7 @@ class Observation:
         self._rest = bytearray()
         self._seen = 0
         self._torn = False
+        self._usual: Usual | None = None
 
     @property
     def at_boundary(self) -> bool:
@@ -115,7 +142,10 @@ class Observation:
 
     def plain(self, data: bytes) -> bool:
         """Whether these are whole events that tell nothing; then they are counted, and need not be fed."""
-        if self._rest or self._torn or not (events := _plain(data)):
+        if self._rest or self._torn:
+            return False
+        events = 1 if self._usual is not None and self._usual.made(data) else self._plain(data)
+        if not events:
             return False
         if self.ttft is None:
             self.ttft = time.monotonic() - self.began
@@ -159,6 +189,12 @@ class Observation:
         """That answer is whole."""
         self._take(self._rest)
         self._rest.clear()
+
+    def _plain(self, data: bytes) -> int:
+        events = _plain(data)
+        if events == 1:
+            self._usual = Usual.learn(data)
+        return events
 
     def _event(self, event: bytes) -> bool:
         """Look at one event; False when the client must not see it."""

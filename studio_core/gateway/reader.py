@@ -85,6 +85,9 @@ class Reader:
     def answered(self, data: bytes) -> None:
         self.heard(data)
 
+    def opened(self, raw: bytes, data: bytes) -> None:
+        self.heard(data)
+
     def chunks(self, raw: bytes, data: bytes) -> None:
         self.heard(data)
 

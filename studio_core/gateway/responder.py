@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from studio_core.errors import StudioError
-from studio_core.gateway.head import EVENT_STREAM, first_line, lines
+from studio_core.gateway.head import EVENT_STREAM, Head, first_line, lines
 from studio_core.gateway.request import Door, Headers, Request, Work
 
 BODILESS = frozenset({204, 304})
@@ -77,6 +77,17 @@ class Responder:
         self.events, self.started = events, True
         self._out.append(b"%b%b%b%b" % (first_line(status), head, self.door.common(request), ENDS[chunked, request.keep_alive]))
 
+    def open(self, head: Head, raw: bytes, data: bytes) -> None:
+        """Begin a stream of events, at once with the first: `raw` is `data` in chunks."""
+        request = self.request
+        if request.version != "1.1":
+            self.begin(head.status, head.lines, sized=False, events=True)
+            self.relay(raw, data)
+            return
+        end = ENDS[True, request.keep_alive]
+        self.wire.transport.write(b"%b%b%b%b" % (head.opening, self.door.common(request), end, raw))
+        self.started = self.events = self._chunked = True
+
     def put(self, data: bytes) -> None:
         if data and self.request.method != "HEAD":
             if self._chunked:
@@ -86,8 +97,9 @@ class Responder:
 
     def relay(self, raw: bytes, data: bytes) -> None:
         """More of the body, at once: `raw` is `data` in chunks."""
-        self._out.append(raw if self._chunked else data)
-        self.flush()
+        if self._out:
+            self.flush()
+        self.wire.transport.write(raw if self._chunked else data)
 
     def flush(self) -> None:
         """Send what is there; never waits."""

@@ -47,6 +47,9 @@ class Asker(Protocol):
     def answered(self, data: bytes) -> None:
         """The head and this whole body came at once."""
 
+    def opened(self, raw: bytes, data: bytes) -> None:
+        """The head came with these whole chunks, not the last: `raw` as they came, and `data` what is in them."""
+
     def chunks(self, raw: bytes, data: bytes) -> None:
         """More of its body, not the last: `raw` are whole chunks, as they came, and `data` what is in them."""
 
@@ -170,11 +173,12 @@ class Upstream(asyncio.Protocol):
             return False
         head = known.head
         if head.framed:
-            body = unframed(body)
-            if body is None:
+            inside = unframed(body)
+            if inside is None:
                 return False
             self.head, self._between, self._owed = head, True, known.raw
-            self._tell(body)
+            if self._asker is not None:
+                self._asker.opened(body, inside)
             return True
         self.head, self.whole, self.spent, self.length = head, True, head.keep, len(body)
         asker = self._over()

@@ -15,9 +15,16 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
 
     model: Any = None
     stream: Any = None
-    stream_options: Any = None
+    stream_options: Any = msgspec.UNSET
+
+    @property
+    def asks_usage(self) -> bool:
+        """Whether a stream is to tell its usage, or says something of it that is the engine's to judge."""
+        options = self.stream_options or {}
+        return not isinstance(options, dict) or bool(options.get("include_usage"))
 
 
+ASK_USAGE = b'"stream_options":{"include_usage":true}'
 BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _wish = msgspec.json.Decoder(Wish)
@@ -38,6 +45,11 @@ def parts(body: bytes) -> dict[str, Any]:
         return dict(_parts.decode(body))
     except BROKEN as error:
         raise BadInput("the body is not JSON", str(error), "send a JSON object") from error
+
+
+def with_usage(body: bytes) -> bytes:
+    """The body of a stream that asks for its usage too, of one that has no `stream_options`."""
+    return b"%b,%b}" % (body.rstrip()[:-1], ASK_USAGE)
 
 
 def spliced(body: bytes, changes: Mapping[str, Any]) -> bytes:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from studio_core.errors import BadRecipe
 from studio_core.gateway.filter import GENERATING, clamped, filtered
 from studio_core.gateway.table import Filters
+from studio_core.gateway.wish import peek, with_usage
 from studio_core.recipes import recipe
 
 CHAT = "/v1/chat/completions"
@@ -132,3 +134,21 @@ def test_a_mistake_in_them_is_told(filters: dict[str, Any], said: str) -> None:
     with pytest.raises(BadRecipe) as error:
         parsed(**filters)
     assert said in error.value.detail and "filters" in error.value.detail
+
+
+@given(st.dictionaries(st.text(max_size=4), st.integers(), max_size=4), st.text(alphabet=" \t\r\n", max_size=3), st.integers(0, 4))
+def test_a_stream_is_made_to_tell_its_usage_by_adding_to_its_end(fields: dict[str, int], space: str, indent: int) -> None:
+    fields.pop("stream_options", None)
+    body = (json.dumps({"model": "m", **fields}, indent=indent or None) + space).encode()
+    wish, problem = peek(body)
+    assert problem is None and wish.stream_options is UNSET and not wish.asks_usage
+    asking = with_usage(body)
+    assert json.loads(asking) == {"model": "m", **fields, "stream_options": {"include_usage": True}}
+    assert peek(asking)[0].asks_usage
+
+
+@pytest.mark.parametrize("text", [
+    '{"stream\\u005foptions": null}', '{"stream_options": {}}', '{"a": 1, "stream_options": {"x": 1}}',
+])
+def test_what_says_something_of_it_is_not_added_to(text: str) -> None:
+    assert peek(text.encode())[0].stream_options is not UNSET

@@ -184,3 +184,20 @@ def test_an_error_event_of_theirs_is_the_stream_s_error() -> None:
         watch = Observation()
         watch.feed(text)
         assert watch.error is not None and "busy" in watch.error
+
+
+CHAT = 'data: {"choices":[{"delta":{"content":"%s"},"finish_reason":null}]}\n\n'
+
+
+@given(st.lists(st.one_of(
+    st.text(max_size=8).map(lambda text: CHAT % json.dumps(text)[1:-1]),
+    st.text(alphabet='ab"\\{}:\r\n', max_size=8).map(lambda text: CHAT % text),
+    st.sampled_from(["usage", "error", "finish_reason"]).map(lambda name: CHAT % f'a","{name}":{{"x":"'),
+    st.sampled_from([CHAT % "a" * 2, CHAT % "a" + ": ping\n\n", (CHAT % "a")[:-1], (CHAT % "a")[1:], "data: [DONE]\n\n", ""]),
+), max_size=8))
+def test_an_event_like_the_last_is_judged_as_if_it_were_the_first(events: list[str]) -> None:
+    watch = Observation()
+    for event in map(str.encode, events):
+        fresh, before = Observation(), watch.chunks
+        assert watch.plain(event) == fresh.plain(event)
+        assert watch.chunks - before == fresh.chunks

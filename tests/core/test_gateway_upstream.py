@@ -55,6 +55,10 @@ class Asker:
         assert self.upstream.whole
         self.heard(data)
 
+    def opened(self, raw: bytes, data: bytes) -> None:
+        assert not self.upstream.whole
+        self.heard(data)
+
     def chunks(self, raw: bytes, data: bytes) -> None:
         assert not self.upstream.whole
         self.raw += raw
