@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -105,11 +107,10 @@ class FrontDoor:
 
     async def _metrics(self, principal: Principal, request: Request, responder: Responder) -> None:
         """The controller's and the gateway's own; while the controller is away these alone."""
-        try:
+        ours, theirs = asyncio.ensure_future(self._figures()), b""
+        with contextlib.suppress(Unavailable):
             theirs = await self._control.whole(principal, request)
-        except Unavailable:
-            theirs = b""
-        text = theirs + await self._figures()
+        text = theirs + await ours
         responder.start(200, [(b"content-type", EXPOSITION), (b"content-length", b"%d" % len(text))])
         responder.put(text)
         responder.finish()

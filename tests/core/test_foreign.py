@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from studio_core import wire
 from studio_core.engines.listing import Listing, ask
 from studio_core.errors import BadValue, Conflict, NotFound
 from studio_core.supervisor import foreign, identity, tree
+from studio_core.supervisor.census import Engine
 from studio_core.supervisor.foreign import Foreigners
+from tests.core.control import control
 from tests.hand import Hand, hand
 from tests.wait import eventually, wait_until
 
@@ -298,3 +301,21 @@ async def test_a_stranger_s_answer_is_bounded(body: bytes, free_port: int) -> No
     async with await asyncio.start_server(answer, "127.0.0.1", free_port):
         assert await ask("127.0.0.1", free_port) == ANSWERS[body]
     assert await ask("127.0.0.1", free_port) == Listing()
+
+
+async def test_a_scrape_waits_for_no_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with control(tmp_path) as house:
+        inside, go = threading.Event(), threading.Event()
+
+        def hang() -> list[Engine]:
+            inside.set()
+            go.wait(30)
+            return []
+
+        monkeypatch.setattr(house.services.foreign._census, "scan", hang)
+        try:
+            assert (await house.owner.get("/metrics")).status_code == 200
+            await eventually(inside.is_set)
+        finally:
+            go.set()
+        await eventually(lambda: not house.services.foreign._looking.locked())

@@ -84,8 +84,9 @@ def _services(call: Call, host: str, port: int) -> list[dict[str, Any]]:
 
 
 async def metrics(call: Call) -> Response:
+    """Without waiting for a look for engines of others, which takes tens of milliseconds: they are as they were seen last."""
     services = call.services
-    await services.foreign.look()
+    services.foreign.glance()
     text = services.exporter.text(view.status(services), services.gpu.latest(), services.hub.stats())
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
