@@ -104,6 +104,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("data_dir", "", "state directory: database, sockets, logs, records", client=True),
     Setting("db_path", "", "database file; empty: controller.db in the state directory"),
     Setting("models_dir", "/models", "folder with model files"),
+    Setting("runtime_bin", "", "folder in which engines' programs are looked for before PATH"),
     Setting("sglang_python", "", "interpreter of the SGLang installation"),
     Setting("tabby_api_dir", "", "folder of the TabbyAPI checkout"),
     Setting("container_runtime", "", "program that runs images; empty: docker or podman on PATH"),

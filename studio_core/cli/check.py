@@ -29,6 +29,7 @@ def lines(found: wire.Check) -> list[str]:
     told = [f"{'wrong' if one.severe else 'note '}  {one.field}: {one.text}" + (f" ({one.hint})" if one.hint else "")
              for one in found.problems]
     told += ["" if told else "nothing is wrong", shlex.join(found.argv)] if found.argv else []
+    told += [f"program from {found.origin}"] if found.origin else []
     told += ["", *(f"{kind} parser {one.name or 'none'}: {one.reason}" for kind, one in found.parsers.items() if kind != "wants")
              ] if found.parsers else []
     own = [one for one in found.environment if one.origin != "inherited"]

@@ -39,7 +39,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     path = fetch(DEMO, cache_dir() / "models", bar.tell)
     bar.end()
     recipe = demo_recipe(str(path))
-    server = launcher(recipe)
+    server = launcher(recipe, settings)
     client = daemon.ensure(settings)
     if not any(view.id == RECIPE_ID and view.model_path == recipe.model_path for view in client.recipes()):
         client.put_recipe(recipe.stored())

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from studio_core.doctor.finding import OK, WARN, Finding
 from studio_core.doctor.subject import Subject
+from studio_core.engines import runtime
 from studio_core.paths import engine_environment
 
 
 def _on_path(subject: Subject, program: str) -> str:
-    home = subject.environ.get("HOME") or "/nonexistent"
-    folders = (subject.environ.get("PATH", os.defpath), f"{home}/.local/bin", f"{home}/bin")
-    return shutil.which(program, path=os.pathsep.join(folders)) or ""
+    return runtime.on_path(program, subject.settings, subject.environ) or ""
 
 
 def _llamacpp(subject: Subject) -> str:

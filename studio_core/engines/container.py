@@ -142,7 +142,7 @@ def wrap(recipe: Recipe, engine: str, command: Command, environment: Environment
     client |= {name: (os.environ[name], "inherited") for name in CLIENT if name in os.environ}
     # Its mark is the client's: the container's own processes are the runtime's to end.
     client |= {name: text for name, text in environment.items() if name == "STUDIO_INSTANCE"}
-    return Command(argv, {}, str(hull.folder), files), client
+    return Command(argv, {}, str(hull.folder), files, command.origin), client
 
 
 def stop_command(hull: Hull) -> list[str]:

@@ -36,12 +36,14 @@ class Command:
     """What to execute: an argv list (never a shell), the engine's own environment, and the working directory.
 
     `files` are written into the instance's folder (0600) before the start: name → text. They may hold secrets.
+    `origin` says who named the program, or where it was found.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ _NO_GPU = "it needs a GPU, and this machine has none"
 def inventory(settings: Settings, recipes: Iterable[Recipe]) -> list[wire.Installed]:
     """Every place once, in the order in which a recipe without a choice of its own would use them."""
     found: dict[tuple[str, str], wire.Installed] = {}
-    for one in (*_managed(), *_of_settings(settings), *_on_path(), *_of_recipes(recipes, settings), *_package()):
+    for one in (*_managed(), *_of_settings(settings), *_on_path(settings), *_of_recipes(recipes, settings), *_package()):
         found.setdefault((one.engine, one.place), one)
     return list(found.values())
 
@@ -45,15 +45,16 @@ def _of_settings(settings: Settings) -> Iterator[wire.Installed]:
         yield checkout(Path(settings.tabby_api_dir).expanduser(), "setting tabby_api_dir")
 
 
-def _on_path() -> Iterator[wire.Installed]:
+def _on_path(settings: Settings) -> Iterator[wire.Installed]:
+    """By their names, in the folders in which programs are looked for."""
     for engine in PYTHON_ENGINES:
-        script = runtime.on_path(engine)
+        script = runtime.on_path(engine, settings)
         python = runtime.behind(Path(script)) if script else None
-        if python is not None:
-            yield environment(engine, python, "PATH")
-    found = runtime.on_path("llama-server")
+        if script and python is not None:
+            yield environment(engine, python, runtime.whence(Path(script), settings))
+    found = runtime.on_path("llama-server", settings)
     if found is not None:
-        yield server(Path(found), "PATH")
+        yield server(Path(found), runtime.whence(Path(found), settings))
 
 
 def _of_recipes(recipes: Iterable[Recipe], settings: Settings) -> Iterator[wire.Installed]:
@@ -62,14 +63,14 @@ def _of_recipes(recipes: Iterable[Recipe], settings: Settings) -> Iterator[wire.
         origin, binary = f"recipe {recipe.id}", runtime.binary(recipe)
         if runtime.contained(recipe):
             continue
-        if recipe.backend in PYTHON_ENGINES and (python := runtime.chosen(recipe, recipe.backend)) is not None:
+        if recipe.backend in PYTHON_ENGINES and (python := runtime.chosen(recipe, recipe.backend, settings)) is not None:
             yield environment(recipe.backend, python, origin)
         elif recipe.backend == "tabbyapi" and binary:
             home = Path(binary).expanduser()
             yield checkout(home.parent if home.name == "main.py" else home, origin)
         elif recipe.backend == "llamacpp" and (named := binary or recipe.extra_args.get("llama_bin")):
             path = Path(str(named)).expanduser()
-            yield server(Path(runtime.on_path(str(path)) or path), origin)
+            yield server(Path(runtime.on_path(str(path), settings) or path), origin)
 
 
 def _package() -> Iterator[wire.Installed]:

@@ -50,12 +50,13 @@ _LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf\Z")
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
-    """How the server is started: the first words of its command, the flags it takes, and what it needs around it."""
+    """How the server is started: the first words of its command, the flags it takes, what it needs around it, who named it."""
 
     argv: tuple[str, ...]
     flags: Catalog
     label: str
     env: Mapping[str, str]
+    origin: str
 
 
 class LlamaCpp:
@@ -74,7 +75,7 @@ class LlamaCpp:
 
     def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
         try:
-            start = launcher(recipe)
+            start = launcher(recipe, settings)
             model_option(recipe.model_path)
         except BadRecipe as error:
             yield Problem("model_path" if "model" in error.title else "binary", str(error), error.hint)
@@ -97,11 +98,12 @@ class LlamaCpp:
     def command(self, recipe: Recipe, bench: Bench) -> Command:
         """The command line. The working directory is the instance's folder, which also hides the user's own
         llama.cpp configuration (read from XDG_CONFIG_HOME before the arguments)."""
-        start = launcher(recipe)
+        start = launcher(recipe, bench.settings)
         own = known(options(recipe, bench), start)
         insist(examine(recipe.extra_args, start.flags, llamacpp_table.OWNED))
         env = {**start.env, "LLAMA_API_KEY": bench.api_key, "XDG_CONFIG_HOME": str(bench.folder / "config")}
-        return Command((*start.argv, *arguments(own, recipe.extra_args, start.flags)), env, str(bench.folder))
+        argv = (*start.argv, *arguments(own, recipe.extra_args, start.flags))
+        return Command(argv, env, str(bench.folder), origin=start.origin)
 
 
 def options(recipe: Recipe, bench: Bench) -> list[Option]:
@@ -135,26 +137,27 @@ def known(own: Sequence[Option], start: Launcher) -> list[Option]:
     return [option for option in own if option[0] not in WISHES or start.flags.find(option[0])]
 
 
-def launcher(recipe: Recipe) -> Launcher:
+def launcher(recipe: Recipe, settings: Settings) -> Launcher:
     """The recipe's binary, else `llama-server` on PATH, else our runner.
 
     Raises:
         BadRecipe: none of them is there.
     """
     if runtime.contained(recipe):
-        return Launcher(("llama-server",), catalog.shipped("llamacpp"), "llama-server of the image", {})
+        return Launcher(("llama-server",), catalog.shipped("llamacpp"), "llama-server of the image", {}, "the image")
     chosen = runtime.binary(recipe) or recipe.extra_args.get("llama_bin")
-    found = runtime.on_path(str(Path(str(chosen)).expanduser()) if chosen else "llama-server")
+    found = runtime.on_path(str(chosen or "llama-server"), settings)
     if found:
         path = Path(found).absolute()
-        return Launcher((str(path),), inquiry.binary(path, "llamacpp"), str(path), {})
+        origin = "the recipe's binary" if chosen else runtime.whence(Path(found), settings)
+        return Launcher((str(path),), inquiry.binary(path, "llamacpp"), str(path), {}, origin)
     if chosen:
         raise _unusable(str(chosen))
     if importlib.util.find_spec("xllamacpp") is None:
         raise BadRecipe("no llama.cpp server found", "neither llama-server on PATH nor the package xllamacpp",
                         "install llama.cpp, or: pip install 'studio-tui[demo]'")
     flags = catalog.limited(catalog.shipped("llamacpp"), map(helptext.named, llamaserver.spellings()), RUNNER_LABEL)
-    return Launcher((sys.executable, "-m", RUNNER), flags, RUNNER_LABEL, _import_path())
+    return Launcher((sys.executable, "-m", RUNNER), flags, RUNNER_LABEL, _import_path(), "package xllamacpp")
 
 
 def _unusable(binary: str) -> BadRecipe:

@@ -15,6 +15,7 @@ from studio_core.engines.problem import Problem, examine, examine_own
 from studio_core.engines.runtime import Program
 from studio_core.errors import BadRecipe
 from studio_core.recipes.recipe import Recipe
+from studio_core.settings import Settings
 
 DOUBT_S = 20.0
 Own = Callable[[Choices], Sequence[Option]]
@@ -32,28 +33,30 @@ class Package:
     owned: Mapping[str, str]
     fields: tuple[Field, ...]
 
-    def program(self, recipe: Recipe, setting: str = "") -> Program:
-        """How it is started for this recipe; `setting` names an interpreter for recipes that name none.
+    def program(self, recipe: Recipe, settings: Settings) -> Program:
+        """How it is started for this recipe.
 
         Raises:
             BadRecipe: it is nowhere, or not where the recipe says.
         """
         if runtime.contained(recipe):
-            return Program(self.image)
+            return Program(self.image, origin="the image")
         named = runtime.binary(recipe)
         if named is not None:
-            path = runtime.found(named, "binary")
-            return Program((str(path), "serve"), runtime.behind(path))
-        python = runtime.interpreter(recipe, self.engine, setting)
-        if python is not None:
+            path = runtime.found(named, "binary", settings)
+            return Program((str(path), "serve"), runtime.behind(path), origin="the recipe's binary")
+        known = runtime.interpreter(recipe, self.engine, settings)
+        if known is not None:
+            python, origin = known
             script = runtime.sibling(python, self.engine)
             argv = (str(script), "serve") if script else (str(python), "-m", self.module)
-            return Program(argv, python, module=script is None)
-        on_path = runtime.on_path(self.engine)
+            return Program(argv, python, module=script is None, origin=origin)
+        on_path = runtime.on_path(self.engine, settings)
         if on_path is None:
             where = "neither in recipe and settings, nor a managed one, nor on PATH"
             raise BadRecipe(f"no {self.title} was found", where, self.hint)
-        return Program((on_path, "serve"), runtime.behind(Path(on_path)))
+        path = Path(on_path)
+        return Program((on_path, "serve"), runtime.behind(path), origin=runtime.whence(path, settings))
 
     def flags(self, found: Program, ask: bool = False) -> Catalog:
         """What the installed one takes: as it was last asked, asked now, or else the shipped table of a known version."""
@@ -63,14 +66,14 @@ class Package:
                 return known
         return catalog.shipped(self.engine)
 
-    def settled(self, recipe: Recipe, problems: Callable[[], Iterable[Problem]], setting: str = "") -> list[Problem]:
+    def settled(self, recipe: Recipe, problems: Callable[[], Iterable[Problem]], settings: Settings) -> list[Problem]:
         """The problems before a launch. Where only a shipped table speaks against the recipe, the engine itself is asked.
 
         That takes as long as importing it, at most DOUBT_S, and once per version; who has no doubts waits for nothing.
         """
         found = list(problems())
         if any(one.doubtful for one in found) and not runtime.contained(recipe):
-            python = self.program(recipe, setting).python
+            python = self.program(recipe, settings).python
             if python is not None and inquiry.learn(python, self.engine, DOUBT_S):
                 return list(problems())
         return found

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from studio_core.errors import BadRecipe
 from studio_core.paths import engine_environment
 from studio_core.recipes.recipe import Recipe
+from studio_core.settings import Settings
 
 PYTHON = Path("bin/python")
 OWN_FOLDERS = ("~/.local/bin", "~/bin")
+# The settings that name an engine's interpreter, for recipes that name none.
+INTERPRETERS = {"sglang": "sglang_python"}
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
     """The first words of a command; `python` is the interpreter that can be asked about the engine, where it is known.
 
-    `module`: it is the module form, which takes the model by a flag.
+    `module`: it is the module form, which takes the model by a flag. `origin` says who named it, or where it was found.
     """
 
     argv: tuple[str, ...]
     python: Path | None = None
     module: bool = False
+    origin: str = ""
 
 
 def managed(engine: str) -> Path:
@@ -37,8 +42,8 @@ def contained(recipe: Recipe) -> bool:
     return (recipe.runtime is not None and recipe.runtime.kind == "docker") or "docker_image" in recipe.extra_args
 
 
-def interpreter(recipe: Recipe, engine: str, setting: str = "") -> Path | None:
-    """The interpreter to use, or None when only PATH is left.
+def interpreter(recipe: Recipe, engine: str, settings: Settings) -> tuple[Path, str] | None:
+    """The interpreter to use and its origin, or None when only the folders of programs are left.
 
     Raises:
         BadRecipe: the recipe names one that is not there or cannot be run.
@@ -49,18 +54,19 @@ def interpreter(recipe: Recipe, engine: str, setting: str = "") -> Path | None:
         if not os.access(path, os.X_OK):
             what = "is not executable" if path.exists() else "is not there"
             raise BadRecipe(f"the interpreter {path} {what}", f"named by {field}", f"correct {field}")
-        return path
-    guesses = [Path(str(recipe.extra_args.get("venv_path") or "/nonexistent")).expanduser() / PYTHON]
-    guesses += [Path(setting).expanduser()] if setting else []
-    guesses.append(managed(engine) / PYTHON)
-    return next((path for path in guesses if os.access(path, os.X_OK)), None)
+        return path, f"the recipe's {field}"
+    setting = INTERPRETERS.get(engine, "")
+    guesses = [(str(recipe.extra_args.get("venv_path") or "/nonexistent") + f"/{PYTHON}", "the recipe's venv_path")]
+    guesses += [(str(getattr(settings, setting)), f"setting {setting}")] if setting and getattr(settings, setting) else []
+    guesses.append((str(managed(engine) / PYTHON), "managed"))
+    return next(((path, origin) for text, origin in guesses if os.access(path := Path(text).expanduser(), os.X_OK)), None)
 
 
-def chosen(recipe: Recipe, engine: str) -> Path | None:
+def chosen(recipe: Recipe, engine: str, settings: Settings) -> Path | None:
     """The interpreter that the recipe itself names, there or not; also behind a console script, and in `venv_path`."""
     named, program = _named(recipe, engine), binary(recipe)
     if program is not None:
-        path = on_path(str(Path(program).expanduser()))
+        path = on_path(program, settings)
         return (behind(Path(path)) if path else None) or Path(program)
     if named is not None:
         return named[0]
@@ -84,15 +90,33 @@ def binary(recipe: Recipe) -> str | None:
     return recipe.binary
 
 
-def on_path(name: str) -> str | None:
-    """A program on PATH, or where users install theirs: a daemon that systemd starts has those folders not on its PATH."""
-    folders = (os.environ.get("PATH", os.defpath), *(str(Path(one).expanduser()) for one in OWN_FOLDERS))
-    return shutil.which(name, path=os.pathsep.join(folders))
+def on_path(name: str, settings: Settings, environ: Mapping[str, str] = os.environ) -> str | None:
+    """A program by its path, or in the first folder that has it: the setting's, those on PATH, those where users install theirs.
+
+    A daemon that systemd starts has the last ones not on its PATH.
+    """
+    return shutil.which(os.path.expanduser(name), path=os.pathsep.join(folder for folder, _ in _folders(settings, environ)))
 
 
-def found(name: str, field: str) -> Path:
-    """A program by its path, or on PATH. Raises BadRecipe."""
-    path = on_path(str(Path(name).expanduser()))
+def whence(path: Path, settings: Settings) -> str:
+    """What led to the folder of a program that was found by its name."""
+    return next((origin for folder, origin in _folders(settings, os.environ) if Path(folder) == path.parent), "PATH")
+
+
+def _folders(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Where programs are looked for, in this order, each with its origin."""
+    if settings.runtime_bin:
+        yield os.path.expanduser(settings.runtime_bin), "setting runtime_bin"
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
+        yield folder, "PATH"
+    home = environ.get("HOME") or os.path.expanduser("~")
+    for folder in OWN_FOLDERS:
+        yield folder.replace("~", home, 1), folder
+
+
+def found(name: str, field: str, settings: Settings) -> Path:
+    """A program by its path, or by its name. Raises BadRecipe."""
+    path = on_path(name, settings)
     if path is None:
         raise BadRecipe(f"the program {name} is not there", "or is not executable", f"correct {field}")
     return Path(path).absolute()

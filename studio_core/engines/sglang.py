@@ -46,7 +46,7 @@ class Sglang:
     probes = sglang_table.PROBES
 
     def check(self, recipe: Recipe, settings: Settings) -> None:
-        insist(PACKAGE.settled(recipe, lambda: self.problems(recipe, settings), settings.sglang_python))
+        insist(PACKAGE.settled(recipe, lambda: self.problems(recipe, settings), settings))
 
     def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
         if runtime.contained(recipe):
@@ -54,17 +54,17 @@ class Sglang:
         else:
             yield from adapter.no_scale(recipe, PACKAGE.title)
         yield from PACKAGE.problems(
-            recipe, lambda: PACKAGE.program(recipe, settings.sglang_python), ask,
+            recipe, lambda: PACKAGE.program(recipe, settings), ask,
             lambda parsers: own(recipe, stand_in(settings), parsers),
         )
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
-        found = PACKAGE.program(recipe, bench.settings.sglang_python)
+        found = PACKAGE.program(recipe, bench.settings)
         taken = PACKAGE.flags(found)
         words = arguments(own(recipe, bench, PACKAGE.parsers(recipe, found, taken)), thinking.extra(recipe, taken), taken)
         config = {CONFIG: yaml.safe_dump({"api-key": bench.api_key})}
         argv = (*found.argv, "--model-path", folder.place(recipe.model_path), "--config", str(bench.folder / CONFIG), *words)
-        return Command(argv, {}, str(bench.folder), config)
+        return Command(argv, {}, str(bench.folder), config, found.origin)
 
     def nodes(self, recipe: Recipe) -> Sequence[node.Line]:
         """The same command with another rank; only the head serves HTTP."""

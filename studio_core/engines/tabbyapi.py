@@ -78,7 +78,7 @@ class TabbyApi:
             "config.yml": yaml.safe_dump(configuration(recipe, bench, options(recipe, bench.settings)), sort_keys=False),
             "api_tokens.yml": yaml.safe_dump({"api_key": bench.api_key, "admin_key": bench.api_key}),
         }
-        return Command(program(recipe, bench.settings), {"COLUMNS": COLUMNS}, str(bench.folder), files)
+        return Command(program(recipe, bench.settings), {"COLUMNS": COLUMNS}, str(bench.folder), files, _origin(recipe))
 
     def nodes(self, recipe: Recipe) -> Sequence[node.Line]:
         return ()
@@ -176,6 +176,13 @@ def _option(key: str, taken: Catalog) -> Flag | None:
     return found if found is not None and (not dot or found.section == section) else None
 
 
+def _origin(recipe: Recipe) -> str:
+    """Who named the checkout."""
+    if runtime.contained(recipe):
+        return "the image"
+    return "the recipe's binary" if runtime.binary(recipe) else "setting tabby_api_dir"
+
+
 def program(recipe: Recipe, settings: Settings) -> tuple[str, ...]:
     """Interpreter and main.py of the checkout, or of the image.
 
@@ -192,9 +199,9 @@ def program(recipe: Recipe, settings: Settings) -> tuple[str, ...]:
     home = home.parent if home.name == "main.py" else home
     if not (home / "main.py").is_file():
         raise BadRecipe(f"{home} is no TabbyAPI", "it has no main.py", "set tabby_api_dir to the folder of its checkout")
-    python = runtime.interpreter(recipe, "tabbyapi")
+    known = runtime.interpreter(recipe, "tabbyapi", settings)
     own = (home / name for name in INTERPRETERS)
-    python = python or next((path for path in own if os.access(path, os.X_OK)), None)
+    python = known[0] if known else next((path for path in own if os.access(path, os.X_OK)), None)
     if python is None:
         raise BadRecipe("TabbyAPI has no interpreter", f"{home} has no venv", "run its start.sh once, or set python_path")
     return (str(python), str(home / "main.py"))

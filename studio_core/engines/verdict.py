@@ -12,10 +12,8 @@ from studio_core.errors import StudioError
 from studio_core.recipes.recipe import Recipe
 from studio_core.settings import Settings
 
-# The engines whose parsers are to be chosen, with the package that can be looked into and the setting of its interpreter.
-PACKAGES: Mapping[str, tuple[Package, str] | None] = {
-    "vllm": (vllm.PACKAGE, ""), "sglang": (sglang.PACKAGE, "sglang_python"), "tabbyapi": None,
-}
+# The engines whose parsers are to be chosen, with the package that can be looked into.
+PACKAGES: Mapping[str, Package | None] = {"vllm": vllm.PACKAGE, "sglang": sglang.PACKAGE, "tabbyapi": None}
 
 
 def verdicts(recipes: Sequence[Recipe], settings: Settings) -> list[Choices | None]:
@@ -51,12 +49,11 @@ def _verdict(recipe: Recipe, settings: Settings, seen: dict[tuple[object, ...], 
 
 def _known(engine: str, recipe: Recipe, settings: Settings) -> Known | None:
     """The names that the recipe's engine has; None where there is none to look into."""
-    place = PACKAGES[engine]
-    if place is None:
+    package = PACKAGES[engine]
+    if package is None:
         return None
-    package, setting = place
     try:
-        found = package.program(recipe, str(getattr(settings, setting)) if setting else "")
+        found = package.program(recipe, settings)
     except StudioError:
         return None
     return registration.known(engine, found.python, package.flags(found))

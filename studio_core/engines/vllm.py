@@ -47,7 +47,7 @@ class Vllm:
     probes = vllm_table.PROBES
 
     def check(self, recipe: Recipe, settings: Settings) -> None:
-        insist(PACKAGE.settled(recipe, lambda: self.problems(recipe, settings)))
+        insist(PACKAGE.settled(recipe, lambda: self.problems(recipe, settings), settings))
 
     def problems(self, recipe: Recipe, settings: Settings, ask: bool = False) -> Iterator[Problem]:
         if runtime.contained(recipe):
@@ -55,13 +55,13 @@ class Vllm:
         else:
             yield from adapter.no_scale(recipe, PACKAGE.title)
         yield from PACKAGE.problems(
-            recipe, lambda: PACKAGE.program(recipe), ask, lambda parsers: own(recipe, stand_in(settings), parsers)
+            recipe, lambda: PACKAGE.program(recipe, settings), ask, lambda parsers: own(recipe, stand_in(settings), parsers)
         )
-        yield from _without_ray(recipe)
+        yield from _without_ray(recipe, settings)
 
     def command(self, recipe: Recipe, bench: Bench) -> Command:
         """One model, one port. vLLM's own usage reports to its makers are off: nobody was asked."""
-        found = PACKAGE.program(recipe)
+        found = PACKAGE.program(recipe, bench.settings)
         taken = PACKAGE.flags(found)
         words = arguments(own(recipe, bench, PACKAGE.parsers(recipe, found, taken)), thinking.extra(recipe, taken), taken)
         env = {"VLLM_API_KEY": bench.api_key, "VLLM_NO_USAGE_STATS": "1", "FLASHINFER_DISABLE_VERSION_CHECK": "1"}
@@ -70,7 +70,8 @@ class Vllm:
         if "--enable-lora" in words:
             env["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "1"
         model = folder.place(recipe.model_path)
-        return Command((*found.argv, *(("--model", model) if found.module else (model,)), *words), env, str(bench.folder))
+        argv = (*found.argv, *(("--model", model) if found.module else (model,)), *words)
+        return Command(argv, env, str(bench.folder), origin=found.origin)
 
     def nodes(self, recipe: Recipe) -> Sequence[node.Line]:
         """What a person runs on the other machines: Ray's workers, or vLLM itself without its HTTP server."""
@@ -100,10 +101,10 @@ def over_ray(recipe: Recipe) -> bool:
     return key is not None and recipe.extra_args[key] == "ray"
 
 
-def _without_ray(recipe: Recipe) -> Iterator[Problem]:
+def _without_ray(recipe: Recipe, settings: Settings) -> Iterator[Problem]:
     """vLLM does not bring Ray along."""
     with contextlib.suppress(BadRecipe):
-        python = PACKAGE.program(recipe).python if over_ray(recipe) and not runtime.contained(recipe) else None
+        python = PACKAGE.program(recipe, settings).python if over_ray(recipe) and not runtime.contained(recipe) else None
         if python is not None and not runtime.version_in(python, "ray"):
             hint = f"{python} -m pip install 'ray[cgraph]', on every machine"
             yield Problem("extra_args.distributed_executor_backend", "Ray is not in vLLM's environment", hint, severe=False)

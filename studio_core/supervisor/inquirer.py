@@ -92,12 +92,11 @@ def _place(recipe: Recipe, settings: Settings) -> Asked | None:
     if recipe.backend == tabbyapi.TabbyApi.name:
         place = tabbyapi.checkout(recipe, settings)
         return (place[0], recipe.backend, place[1]) if place is not None else None
-    known = PACKAGES.get(recipe.backend)
-    if known is None:
+    package = PACKAGES.get(recipe.backend)
+    if package is None:
         return None
-    package, setting = known
     try:
-        python = package.program(recipe, str(getattr(settings, setting)) if setting else "").python
+        python = package.program(recipe, settings).python
     except StudioError:
         return None
     return (python, package.engine, None) if python is not None else None

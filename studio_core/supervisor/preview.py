@@ -53,7 +53,7 @@ def _show(found: wire.Check, recipe: Recipe, engine: Engine, settings: Settings)
     hull = hull_of(recipe, settings, FOLDER, PORT, Path(FOLDER))
     bench = Bench(HOST if hull else LOOPBACK, PORT, KEY, Path(FOLDER), settings)
     command, environment = furnished(recipe, engine, bench, FOLDER, hull)
-    found.argv = list(command.argv)
+    found.argv, found.origin = list(command.argv), command.origin
     found.environment = [
         wire.Variable(name=name, value=HIDDEN if is_secret(name) else value, origin=origin)
         for name, (value, origin) in sorted(environment.items())

@@ -39,11 +39,13 @@ class Parser(Model):
 class Check(Model):
     """GET /recipes/{id}/check: what a launch would run; port and folder are stand-ins, secrets hidden.
 
+    `origin` says who named the program, or where it was found;
     `filters` says what the gateway changes in requests, one line a field; `parsers`, by kind, which the engine is given and why.
     """
 
     problems: list[Finding] = []
     argv: list[str] = []
+    origin: str = ""
     environment: list[Variable] = []
     files: list[str] = []
     nodes: list[NodeLine] = []

@@ -47,6 +47,7 @@ def pieces(found: wire.Check) -> Iterator[tuple[str, str]]:
     if found.argv:
         yield "Command\n", "bold $primary"
         yield from _argv(found.argv)
+        yield (f"  program from {found.origin}\n", "$quiet") if found.origin else ("", "")
     for origin, words in ORIGINS.items():
         mine = [variable for variable in found.environment if variable.origin == origin]
         if mine:

@@ -17,12 +17,14 @@ def test_all_of_it_in_its_order() -> None:
     found = wire.Check(
         problems=[wire.Finding("dtype", "--dtype is wrong", "did you mean half?"),
                   wire.Finding("host", "not told", "", severe=False)],
-        argv=["vllm", "serve", "a b"], environment=[wire.Variable("A", "1", "recipe"), wire.Variable("PATH", "/x", "inherited")],
+        argv=["vllm", "serve", "a b"], origin="setting runtime_bin",
+        environment=[wire.Variable("A", "1", "recipe"), wire.Variable("PATH", "/x", "inherited")],
         files=["config.yml"], nodes=[wire.NodeLine("two", "vllm serve --headless")], filters=["top_k is always 20"],
         parsers={"tool": wire.Parser("glm47", "architecture Glm4MoeForCausalLM"), "reasoning": wire.Parser(None, "nobody says")},
     )
     assert lines(found) == [
-        "wrong  dtype: --dtype is wrong (did you mean half?)", "note   host: not told", "", "vllm serve 'a b'", "",
+        "wrong  dtype: --dtype is wrong (did you mean half?)", "note   host: not told", "", "vllm serve 'a b'",
+        "program from setting runtime_bin", "",
         "tool parser glm47: architecture Glm4MoeForCausalLM", "reasoning parser none: nobody says", "", "A=1   from recipe", "",
         "files: config.yml", "", "request: top_k is always 20", "on two: vllm serve --headless",
     ]

@@ -103,20 +103,6 @@ def test_a_managed_one_goes_before_path(venv: Path, monkeypatch: pytest.MonkeyPa
     assert words(recipe)[0] == str(runtime.managed("vllm") / "bin/vllm")
 
 
-@pytest.mark.parametrize("backend", ["vllm", "sglang"])
-@pytest.mark.parametrize("folder", [".local/bin", "bin"])
-def test_where_users_install_it_is_looked_too_and_path_goes_first(
-    venv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, folder: str
-) -> None:
-    (tmp_path / "home" / folder).mkdir(parents=True)
-    own = tmp_path / "home" / folder / backend
-    own.write_text(f"#!{venv}/bin/python\n")
-    own.chmod(0o755)
-    assert words(made(backend, venv, python_path=None))[:2] == [str(own), "serve"]
-    monkeypatch.setenv("PATH", str(venv / "bin"))
-    assert words(made(backend, venv, python_path=None))[:2] == [str(venv / "bin" / backend), "serve"]
-
-
 def test_sglang_of_the_settings(venv: Path) -> None:
     recipe = made("sglang", venv, python_path=None)
     assert words(recipe, sglang_python=str(venv / "bin/python"))[:2] == [str(venv / "bin/sglang"), "serve"]

@@ -89,6 +89,15 @@ def test_what_recipes_name_is_listed_too(tmp_path: Path) -> None:
     }
 
 
+def test_the_folder_of_runtime_bin_is_named_as_the_place(tmp_path: Path) -> None:
+    server = llama_server(tmp_path / "runtime" / "llama-server")
+    llama_server(tmp_path / "bin" / "llama-server")
+    found = rows({"runtime_bin": str(server.parent)})
+    assert found["llamacpp", str(server)].origin == "setting runtime_bin"
+    assert {origin for (engine, _), one in found.items() if engine == "llamacpp" and (origin := one.origin) != "package"} == {
+        "setting runtime_bin"}, "the one on PATH is not what a recipe would get"
+
+
 def test_what_they_can_do_on_a_machine_with_gpus(tmp_path: Path) -> None:
     for number in (1, 2):
         (tmp_path / "gpus" / f"0000:0{number}:00.0").mkdir(parents=True)

@@ -64,8 +64,8 @@ async def test_swallowed_packets_are_said_and_it_comes_back(tmp_path: Path) -> N
         relay.swallow()
         lost = time.monotonic()
         await shown.shows(SAID, "nothing was heard for 1.5 s", "below is what was last heard", "Mistral Small")
-        # What was read just before, the tick, and a busy machine.
-        assert time.monotonic() - lost < 2 * SILENCE_S + 1.0
+        # What was read just before, the tick, and a busy machine; TCP alone would say nothing for a quarter of an hour.
+        assert time.monotonic() - lost < 2 * SILENCE_S + 20.0
         relay.carry()
         await shown.hides(SAID)
         await shown.shows("Mistral Small")
