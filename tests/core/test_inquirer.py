@@ -107,7 +107,7 @@ async def test_who_cannot_answer_is_left_alone(tmp_path: Path) -> None:
 async def test_the_end_of_studio_waits_for_no_answer(tmp_path: Path) -> None:
     installed = install(tmp_path / "a", "vllm")
     installed.python.write_text(installed.python.read_text().replace("exec /bin/cat", "exec /bin/sleep 60 #"))
-    async with asyncio.timeout(20), home(recipe(installed)):
+    async with asyncio.timeout(50), home(recipe(installed)):
         await eventually(lambda: installed.asked == 1)
 
 

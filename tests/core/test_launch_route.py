@@ -63,7 +63,7 @@ async def test_json_when_it_is_over(tmp_path: Path, free_port: int) -> None:
 
 async def test_a_stream_ends_with_ready(tmp_path: Path, free_port: int) -> None:
     async with control(tmp_path, inference_port=free_port) as house:
-        await house.owner.post("/recipes", json=recipe(tmp_path, "one", load_s=0.3))
+        await house.owner.post("/recipes", json=recipe(tmp_path, "one", load_s=1.0))
         answer = await house.owner.post("/launch/one", headers={"accept": "text/event-stream"})
         found = events(answer.text)
         assert [name for name, _ in found[:-1]] == ["launch_progress"] * (len(found) - 1)
@@ -150,6 +150,12 @@ async def test_the_log_is_read_searched_followed_and_deleted_when_the_engine_is_
     async with control(tmp_path, inference_port=free_port) as house:
         await house.owner.post("/recipes", json=recipe(tmp_path, "one", lines=500))
         name = (await ready(house))["instance"]
+
+        async def written() -> bool:
+            """It is ready a moment before its shim has written down what it said."""
+            return bool((await house.owner.get(f"/logs/{name}?filter=model loaded")).json()["matches"])
+
+        await eventually(written, what="its last line is in the log")
         page = (await house.owner.get(f"/logs/{name}?limit=3")).json()
         assert len(page["lines"]) == 3 and page["logs"] == page["lines"] and page["end"] == page["size"]
         found = (await house.owner.get(f"/logs/{name}?filter=I line 49")).json()

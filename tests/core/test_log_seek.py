@@ -213,7 +213,7 @@ class Talk:
     def end(self) -> None:
         assert self.process.stdin and self.process.stdout
         self.process.stdin.close()
-        assert self.process.wait(20) == 0
+        assert self.process.wait(60) == 0
         self.process.stdout.close()
 
 
@@ -250,7 +250,7 @@ def test_a_pattern_that_takes_for_ever_is_ended_with_its_process(log: Path) -> N
     log.write_bytes(b"a" * 60 + b"!\n")
     talk = Talk(paths=[str(log)], wants=[{"text": "(a+)+$", "regex": True}])
     talk.process.kill()
-    assert talk.process.wait(5) == -9
+    assert talk.process.wait(60) == -9
     assert talk.process.stdin and talk.process.stdout
     talk.process.stdin.close()
     talk.process.stdout.close()

@@ -59,7 +59,7 @@ async def test_deleting_is_told_and_final(tmp_path: Path) -> None:
         await house.owner.post("/recipes", json=RECIPE)
         with house.services.hub.subscribe() as listener:
             assert (await house.owner.delete("/recipes/tiny")).json() == {"success": True}
-            while (event := await listener.next(5)) is not None and event.event != "recipe":
+            while (event := await listener.next(60)) is not None and event.event != "recipe":
                 pass
             assert event is not None and event.data == {"id": "tiny", "version": None, "deleted": True}
         assert (await house.owner.get("/recipes/tiny")).status_code == 404

@@ -88,7 +88,7 @@ async def test_readers_cannot_write_and_do_not_wait_for_the_writer(store: Store)
     def work(connection: sqlite3.Connection) -> None:
         insert(connection, "slow")
         begun.set()
-        go.wait(10)
+        go.wait(60)
 
     writing = asyncio.create_task(store.write(work))
     await eventually(begun.is_set)

@@ -100,7 +100,7 @@ async def test_a_write_whose_caller_has_left_counts_too(store: Store) -> None:
     def work(connection: sqlite3.Connection) -> None:
         connection.execute("""INSERT INTO recipes (id, data) VALUES ('a', '{"id": "a", "model_path": "/m"}')""")
         inside.set()
-        go.wait(10)
+        go.wait(60)
 
     writing = asyncio.create_task(store.write(work, table.kept.written))
     await asyncio.to_thread(inside.wait, 10)

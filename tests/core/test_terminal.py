@@ -76,7 +76,7 @@ def test_what_nohup_ignores_is_not_handed_on() -> None:
 
 def test_what_was_never_written_is_said_with_what_was() -> None:
     with Window([sys.executable, "-c", "print('something else')"]) as window, pytest.raises(TimeoutError, match="something else"):
-        window.wait_for("this", 5.0)
+        window.wait_for("this", 60.0)
 
 
 def test_a_leftover_is_found_by_its_environment_and_ended(state_dir: Path) -> None:

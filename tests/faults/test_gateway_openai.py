@@ -128,8 +128,8 @@ async def test_who_does_not_want_it_any_more_ends_the_engine_s_work(house: Gatew
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         else:
-            with pytest.raises(openai.APITimeoutError):
-                await one.with_options(timeout=0.5).chat.completions.create(**ASKED)
+            with pytest.raises(openai.APITimeoutError):  # Not before it has reached the engine.
+                await one.with_options(timeout=2.0).chat.completions.create(**ASKED)
         await eventually(lambda: house.engine.gone == 1)
     [end] = await house.ended(1)
     assert (end["status"], end["outcome"]) == (499, "cancelled")

@@ -48,7 +48,7 @@ def probe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
         assert process.stdin is not None and process.stdout is not None
         yield process.stdin, process.stdout
         process.stdin.close()
-        assert process.wait(10) == 0, "the end of stdin is its end"
+        assert process.wait(60) == 0, "the end of stdin is its end"
 
 
 def next_sample(stdin: IO[bytes], stdout: IO[bytes]) -> dict[str, Any]:

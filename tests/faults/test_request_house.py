@@ -30,7 +30,7 @@ def test_a_request_is_shown_and_cancelled(state_dir: Path) -> None:
         assert over_http(home)["requests"][0]["id"] == one.id, "the gateway relays what the controller knows of all"
         assert "no request" in studio("requests", "cancel", "nobody").stderr
         assert studio("requests", "cancel", one.id).stdout == f"{one.id} cancelled\n"
-        reading.join(20)
+        reading.join(60)
         answer.close()
         assert b"request_cancelled" in said[0] and b"[DONE]" not in said[0]
         wait_until(lambda: home.instance("tiny").running == 0)

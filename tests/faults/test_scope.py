@@ -41,7 +41,7 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield runtime
     finally:
         process.send_signal(signal.SIGRTMIN + 24)
-        process.wait(20)
+        process.wait(60)
         if pretended:
             BOOTED.rmdir()
         shutil.rmtree(runtime, ignore_errors=True)

@@ -38,7 +38,7 @@ def small(state_dir: Path) -> Iterator[Places]:
 async def test_a_stop_and_its_record_need_no_room(small: Places) -> None:
     one = Instance(small)
     await one.start()
-    await one.listening()
+    await eventually(lambda: any("model loaded" in line for line in one.log.tail(20)), what="it has said all that it has to say")
     fill(small.root)
     with pytest.raises(OSError, match="No space left"):
         (small.root / "proof").write_bytes(b"x" * 4096)

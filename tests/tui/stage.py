@@ -230,14 +230,14 @@ class Stage:
         if path == "/chats" and method == "GET":
             return [chat.session for chat in self.chats.values()]
         if path == "/chats":
-            self.hold_chat.wait(10)
+            self.hold_chat.wait(60)
             if self.refusal:
                 raise Refused(*self.refusal)
             session = wire.ChatSession(id=f"c{len(self.chats) + 1}", model=body["model"], title=body["title"])
             self.chats[session.id] = wire.Chat(session=session)
             return self.chats[session.id]
         if method == "DELETE" and self.deaf:
-            self.hold_turn.wait(10)
+            self.hold_turn.wait(60)
         elif method == "DELETE":
             self.stopped.add(path)
             self.hold_turn.set()

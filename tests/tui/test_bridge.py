@@ -22,5 +22,5 @@ def test_who_leaves_while_the_listener_is_imported_leaves_no_listener_and_no_con
     bridge.stop()
     listening = threading.Thread(target=bridge._listen, daemon=True)
     listening.start()
-    listening.join(10)
+    listening.join(60)
     assert not listening.is_alive() and spawned == []
