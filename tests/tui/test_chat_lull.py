@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,11 @@ from studio_core.client import Stream
 from studio_tui import answer
 from studio_tui.answer import Answer
 from tests.tui import scene
-from tests.tui.opened import opened, stage_in
+from tests.tui.opened import Opened, opened, stage_in
 from tests.tui.stage import Stage
 from tests.wait import eventually
 
-SILENCE_S = 0.9
+SILENCE_S = 1.5
 
 
 @pytest.fixture
@@ -31,14 +32,20 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     return stage
 
 
+def lasted(shown: Opened, pattern: str) -> int:
+    """The seconds that are told now: a busy machine skips some."""
+    found = re.search(pattern, shown.text)
+    return int(found[1]) if found else 0
+
+
 async def test_a_model_that_takes_its_time_is_told_from_a_dead_connection(stage: Stage) -> None:
     stage.turn.insert(2, ("alive", {}))
     async with opened(stage) as shown:
         await shown.press("4", *"primes", "enter")
-        await shown.shows("Two", "nothing for 1 s, connected", "esc stops")
+        await shown.shows("Two")
         # Three times the silence: the pings of the stream are what says that Studio is there.
-        await shown.shows("nothing for 3 s, connected")
-        assert "silent" not in shown.text
+        await eventually(lambda: lasted(shown, r"nothing for (\d+) s, connected") > 3 * SILENCE_S)
+        assert "silent" not in shown.text and "esc stops" in shown.text
         stage.hold_turn.set()
         await shown.shows("Two, three, five.", "7 tokens")
         assert "esc stops" not in shown.text
@@ -63,7 +70,8 @@ async def test_no_token_yet_says_how_long_and_what_the_model_does(stage: Stage) 
         await shown.shows("What is a prime?")
         assert chat.session.model == "smollm2"
         await shown.press("i", *"more", "enter")
-        await shown.shows("loading 41 % \u00b7 1 s", "esc stops")
+        await eventually(lambda: lasted(shown, "loading 41 % \u00b7 (\\d+) s") > 0)
+        await shown.shows("esc stops")
 
 
 async def test_a_stop_that_is_not_answered_can_be_left(stage: Stage) -> None:
