@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from studio_core import wire
+from studio_core import loopback, wire
 from studio_core.chat.answer import Answer, Torn, data_of, refusal
 from studio_core.errors import Conflict, NotFound, StudioError, Unavailable
 from studio_core.store.chat import ChatTable
@@ -129,7 +129,7 @@ class Turns:
         }
         headers = {"Authorization": f"Bearer {self._key()}"}
         async with (
-            httpx.AsyncClient(timeout=self._patience, trust_env=False, verify=False) as client,
+            loopback.client(self._patience) as client,
             client.stream("POST", f"{self._address()}/v1/chat/completions", json=body, headers=headers) as response,
         ):
             if response.status_code != httpx.codes.OK:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from studio_core import loopback
 from studio_core.errors import BadInput, Unavailable
 from studio_core.supervisor import instance
 from studio_core.supervisor.keeper import Keeper
@@ -58,7 +59,7 @@ class Tokenizer:
         key = self.keeper.spec.api_key
         headers = {"authorization": f"Bearer {key}"} if key else {}
         try:
-            async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
+            async with loopback.client(TIMEOUT_S) as client:
                 answer = await client.post(f"http://{host}:{port}{path}", json=body, headers=headers)
         except httpx.HTTPError as error:
             raise Unavailable("the engine does not answer", type(error).__name__, "see: studio status") from error

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from studio_core import loopback
 from studio_core.errors import Conflict, Unavailable
 
 # Weights of hundreds of gigabytes go to host memory and back.
@@ -130,7 +131,7 @@ async def perform(
     headers = {"authorization": f"Bearer {key}", "x-admin-key": key} if key else {}
     found: Any = None
     base = f"http://{address[0]}:{address[1]}"
-    async with httpx.AsyncClient(base_url=base, timeout=PATIENCE_S, trust_env=False, headers=headers) as client:
+    async with loopback.client(PATIENCE_S, base_url=base, headers=headers) as client:
         for step in action.steps:
             try:
                 found = await _do(client, step, values, progress)

@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from studio_core import loopback
+
 PATH = "/v1/models"
 TIMEOUT_S = 2.0
 BODY_LIMIT = 256 * 1024
@@ -34,7 +36,7 @@ async def ask(host: str, port: int, key: str = "") -> Listing:
     headers = {"authorization": f"Bearer {key}"} if key else {}
     try:
         async with (
-            asyncio.timeout(TIMEOUT_S), httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, verify=False) as client,
+            asyncio.timeout(TIMEOUT_S), loopback.client(TIMEOUT_S) as client,
             client.stream("GET", f"http://{name}:{port}{PATH}", headers=headers) as answer,
         ):
             body = bytearray()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 
+from studio_core import loopback
 from studio_core.engines.engine import Engine
 
 TIMEOUT_S = 2.0
@@ -55,9 +56,7 @@ def sums(text: str) -> dict[str, float]:
 
 def _client(host: str, port: int) -> httpx.AsyncClient:
     name = f"[{host}]" if ":" in host else host
-    return httpx.AsyncClient(
-        base_url=f"http://{name}:{port}", timeout=TIMEOUT_S, trust_env=False, verify=False, limits=ONE_EACH
-    )
+    return loopback.client(TIMEOUT_S, base_url=f"http://{name}:{port}", limits=ONE_EACH)
 
 
 async def _get(client: httpx.AsyncClient, path: str, key: str) -> str | None:
