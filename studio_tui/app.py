@@ -22,7 +22,7 @@ from textual.screen import Screen
 from studio_core.errors import StudioError
 from studio_core.paths import shipped
 from studio_core.text import line
-from studio_tui import action, first, glyph, keymap, memory, message, notice, status, sweep, terminal, theme, wish
+from studio_tui import action, first, glyph, keymap, memory, message, notice, status, sweep, terminal, theme, wanted, wish
 from studio_tui.bridge import Bridge
 from studio_tui.painter import Painter
 from studio_tui.palette import Actions
@@ -259,8 +259,8 @@ class StudioApp(App[None]):
 
     # Wishes: each has its function in `studio_tui/wish`.
 
-    @on(message.Wish)
-    async def _fulfil(self, wanted: message.Wish) -> None:
+    @on(wanted.Wish)
+    async def _fulfil(self, wanted: wanted.Wish) -> None:
         if self.read_only and wanted.changes:
             self.say("read-only mode: nothing is changed from here")
             return
@@ -290,7 +290,7 @@ class StudioApp(App[None]):
 
     def copy_to_clipboard(self, text: str) -> None:
         """What Textual's own selection copies goes the same way."""
-        self.post_message(message.Copy(text))
+        self.post_message(wanted.Copy(text))
 
     def write_raw(self, sequence: str) -> None:
         """To the terminal as it is: only what we made ourselves."""
@@ -324,7 +324,7 @@ class StudioApp(App[None]):
             self._hand_down(self.screen)
 
     def action_switch_model(self) -> None:
-        self.post_message(message.Switch())
+        self.post_message(wanted.Switch())
 
     def action_switch_theme(self) -> None:
         names = [each.name for each in theme.ALL]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from textual.message import Message
 
 from studio_core.errors import Conflict, StudioError
-from studio_tui import message, recipe_message
+from studio_tui import message, wanted
 from studio_tui.boundary import safe, safe_error
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Bridge:
         def job(client: Client) -> Message:
             plan = None if sure else client.plan(recipe_id)
             if plan is not None and displaces(plan):
-                return message.Displaces(name, plan)
+                return wanted.Displaces(name, plan)
             client.launch(recipe_id, force=force)
             serves = plan is not None and plan.outcome == "serves"
             return message.Said(f"{name} runs already" if serves else f"{name}: launch asked for")
@@ -174,7 +174,7 @@ class Bridge:
     def check_recipe(self, target: Target, data: dict[str, Any]) -> None:
         """What is wrong with fields that are not stored. They go back as they came."""
         def job(client: Client) -> None:
-            target.post_message(recipe_message.RecipeChecked(data, safe(client.check_fields(data).problems)))
+            target.post_message(message.RecipeChecked(data, safe(client.check_fields(data).problems)))
 
         self.ask(target, job, quiet=True)
 
@@ -185,12 +185,12 @@ class Bridge:
             try:
                 done = draft.store(client, data, version)
             except StudioError:
-                target.post_message(recipe_message.RecipeStored(False))
+                target.post_message(message.RecipeStored(False))
                 raise
             if isinstance(done, draft.Clash):
-                return recipe_message.RecipeStored(False, done.version, done.lines)
+                return message.RecipeStored(False, done.version, done.lines)
             self._post(message.Said(f"{safe(done.id)} stored, version {done.version}"))
-            return recipe_message.RecipeStored(True)
+            return message.RecipeStored(True)
 
         self.ask(target, job)
 
@@ -250,10 +250,10 @@ class Bridge:
         self.ask(target, lambda client: message.UsageCame(client.usage()))
 
     def models(self, target: Target) -> None:
-        self.ask(target, lambda client: recipe_message.ModelsCame(client.models()))
+        self.ask(target, lambda client: message.ModelsCame(client.models()))
 
     def peaks(self, target: Target) -> None:
-        self.ask(target, lambda client: recipe_message.PeaksCame(tuple(client.peaks())))
+        self.ask(target, lambda client: message.PeaksCame(tuple(client.peaks())))
 
     def config(self, target: Target) -> None:
         self.ask(target, lambda client: message.ConfigCame(client.config()))

@@ -13,7 +13,8 @@ from studio_core.client import Client
 from studio_core.errors import SettingChanged
 from studio_core.setting_store import told
 from studio_tui.bridge import Bridge, Target
-from studio_tui.message import Newest, Said, Wish
+from studio_tui.message import Newest, Said
+from studio_tui.wanted import Wish
 
 # Of a change: how it comes to hold.
 RESTART = "R starts the controller anew with it"

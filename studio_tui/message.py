@@ -1,34 +1,19 @@
-"""What travels between bridge, app and screens: facts in the past tense, wishes in the imperative."""
+"""What travels from bridge to app and screens: facts, in the past tense. What people want is in `wanted.py`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
 from studio_core import wire
 from studio_core.errors import StudioError
-from studio_core.server import Server
 from studio_tui.view import Link
 
 if TYPE_CHECKING:
     from studio_tui.seek import Seek
     from studio_tui.stream import Tail
-
-
-class Wish(Message):
-    """What a person wants. `studio_tui/wish/` has a module named by `home`, and in it a function named like the wish.
-
-    `changes`: it is more than looking, and is refused in read-only mode.
-    """
-
-    home: ClassVar[str] = ""
-    changes: ClassVar[bool] = False
-
-
-class Step(Wish):
-    """What came back on the way to a wish: fulfilled in the same way."""
 
 
 class Newest(Message):
@@ -146,159 +131,29 @@ class PlansCame(Newest):
 
 
 @dataclass
-class Displaces(Step):
-    """Somebody has to leave for a launch that a person wants; nothing was done."""
+class RecipeChecked(Message):
+    """What is wrong with fields that are not stored; `data` are those that were asked about."""
 
-    home: ClassVar[str] = "lifecycle"
-    name: str
-    plan: wire.LaunchPlan
-
-
-@dataclass
-class Switch(Wish):
-    """Choose another model."""
-
-    home: ClassVar[str] = "lifecycle"
+    data: dict[str, Any]
+    problems: list[wire.Finding]
 
 
 @dataclass
-class Launch(Wish):
-    home: ClassVar[str] = "lifecycle"
-    changes: ClassVar[bool] = True
-    recipe_id: str
-    name: str
+class RecipeStored(Message):
+    """Whether it was; where somebody else was faster, the version that is stored now and the lines of what differs."""
+
+    done: bool
+    version: int | None = None
+    lines: tuple[str, ...] = ()
 
 
 @dataclass
-class Stop(Wish):
-    """Stop an instance, or cancel the launch of a recipe that has none yet. Asked before it is done."""
-
-    home: ClassVar[str] = "lifecycle"
-    changes: ClassVar[bool] = True
-    recipe_id: str
-    name: str
-    instance_id: str | None = None
+class ModelsCame(Newest):
+    found: wire.ModelFiles
 
 
 @dataclass
-class Fix(Wish):
-    """Make the change that a failure calls for. Shown as it will be, and asked, before it is stored."""
+class PeaksCame(Newest):
+    """The best figures of each model, as vLLM Studio named them."""
 
-    home: ClassVar[str] = "lifecycle"
-    changes: ClassVar[bool] = True
-    recipe_id: str
-    name: str
-    title: str
-    lines: tuple[str, ...]
-
-
-@dataclass
-class StopMany(Wish):
-    """Several of them at once, asked once with all their names."""
-
-    home: ClassVar[str] = "lifecycle"
-    changes: ClassVar[bool] = True
-    stops: tuple[Stop, ...]
-
-
-@dataclass
-class LaunchMany(Wish):
-    """Several recipes at once. Asked once, with what becomes of each."""
-
-    home: ClassVar[str] = "group"
-    changes: ClassVar[bool] = True
-    recipes: tuple[wire.RecipeView, ...]
-
-
-@dataclass
-class ManyPlanned(Step):
-    """What the launch of each would do; nothing was done."""
-
-    home: ClassVar[str] = "group"
-    recipes: tuple[wire.RecipeView, ...]
-    plans: tuple[wire.LaunchPlan, ...]
-
-
-@dataclass
-class Pin(Wish):
-    """Above in the list, and nobody's request sends it away."""
-
-    home: ClassVar[str] = "recipe"
-    changes: ClassVar[bool] = True
-    recipe_ids: tuple[str, ...]
-    pin: bool
-
-
-@dataclass
-class Delete(Wish):
-    """Recipes by id and name. Asked before it is done."""
-
-    home: ClassVar[str] = "group"
-    changes: ClassVar[bool] = True
-    recipes: tuple[tuple[str, str], ...]
-
-
-@dataclass
-class ShowCommand(Wish):
-    """The exact command and environment of a launch."""
-
-    home: ClassVar[str] = "recipe"
-    recipe_id: str
-    name: str
-
-
-@dataclass
-class CommandCame(Step):
-    home: ClassVar[str] = "recipe"
-    name: str
-    found: wire.Check
-
-
-@dataclass
-class Attach(Wish):
-    """Serve an engine that somebody else started; the name is asked."""
-
-    home: ClassVar[str] = "foreign"
-    changes: ClassVar[bool] = True
-    engine: wire.Foreign
-
-
-@dataclass
-class Detach(Wish):
-    home: ClassVar[str] = "foreign"
-    changes: ClassVar[bool] = True
-    engine: wire.Foreign
-
-
-@dataclass
-class StopForeign(Wish):
-    """End an engine that somebody else started; the person types its name."""
-
-    home: ClassVar[str] = "foreign"
-    changes: ClassVar[bool] = True
-    engine: wire.Foreign
-
-
-@dataclass
-class OpenLog(Wish):
-    """Show this log on the log screen."""
-
-    home: ClassVar[str] = "log"
-    log_id: str
-
-
-@dataclass
-class Copy(Wish):
-    """Put a text where it can be pasted from; `what` it is, in a few words."""
-
-    home: ClassVar[str] = "copy"
-    text: str
-    what: str = ""
-
-
-@dataclass
-class Drive(Wish):
-    """Drive another Studio; None is this machine's."""
-
-    home: ClassVar[str] = "server"
-    server: Server | None
+    peaks: tuple[dict[str, Any], ...]

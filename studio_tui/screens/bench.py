@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.widgets import Static
 
-from studio_tui import message, recipe_message, unit
+from studio_tui import message, unit
 from studio_tui.keymap import bindings
 from studio_tui.screens.place import CALM_S, STYLES, Place
 from studio_tui.widgets.panel import Panel
@@ -41,7 +41,7 @@ class Bench(Place):
         self.bridge.peaks(self)
         self.post_message(message.Said("figures: read anew"))
 
-    def on_peaks_came(self, news: recipe_message.PeaksCame) -> None:
+    def on_peaks_came(self, news: message.PeaksCame) -> None:
         news.stop()
         self._table.fill([row(one) for one in news.peaks])
 

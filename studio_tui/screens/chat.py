@@ -14,10 +14,11 @@ from studio_core.text import line
 from studio_tui import prose, status, unit
 from studio_tui.answer import Answer
 from studio_tui.keymap import bindings
-from studio_tui.message import ChatCame, ChatsCame, Copy, Failed, Said
+from studio_tui.message import ChatCame, ChatsCame, Failed, Said
 from studio_tui.pulse import SECOND_S, TICK_S
 from studio_tui.screens.place import STYLES, Place
 from studio_tui.view import View
+from studio_tui.wanted import Copy
 from studio_tui.widgets.message_list import Item, MessageList, note
 from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.prompt import Prompt

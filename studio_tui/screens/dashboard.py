@@ -9,9 +9,10 @@ from textual.app import ComposeResult
 from studio_tui import unit
 from studio_tui.board import history
 from studio_tui.keymap import bindings
-from studio_tui.message import OpenLog, Said
+from studio_tui.message import Said
 from studio_tui.screens.place import STYLES, Place
 from studio_tui.view import View
+from studio_tui.wanted import OpenLog
 from studio_tui.widgets.board import Board
 
 # The probe goes back to its slow pace when nobody has looked for so long; a history has a new value as often.

@@ -22,12 +22,13 @@ from studio_tui import start, unit
 from studio_tui.fact import facts
 from studio_tui.hunt import Hunt
 from studio_tui.keymap import bindings
-from studio_tui.message import Copy, Failed, LogsCame, Said, SeekCame, TailBegan
+from studio_tui.message import Failed, LogsCame, Said, SeekCame, TailBegan
 from studio_tui.pulse import TICK_S
 from studio_tui.screens.place import STYLES, Place
 from studio_tui.seek import Seek
 from studio_tui.stream import Tail
 from studio_tui.view import View
+from studio_tui.wanted import Copy
 from studio_tui.widgets.log_view import LogView
 from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.table import Column, Table

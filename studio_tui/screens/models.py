@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 
 from studio_core import wire
-from studio_tui import message, recipe_message, status, unit
+from studio_tui import message, status, unit, wanted
 from studio_tui.keymap import bindings
 from studio_tui.screens.place import CALM_S, STYLES, Place
 from studio_tui.widgets.panel import Panel
@@ -42,7 +42,7 @@ class Models(Place):
         self.bridge.models(self)
         self.post_message(message.Said("model files: looked for anew"))
 
-    def on_models_came(self, news: recipe_message.ModelsCame) -> None:
+    def on_models_came(self, news: message.ModelsCame) -> None:
         news.stop()
         found = news.found
         self._found = tuple(found.models)
@@ -65,13 +65,13 @@ class Models(Place):
         if one is None:
             self.post_message(message.Said("no model file is selected"))
         elif one.recipe_ids:
-            self.post_message(recipe_message.OpenRecipe(one.recipe_ids[0]))
+            self.post_message(wanted.OpenRecipe(one.recipe_ids[0]))
         else:
             self.post_message(message.Said(f"no recipe uses {one.name} yet: n makes one"))
 
     def action_new(self) -> None:
         one = self.chosen
-        self.post_message(recipe_message.NewRecipe(proposed(one)) if one else message.Said("no model file is selected"))
+        self.post_message(wanted.NewRecipe(proposed(one)) if one else message.Said("no model file is selected"))
 
 
 def proposed(one: wire.ModelFile) -> tuple[tuple[str, object], ...]:

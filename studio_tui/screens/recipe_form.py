@@ -20,7 +20,7 @@ from studio_core.text import line
 from studio_tui import status
 from studio_tui.bridge import Bridge
 from studio_tui.keymap import bindings
-from studio_tui.recipe_message import RecipeChecked, RecipeStored
+from studio_tui.message import RecipeChecked, RecipeStored
 from studio_tui.screens.place import STYLES
 from studio_tui.widgets.table import Cell, Column, Row, Table
 

@@ -12,7 +12,7 @@ from textual.widgets import Input
 from studio_core import wire
 from studio_core.recipes.patch import difference
 from studio_core.text import line
-from studio_tui import listing, message, recipe_message, status
+from studio_tui import listing, message, status, wanted
 from studio_tui.keymap import bindings
 from studio_tui.listing import COLUMNS, Line, Order, arrange, cells
 from studio_tui.screens.place import STYLES, Place
@@ -215,35 +215,35 @@ class Recipes(Place):
 
     def action_launch(self) -> None:
         if len(self._marked) > 1:
-            self.post_message(message.LaunchMany(tuple(self.group)))
+            self.post_message(wanted.LaunchMany(tuple(self.group)))
         else:
             self._launch(self.group[0] if self._marked else self.chosen)
 
     def _launch(self, recipe: wire.RecipeView | None) -> None:
         if recipe is not None:
-            self.post_message(message.Launch(recipe.id, recipe.name))
+            self.post_message(wanted.Launch(recipe.id, recipe.name))
         elif one := self.stranger:
-            self.post_message(message.Attach(one) if one.attached is None else message.Detach(one))
+            self.post_message(wanted.Attach(one) if one.attached is None else wanted.Detach(one))
         else:
             self._named()
 
     def action_stop(self) -> None:
         if one := self.stranger:
-            self.post_message(message.StopForeign(one))
+            self.post_message(wanted.StopForeign(one))
             return
         stops = [stop for stop in map(self._stop, self.group) if stop is not None]
         if len(stops) > 1:
-            self.post_message(message.StopMany(tuple(stops)))
+            self.post_message(wanted.StopMany(tuple(stops)))
         elif stops:
             self.post_message(stops[0])
         elif group := self._named_group():
             self.post_message(message.Said(f"{', '.join(one.name for one in group)} does not run"))
 
-    def _stop(self, recipe: wire.RecipeView) -> message.Stop | None:
+    def _stop(self, recipe: wire.RecipeView) -> wanted.Stop | None:
         life = self.view.life(recipe.id)
         if life is None or (life.instance is None and not life.coming) or (life.instance and life.state not in STOPPABLE):
             return None
-        return message.Stop(recipe.id, recipe.name, life.instance.id if life.instance else None)
+        return wanted.Stop(recipe.id, recipe.name, life.instance.id if life.instance else None)
 
     def action_fix(self) -> None:
         recipe = self._named()
@@ -253,7 +253,7 @@ class Recipes(Place):
         fix = life.failure.fix if life and life.failure else None
         lines = tuple(difference(recipe.recipe, fix.change)) if fix else ()
         if fix and lines:
-            self.post_message(message.Fix(recipe.id, recipe.name, fix.title, lines))
+            self.post_message(wanted.Fix(recipe.id, recipe.name, fix.title, lines))
         elif fix:
             self.post_message(message.Said(f"{recipe.name} is changed so already: {fix.title}"))
         else:
@@ -262,38 +262,38 @@ class Recipes(Place):
     def action_more(self) -> None:
         if recipe := self.chosen:
             life = self.view.life(recipe.id)
-            self.post_message(recipe_message.OpenMenu(recipe.id, recipe.name, life.instance if life else None))
+            self.post_message(wanted.OpenMenu(recipe.id, recipe.name, life.instance if life else None))
         else:
             self.action_launch()
 
     def action_edit(self) -> None:
         if recipe := self._named():
-            self.post_message(recipe_message.EditForm(recipe.id))
+            self.post_message(wanted.EditForm(recipe.id))
 
     def action_text(self) -> None:
         if recipe := self._named():
-            self.post_message(recipe_message.EditText(recipe.id))
+            self.post_message(wanted.EditText(recipe.id))
 
     def action_new(self) -> None:
-        self.post_message(recipe_message.NewRecipe())
+        self.post_message(wanted.NewRecipe())
 
     def action_copy(self) -> None:
         if recipe := self._named():
-            self.post_message(recipe_message.CopyRecipe(recipe.id))
+            self.post_message(wanted.CopyRecipe(recipe.id))
 
     def action_pin(self) -> None:
         if group := self._named_group():
             pin = not all(one.recipe.get("pin") for one in group)
-            self.post_message(message.Pin(tuple(one.id for one in group), pin))
+            self.post_message(wanted.Pin(tuple(one.id for one in group), pin))
             self._mark(frozenset())
 
     def action_delete(self) -> None:
         if group := self._named_group():
-            self.post_message(message.Delete(tuple((one.id, one.name) for one in group)))
+            self.post_message(wanted.Delete(tuple((one.id, one.name) for one in group)))
 
     def action_command(self) -> None:
         if recipe := self._named():
-            self.post_message(message.ShowCommand(recipe.id, recipe.name))
+            self.post_message(wanted.ShowCommand(recipe.id, recipe.name))
 
     def action_paste(self) -> None:
         from studio_tui.screens.paste import Paste
@@ -307,7 +307,7 @@ class Recipes(Place):
             return
         log_id = life.instance.id if life and life.instance else life.launch.instance_id if life and life.launch else None
         unknown = message.Said(f"{recipe.name} has not been started since Studio runs")
-        self.post_message(message.OpenLog(log_id) if log_id else unknown)
+        self.post_message(wanted.OpenLog(log_id) if log_id else unknown)
 
 
 def told(one: wire.Foreign) -> str:

@@ -11,8 +11,8 @@ from textual.widgets import Static
 from studio_core import wire
 from studio_core.text import line
 from studio_tui.keymap import bindings
-from studio_tui.message import Copy
 from studio_tui.screens.place import STYLES
+from studio_tui.wanted import Copy
 
 
 class Secret(ModalScreen[None]):

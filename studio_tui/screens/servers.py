@@ -13,8 +13,8 @@ from studio_core.server import Server
 from studio_core.text import line
 from studio_tui import status
 from studio_tui.keymap import bindings
-from studio_tui.message import Drive
 from studio_tui.screens.place import STYLES
+from studio_tui.wanted import Drive
 from studio_tui.widgets.table import Cell, Column, Row, Table
 
 COLUMNS = (Column("SERVER", 14, flex=1), Column("ADDRESS", 20, flex=2), Column("", 6))

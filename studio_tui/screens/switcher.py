@@ -14,9 +14,10 @@ from studio_tui import fuzzy, status, unit
 from studio_tui.bridge import Bridge
 from studio_tui.keymap import bindings
 from studio_tui.listing import ago, load
-from studio_tui.message import Launch, PlansCame
+from studio_tui.message import PlansCame
 from studio_tui.screens.place import STYLES
 from studio_tui.view import View
+from studio_tui.wanted import Launch
 from studio_tui.widgets.table import Cell, Column, Row, Table
 
 COLUMNS = (

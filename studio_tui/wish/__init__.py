@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from studio_tui.message import Wish
+from studio_tui.wanted import Wish
 
 if TYPE_CHECKING:
     from studio_tui.app import StudioApp

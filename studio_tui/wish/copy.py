@@ -5,13 +5,13 @@ from __future__ import annotations
 from asyncio import to_thread
 from typing import TYPE_CHECKING
 
-from studio_tui import clipboard, message
+from studio_tui import clipboard, wanted
 
 if TYPE_CHECKING:
     from studio_tui.app import StudioApp
 
 
-async def copy(app: StudioApp, wish: message.Copy) -> None:
+async def copy(app: StudioApp, wish: wanted.Copy) -> None:
     pieces: list[str] = []
     done = await to_thread(clipboard.copy, wish.text, pieces.append)
     app.write_raw("".join(pieces))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio_core.errors import BadInput, StudioError
 from studio_core.text import line
-from studio_tui import draft, message, recipe_message
+from studio_tui import draft, message, wanted
 from studio_tui.boundary import safe_error
 
 if TYPE_CHECKING:
@@ -18,45 +18,45 @@ if TYPE_CHECKING:
     from studio_tui.draft import Edited
 
 
-def edit_form(app: StudioApp, wish: recipe_message.EditForm) -> None:
+def edit_form(app: StudioApp, wish: wanted.EditForm) -> None:
     """What is stored goes to the form as it is: what is shown is made safe there."""
     def job(client: Client) -> None:
         found = client.recipe(wish.recipe_id)
-        app.post_message(recipe_message.FormReady({**found.recipe, "id": found.id}, found.version))
+        app.post_message(wanted.FormReady({**found.recipe, "id": found.id}, found.version))
 
     app.bridge.ask(app, job)
 
 
-def copy_recipe(app: StudioApp, wish: recipe_message.CopyRecipe) -> None:
+def copy_recipe(app: StudioApp, wish: wanted.CopyRecipe) -> None:
     def job(client: Client) -> None:
         found = client.recipe(wish.recipe_id)
         raw: dict[str, Any] = {**found.recipe, "id": f"{found.id}-copy", "name": f"{found.name} copy", "pin": False}
         # One port and one name cannot serve two.
         raw = {name: value for name, value in raw.items() if name not in ("port", "served_model_name", "aliases")}
-        app.post_message(recipe_message.FormReady(raw, None))
+        app.post_message(wanted.FormReady(raw, None))
 
     app.bridge.ask(app, job)
 
 
-def new_recipe(app: StudioApp, wish: recipe_message.NewRecipe) -> None:
-    app.post_message(recipe_message.FormReady(dict(wish.fields), None))
+def new_recipe(app: StudioApp, wish: wanted.NewRecipe) -> None:
+    app.post_message(wanted.FormReady(dict(wish.fields), None))
 
 
-def edit_text(app: StudioApp, wish: recipe_message.EditText) -> None:
+def edit_text(app: StudioApp, wish: wanted.EditText) -> None:
     def job(client: Client) -> None:
         found = draft.begin(client, wish.recipe_id)
-        app.post_message(recipe_message.TextReady(found))
+        app.post_message(wanted.TextReady(found))
 
     app.bridge.ask(app, job)
 
 
-def form_ready(app: StudioApp, news: recipe_message.FormReady) -> None:
+def form_ready(app: StudioApp, news: wanted.FormReady) -> None:
     from studio_tui.screens.recipe_form import RecipeForm
 
     app.push_screen(RecipeForm(app.bridge, news.raw, news.version))
 
 
-def text_ready(app: StudioApp, news: recipe_message.TextReady) -> None:
+def text_ready(app: StudioApp, news: wanted.TextReady) -> None:
     """The terminal is the editor's until it ends."""
     found = news.draft
     words = [*draft.editor(), str(found.path)]
@@ -80,18 +80,18 @@ def text_ready(app: StudioApp, news: recipe_message.TextReady) -> None:
         try:
             edited = draft.end(client, found)
         except StudioError as error:
-            app.post_message(recipe_message.TextWrong(found, safe_error(error)))
+            app.post_message(wanted.TextWrong(found, safe_error(error)))
             return None
         if edited is None:
             draft.forget(found)
             return message.Said(f"{found.recipe_id} was not changed")
-        app.post_message(recipe_message.TextDone(edited))
+        app.post_message(wanted.TextDone(edited))
         return None
 
     app.bridge.ask(app, job)
 
 
-def text_wrong(app: StudioApp, news: recipe_message.TextWrong) -> None:
+def text_wrong(app: StudioApp, news: wanted.TextWrong) -> None:
     """Back to the text with its mistake known; it is kept also by who does not want to."""
     from studio_tui.screens.confirm import Confirm
 
@@ -99,7 +99,7 @@ def text_wrong(app: StudioApp, news: recipe_message.TextWrong) -> None:
 
     def decided(yes: bool | None) -> None:
         if yes:
-            app.post_message(recipe_message.TextReady(news.draft))
+            app.post_message(wanted.TextReady(news.draft))
         else:
             app.say(f"not stored; your text is kept in {news.draft.path}")
 
@@ -107,11 +107,11 @@ def text_wrong(app: StudioApp, news: recipe_message.TextWrong) -> None:
     app.push_screen(Confirm(f"The text of {line(news.draft.name)}", text, "Edit it again"), decided)
 
 
-def text_done(app: StudioApp, news: recipe_message.TextDone) -> None:
+def text_done(app: StudioApp, news: wanted.TextDone) -> None:
     _ask(app, news.edited)
 
 
-def text_clashed(app: StudioApp, news: recipe_message.TextClashed) -> None:
+def text_clashed(app: StudioApp, news: wanted.TextClashed) -> None:
     told = ("Somebody changed it meanwhile. Yours against what is stored now:", "", *news.clash.lines)
     _ask(app, replace(news.edited, lines=told), news.clash.version)
 
@@ -135,7 +135,7 @@ def _ask(app: StudioApp, edited: Edited, version: int | None = None) -> None:
         except StudioError as error:
             raise draft.kept(error, found) from error
         if isinstance(done, draft.Clash):
-            app.post_message(recipe_message.TextClashed(edited, done))
+            app.post_message(wanted.TextClashed(edited, done))
             return None
         draft.forget(found)
         return message.Said(f"{done.id} stored, version {done.version}")

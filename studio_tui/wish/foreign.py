@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from studio_core.text import line
-from studio_tui import message, unit
+from studio_tui import message, unit, wanted
 
 if TYPE_CHECKING:
     from studio_core.client import Client
@@ -18,7 +18,7 @@ def described(one: Foreign) -> str:
     return f"{one.engine} of {line(one.owner) or 'somebody'}, pid {one.pid}, port {one.port or 'unknown'}{memory}"
 
 
-def attach(app: StudioApp, wish: message.Attach) -> None:
+def attach(app: StudioApp, wish: wanted.Attach) -> None:
     from studio_tui.screens.named import Named
 
     one = wish.engine
@@ -46,7 +46,7 @@ def attach(app: StudioApp, wish: message.Attach) -> None:
     ), named)
 
 
-def detach(app: StudioApp, wish: message.Detach) -> None:
+def detach(app: StudioApp, wish: wanted.Detach) -> None:
     one = wish.engine
 
     def job(client: Client) -> message.Said:
@@ -57,7 +57,7 @@ def detach(app: StudioApp, wish: message.Detach) -> None:
     app.ask(f"Detach {line(one.name)}", text, "Detach", lambda: app.bridge.ask(app, job))
 
 
-def stop_foreign(app: StudioApp, wish: message.StopForeign) -> None:
+def stop_foreign(app: StudioApp, wish: wanted.StopForeign) -> None:
     """The name is a person's word that this engine is meant; the start ticks say that it is still the one that was shown."""
     from studio_tui.screens.named import Named
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from studio_core import wire
 from studio_core.errors import Conflict, StudioError
 from studio_core.text import line
-from studio_tui import message
+from studio_tui import message, wanted
 from studio_tui.listing import load
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ WORDS = {
 IDLE = frozenset({"serves", "joins", "broken", "pinned"})
 
 
-def launch_many(app: StudioApp, wish: message.LaunchMany) -> None:
+def launch_many(app: StudioApp, wish: wanted.LaunchMany) -> None:
     """Ask what each launch would do, before a person is asked."""
-    def job(client: Client) -> message.ManyPlanned:
+    def job(client: Client) -> wanted.ManyPlanned:
         ids = {one.id for one in wish.recipes}
         alone = any(one["name"] == "exclusive" and one["value"] for one in client.config()["settings"])
         refuse(wish.recipes, alone)
-        return message.ManyPlanned(wish.recipes, tuple(one for one in client.plans() if one.recipe_id in ids))
+        return wanted.ManyPlanned(wish.recipes, tuple(one for one in client.plans() if one.recipe_id in ids))
 
     app.bridge.ask(app, job)
 
@@ -46,7 +46,7 @@ def refuse(recipes: Sequence[wire.RecipeView], alone: bool) -> None:
             raise Conflict(f"{one.name} and {other.name} want the same GPU", ", ".join(sorted(shared)), "mark one of them only")
 
 
-def many_planned(app: StudioApp, news: message.ManyPlanned) -> None:
+def many_planned(app: StudioApp, news: wanted.ManyPlanned) -> None:
     plans = {one.recipe_id: one for one in news.plans}
     names = {one.id: line(one.name) for one in news.recipes}
     wanted = [one for one in news.recipes if one.id in plans and plans[one.id].outcome not in IDLE]
@@ -70,7 +70,7 @@ def fate(plan: wire.LaunchPlan | None) -> str:
     return WORDS.get(plan.outcome, about) + (" \u00b7 probably too large" if plan.fits is False else "")
 
 
-def delete(app: StudioApp, wish: message.Delete) -> None:
+def delete(app: StudioApp, wish: wanted.Delete) -> None:
     names = [line(name) for _, name in wish.recipes]
     what = f"the recipe {names[0]}" if len(names) == 1 else f"{len(names)} recipes"
     listed = "" if len(names) == 1 else "\n\n" + "\n".join(f"  {name}" for name in names)

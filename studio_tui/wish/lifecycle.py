@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from studio_core import wire
 from studio_core.text import line
-from studio_tui import message, unit
+from studio_tui import unit, wanted
 from studio_tui.listing import load
 
 if TYPE_CHECKING:
     from studio_tui.app import StudioApp
 
 
-def launch(app: StudioApp, wish: message.Launch) -> None:
+def launch(app: StudioApp, wish: wanted.Launch) -> None:
     app.bridge.launch(wish.recipe_id, wish.name)
 
 
-def displaces(app: StudioApp, news: message.Displaces) -> None:
+def displaces(app: StudioApp, news: wanted.Displaces) -> None:
     """Who leaves, why, how long; Enter goes on."""
     insists = news.plan.outcome == "pinned"
     app.ask(
@@ -44,13 +44,13 @@ def displacement(name: str, plan: wire.LaunchPlan) -> str:
     return "\n".join(lines)
 
 
-def switch(app: StudioApp, wish: message.Switch) -> None:
+def switch(app: StudioApp, wish: wanted.Switch) -> None:
     from studio_tui.screens.switcher import Switcher
 
     app.push_screen(Switcher(app.bridge, app.known))
 
 
-def stop(app: StudioApp, wish: message.Stop) -> None:
+def stop(app: StudioApp, wish: wanted.Stop) -> None:
     name, stops = line(wish.name), wish.instance_id is not None
     text = f"Stop the model {name}? Requests in flight are let end first." if stops else f"Cancel the launch of {name}?"
 
@@ -61,7 +61,7 @@ def stop(app: StudioApp, wish: message.Stop) -> None:
     app.ask(f"Stop {name}", text, "Stop" if stops else "Cancel it", decided)
 
 
-def stop_many(app: StudioApp, wish: message.StopMany) -> None:
+def stop_many(app: StudioApp, wish: wanted.StopMany) -> None:
     names = [line(one.name) for one in wish.stops]
 
     def decided() -> None:
@@ -73,6 +73,6 @@ def stop_many(app: StudioApp, wish: message.StopMany) -> None:
     app.ask(f"Stop {len(names)} models", text, "Stop them", decided)
 
 
-def fix(app: StudioApp, wish: message.Fix) -> None:
+def fix(app: StudioApp, wish: wanted.Fix) -> None:
     text = "\n".join([f"{line(wish.title)}:", "", *map(line, wish.lines)])
     app.ask(f"Change the recipe {line(wish.name)}", text, "Store it", lambda: app.bridge.fix(wish.recipe_id, wish.title))

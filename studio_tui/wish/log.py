@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from studio_tui import message
+from studio_tui import wanted
 
 if TYPE_CHECKING:
     from studio_tui.app import StudioApp
 
 
-async def open_log(app: StudioApp, wish: message.OpenLog) -> None:
+async def open_log(app: StudioApp, wish: wanted.OpenLog) -> None:
     from studio_tui.screens.logs import Logs
 
     await app.action_show("logs")

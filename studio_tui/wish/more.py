@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from studio_core.text import line
-from studio_tui import message, recipe_message
+from studio_tui import message, wanted
 
 if TYPE_CHECKING:
     from studio_core import wire
@@ -45,7 +45,7 @@ CHOICES = (
 )
 
 
-def open_menu(app: StudioApp, wish: recipe_message.OpenMenu) -> None:
+def open_menu(app: StudioApp, wish: wanted.OpenMenu) -> None:
     from studio_tui.screens.menu import Menu
 
     name, one = line(wish.name), wish.instance
@@ -135,10 +135,10 @@ def _load_adapter(app: StudioApp, one: wire.Instance, name: str) -> None:
 
 
 def _unload_adapter(app: StudioApp, one: wire.Instance, name: str) -> None:
-    app.bridge.ask(app, lambda client: recipe_message.AdaptersCame(one, name, tuple(client.adapters(one.id))))
+    app.bridge.ask(app, lambda client: wanted.AdaptersCame(one, name, tuple(client.adapters(one.id))))
 
 
-def adapters_came(app: StudioApp, news: recipe_message.AdaptersCame) -> None:
+def adapters_came(app: StudioApp, news: wanted.AdaptersCame) -> None:
     """Those that the recipe names stay as long as the engine."""
     from studio_tui.screens.menu import Menu
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from studio_core.text import line
-from studio_tui import message, recipe_message
+from studio_tui import message, wanted
 
 if TYPE_CHECKING:
     from studio_core.client import Client
     from studio_tui.app import StudioApp
 
 
-def pin(app: StudioApp, wish: message.Pin) -> None:
+def pin(app: StudioApp, wish: wanted.Pin) -> None:
     """Each on the version that was read: what somebody else stores meanwhile is not overwritten."""
     def job(client: Client) -> message.Said:
         for name in wish.recipe_ids:
@@ -23,7 +23,7 @@ def pin(app: StudioApp, wish: message.Pin) -> None:
     app.bridge.ask(app, job)
 
 
-async def open_recipe(app: StudioApp, wish: recipe_message.OpenRecipe) -> None:
+async def open_recipe(app: StudioApp, wish: wanted.OpenRecipe) -> None:
     from studio_tui.screens.recipes import Recipes
 
     await app.action_show("recipes")
@@ -31,11 +31,11 @@ async def open_recipe(app: StudioApp, wish: recipe_message.OpenRecipe) -> None:
         app.screen.select(wish.recipe_id)
 
 
-def show_command(app: StudioApp, wish: message.ShowCommand) -> None:
-    app.bridge.ask(app, lambda client: message.CommandCame(wish.name, client.check(wish.recipe_id)))
+def show_command(app: StudioApp, wish: wanted.ShowCommand) -> None:
+    app.bridge.ask(app, lambda client: wanted.CommandCame(wish.name, client.check(wish.recipe_id)))
 
 
-def command_came(app: StudioApp, news: message.CommandCame) -> None:
+def command_came(app: StudioApp, news: wanted.CommandCame) -> None:
     from studio_tui.screens.command import CommandPage
 
     app.push_screen(CommandPage(line(news.name), news.found))

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from studio_core import server
 from studio_core.errors import StudioError
 from studio_core.text import line
-from studio_tui import message
+from studio_tui import wanted
 from studio_tui.bridge import Bridge
 
 if TYPE_CHECKING:
     from studio_tui.app import StudioApp
 
 
-async def drive(app: StudioApp, wish: message.Drive) -> None:
+async def drive(app: StudioApp, wish: wanted.Drive) -> None:
     try:
         settings = server.aimed(app.bridge.settings, wish.server)
     except StudioError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from studio_tui import clipboard
-from studio_tui.message import Copy
+from studio_tui.wanted import Copy
 from tests.terminal import Window
 from tests.tui import scene
 from tests.tui.opened import opened, stage_in
