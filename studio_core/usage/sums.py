@@ -12,8 +12,8 @@ _TOKENS = (
     "coalesce(sum(coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0)), 0) AS total_tokens"
 )
 _COUNTS = "count(*) AS total_requests, coalesce(sum(outcome = 'ok'), 0) AS successful_requests"
-# One that still runs has not failed.
-_FAILED = "coalesce(sum(outcome IS NOT NULL AND outcome != 'ok'), 0) AS failed_requests"
+# One that still runs has not failed, nor has one whose client wanted no more of it.
+_FAILED = "coalesce(sum(outcome NOT IN ('ok', 'cancelled')), 0) AS failed_requests"
 _DAY = "strftime('%Y-%m-%d', started_at, 'unixepoch')"
 _HOUR = "cast(strftime('%H', started_at, 'unixepoch') AS integer)"
 PERCENTILES = (("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99))

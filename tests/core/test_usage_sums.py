@@ -69,23 +69,24 @@ async def test_sums_are_those_counted_by_hand(store: Store) -> None:
         ("3", now - 40, now, "a", "failed", None, None, None, 0.5, "k1"),
         ("4", now - 30, None, "b", None, None, None, None, None, None),
         ("5", now - 20, None, "b", "interrupted", None, None, None, None, None),
+        ("7", now - 10, now, "b", "cancelled", None, None, None, None, None),
         ("6", now - week - 3600, now - week, "b", "ok", 1000, 500, 0.2, 2.0, "k1"),
     )
     found = await sums(store)
     assert not nulls(found)
     totals = found["totals"]
-    assert (totals["total_requests"], totals["successful_requests"], totals["failed_requests"]) == (6, 3, 2)
+    assert (totals["total_requests"], totals["successful_requests"], totals["failed_requests"]) == (7, 3, 2)
     assert (totals["prompt_tokens"], totals["completion_tokens"], totals["total_tokens"]) == (1300, 540, 1840)
     assert totals["success_rate"] == 60.0
     assert (found["latency"]["min_ms"], found["latency"]["max_ms"], found["latency"]["avg_ms"]) == (500.0, 3000.0, 1625.0)
-    assert found["week_over_week"]["this_week"] == {"requests": 5, "tokens": 340, "successful": 2}
+    assert found["week_over_week"]["this_week"] == {"requests": 6, "tokens": 340, "successful": 2}
     assert found["week_over_week"]["last_week"] == {"requests": 1, "tokens": 1500, "successful": 1}
-    assert found["week_over_week"]["change_pct"]["requests"] == 400.0
-    assert (found["recent_activity"]["last_24h_requests"], found["recent_activity"]["last_24h_tokens"]) == (5, 340)
+    assert found["week_over_week"]["change_pct"]["requests"] == 500.0
+    assert (found["recent_activity"]["last_24h_requests"], found["recent_activity"]["last_24h_tokens"]) == (6, 340)
     by_model = {row["model"]: row for row in found["by_model"]}
     assert (by_model["a"]["requests"], by_model["a"]["successful"], by_model["b"]["total_tokens"]) == (3, 2, 1500)
-    assert sum(day["requests"] for day in found["daily"]) == 6
-    assert sum(hour["requests"] for hour in found["hourly_pattern"]) == 6
+    assert sum(day["requests"] for day in found["daily"]) == 7
+    assert sum(hour["requests"] for hour in found["hourly_pattern"]) == 7
     assert sum(day["requests"] for day in found["peak_days"]) == 3
 
 
