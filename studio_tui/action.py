@@ -110,6 +110,8 @@ CHAT = (
     Action("chat.thoughts", "Thoughts", "show or fold what a model said to itself"),
     Action("chat.page_up", "Page up", "one page of messages up, also while one writes", always=True),
     Action("chat.page_down", "Page down", "one page of messages down, also while one writes", always=True),
+    Action("chat.rename", "Rename", "give the chat another title", changes=True),
+    Action("chat.delete", "Delete", "delete the chat; asks", changes=True),
     Action("chat.previous", "Previous chat", "open the chat above"),
     Action("chat.next", "Next chat", "open the chat below"),
 )
@@ -185,6 +187,7 @@ UNSAVED = (
 )
 
 COMMAND = (
+    Action("command.copy", "Copy", "copy the command as a line for a shell"),
     Action("command.close", "Close", "close this page"),
 )
 

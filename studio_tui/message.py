@@ -98,6 +98,19 @@ class ChatCame(Message):
 
 
 @dataclass
+class ChatRenamed(Message):
+    chat_id: str
+    title: str
+
+
+@dataclass
+class ChatGone(Message):
+    """It was deleted."""
+
+    chat_id: str
+
+
+@dataclass
 class UsageCame(Newest):
     usage: dict[str, Any]
 

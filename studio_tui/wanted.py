@@ -15,6 +15,7 @@ from studio_core.errors import StudioError
 from studio_core.server import Server
 
 if TYPE_CHECKING:
+    from studio_tui.bridge import Target
     from studio_tui.draft import Clash, Draft, Edited
 
 
@@ -295,3 +296,23 @@ class OpenRecipe(Wish):
 
     home: ClassVar[str] = "recipe"
     recipe_id: str
+
+
+@dataclass
+class RenameChat(Wish):
+    """`target` gets the chats as they are then."""
+
+    home: ClassVar[str] = "talk"
+    changes: ClassVar[bool] = True
+    target: Target
+    chat: wire.ChatSession
+
+
+@dataclass
+class DeleteChat(Wish):
+    """Asked before it is done; `target` hears that it is gone."""
+
+    home: ClassVar[str] = "talk"
+    changes: ClassVar[bool] = True
+    target: Target
+    chat: wire.ChatSession

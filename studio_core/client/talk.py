@@ -43,6 +43,9 @@ class TalkCalls(Connection):
     def chat(self, chat_id: str) -> wire.Chat:
         return self._get(f"/chats/{quote(chat_id, safe='')}", wire.Chat)
 
+    def rename_chat(self, chat_id: str, title: str) -> None:
+        self._send("PUT", f"/chats/{quote(chat_id, safe='')}", Any, {"title": title})
+
     def delete_chat(self, chat_id: str) -> None:
         self._send("DELETE", f"/chats/{quote(chat_id, safe='')}", Any)
 

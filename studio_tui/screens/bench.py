@@ -34,7 +34,7 @@ class Bench(Place):
     def on_mount(self) -> None:
         self.set_focus(self._table)
 
-    def on_screen_resume(self) -> None:
+    def read(self) -> None:
         self.bridge.peaks(self)
 
     def action_refresh(self) -> None:

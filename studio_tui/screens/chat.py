@@ -14,11 +14,11 @@ from studio_core.text import line
 from studio_tui import prose, status, unit
 from studio_tui.answer import Answer
 from studio_tui.keymap import bindings
-from studio_tui.message import ChatCame, ChatsCame, Failed, Said
+from studio_tui.message import ChatCame, ChatGone, ChatRenamed, ChatsCame, Failed, Said
 from studio_tui.pulse import SECOND_S, TICK_S
 from studio_tui.screens.place import STYLES, Place
 from studio_tui.view import View
-from studio_tui.wanted import Copy
+from studio_tui.wanted import Copy, DeleteChat, RenameChat
 from studio_tui.widgets.message_list import Item, MessageList, note
 from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.prompt import Prompt
@@ -41,6 +41,8 @@ class Chat(Place):
         self._item: Item | None = None
         self._drafts: dict[str, str] = {}
         self._block = 0
+        # The chat that was open when the app was left, until it is open again.
+        self._left = ""
         self._spoken = Panel("New chat", self._messages, ident="spoken")
         self._asked = Panel("", self._prompt, ident="asked")
         with Container(id="split"):
@@ -51,9 +53,9 @@ class Chat(Place):
 
     def on_mount(self) -> None:
         self._asked.display = not self.read_only
-        self._begin()
+        self._empty()
 
-    def on_screen_resume(self) -> None:
+    def read(self) -> None:
         self.bridge.chats(self)
 
     def on_unmount(self) -> None:
@@ -79,6 +81,12 @@ class Chat(Place):
         self._table.fill([row(one) for one in news.chats])
         if self._chat is not None:
             self._table.select(self._chat.id)
+        elif self._left and self._left in {one.id for one in news.chats}:
+            self.bridge.chat(self, self._left)
+        elif self._left:
+            # It is gone; what was begun in it is not.
+            self._left = ""
+            self._prompt.text = "\n".join(filter(None, (self._drafts.pop("", ""), self._prompt.text)))
 
     def on_table_moved(self, event: Table.Moved) -> None:
         event.stop()
@@ -99,10 +107,12 @@ class Chat(Place):
 
     def _change(self, chat: wire.ChatSession | None) -> None:
         """Another chat: what was begun to be written in this one waits in it."""
-        self._drafts[self._chat.id if self._chat else ""] = self._prompt.text
-        self._chat, self._block = chat, 0
-        self._prompt.text = self._drafts.pop(chat.id if chat else "", "")
-        self._prompt.move_cursor(self._prompt.document.end)
+        before, after = self._chat.id if self._chat else self._left, chat.id if chat else ""
+        self._chat, self._block, self._left = chat, 0, ""
+        if before != after:
+            self._drafts[before] = self._prompt.text
+            self._prompt.text = self._drafts.pop(after, "")
+            self._prompt.move_cursor(self._prompt.document.end)
         self._title()
 
     def _title(self) -> None:
@@ -152,9 +162,40 @@ class Chat(Place):
 
     def _begin(self) -> None:
         self._change(None)
+        self._empty()
+
+    def _empty(self) -> None:
         self._messages.load((), EMPTY)
         self._title()
         self.set_focus(self._messages if self.read_only else self._prompt)
+
+    def action_rename(self) -> None:
+        if (chat := self._opened()) is not None:
+            self.post_message(RenameChat(self, chat))
+
+    def action_delete(self) -> None:
+        if (chat := self._opened()) is not None and self._waits():
+            self.post_message(DeleteChat(self, chat))
+
+    def _opened(self) -> wire.ChatSession | None:
+        if self._chat is None:
+            self.post_message(Said("no chat is open: [ and ] open one"))
+        return self._chat
+
+    def on_chat_renamed(self, news: ChatRenamed) -> None:
+        if self._chat is not None and self._chat.id == news.chat_id:
+            self._chat.title = news.title
+            self._title()
+        self.bridge.chats(self)
+
+    def on_chat_gone(self, news: ChatGone) -> None:
+        """A draft in it goes with it."""
+        if self._chat is not None and self._chat.id == news.chat_id:
+            self._prompt.clear()
+            self._begin()
+            self.set_focus(self._messages)
+        self._drafts.pop(news.chat_id, None)
+        self.bridge.chats(self)
 
     def action_write(self) -> None:
         self.set_focus(self._prompt)
@@ -162,7 +203,9 @@ class Chat(Place):
     # What is remembered: what was begun to be written, in each chat.
 
     def extra(self) -> dict[str, Any]:
-        return {"drafts": {name: text for name, text in self._drafts.items() if text}, "thoughts": self._messages.thoughts}
+        chat = self._chat.id if self._chat else self._left
+        drafts = {name: text for name, text in self._drafts.items() if text}
+        return {"chat": chat, "drafts": drafts, "thoughts": self._messages.thoughts}
 
     def recalled(self, kept: dict[str, Any]) -> None:
         drafts = kept.get("drafts")
@@ -170,6 +213,7 @@ class Chat(Place):
             found = {name: text for name, text in drafts.items() if isinstance(name, str) and isinstance(text, str)}
             self._drafts = {**found, **self._drafts}
         self._messages.thoughts = kept.get("thoughts") is True
+        self._left = left if isinstance(left := kept.get("chat"), str) else ""
 
     # One turn.
 
@@ -180,7 +224,7 @@ class Chat(Place):
             self.post_message(Failed(StudioError("no model runs", "", "launch a recipe first: press escape, 2 and Enter")))
         elif self._waits():
             self._prompt.clear()
-            self._block = 0
+            self._block, self._left = 0, ""
             self._messages.add(Item("you", event.text, person=True))
             self._item = self._messages.add(Item(line(model), "", "waiting", growing=True))
             self._answer = self.bridge.answer(self._chat.id if self._chat else None, event.text, model)

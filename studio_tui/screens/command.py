@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from studio_core import wire
 from studio_tui.keymap import bindings
 from studio_tui.screens.place import STYLES
+from studio_tui.wanted import Copy
 from studio_tui.widgets.page import Page
 
 ORIGINS = {"studio": "Studio", "recipe": "the recipe", "engine_env": "engine_env of the settings", "inherited": "this machine"}
@@ -29,8 +30,11 @@ class CommandPage(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         page = Page(Content.assemble(*pieces(self._found)), "page")
         page.border_title = Content(f"What a launch of {self._name} runs")
-        page.border_subtitle = "secrets hidden, port and folder chosen at the launch \u00b7 esc: close"
+        page.border_subtitle = "y: copy \u00b7 esc: close \u00b7 secrets are hidden"
         yield page
+
+    def action_copy(self) -> None:
+        self.post_message(Copy(shlex.join(self._found.argv), "the command"))
 
     def action_close(self) -> None:
         self.dismiss()
@@ -45,7 +49,8 @@ def pieces(found: wire.Check) -> Iterator[tuple[str, str]]:
     if found.problems:
         yield "\n", ""
     if found.argv:
-        yield "Command\n", "bold $primary"
+        yield "Command", "bold $primary"
+        yield " (its port and folder are chosen at the launch)\n", "$quiet"
         yield from _argv(found.argv)
         yield (f"  program from {found.origin}\n", "$quiet") if found.origin else ("", "")
     for origin, words in ORIGINS.items():

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
+from textual import events
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from studio_tui import action
 from studio_tui.action import Action
 from studio_tui.keymap import bindings, spelled
 from studio_tui.screens.place import STYLES
+from studio_tui.widgets.page import Page
 
-KEYS = 16
+# Cells of the keys, of the page's own frame, and of the widest page.
+KEYS, FRAME, WIDEST = 16, 8, 96
 
 
 class Help(ModalScreen[None]):
@@ -23,23 +25,38 @@ class Help(ModalScreen[None]):
 
     CSS_PATH = STYLES / "dialog.tcss"
     BINDINGS = [*bindings("help")]
+    AUTO_FOCUS = "#help"
 
     def __init__(self, keys: Mapping[str, str], found: Mapping[str, Sequence[Action]]) -> None:
         super().__init__()
         self._keys, self._found = keys, found
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(id="help") as page:
-            page.border_title = "Help"
-            page.border_subtitle = "keys can be changed in keymap.yaml of the state directory"
-            yield Static(Content.assemble(*self._pieces()))
+        self._drawn = self.app.size.width
+        page = Page(self._text(), "help")
+        page.border_title = "Help"
+        page.border_subtitle = "keys can be changed: keymap.yaml, see README"
+        yield page
 
-    def _pieces(self) -> Iterator[tuple[str, str]]:
+    def on_resize(self, event: events.Resize) -> None:
+        if event.size.width != self._drawn:
+            self._drawn = event.size.width
+            self.call_after_refresh(lambda: self.query_one(Page).fill(self._text()))
+
+    def _text(self) -> Content:
+        return Content.assemble(*self._pieces(min(WIDEST, int(self._drawn * 0.96)) - FRAME))
+
+    def _pieces(self, width: int) -> Iterator[tuple[str, str]]:
+        """What an action does stands beside its keys, on as many lines as it takes."""
+        gap = " " * (KEYS + 2)
         for context, actions in self._found.items():
             yield (f"{action.title(context)}\n", "bold $primary")
             for one in actions:
-                yield (f"  {spelled(self._keys[one.id]):<{KEYS}}", "$accent")
-                yield (f"{one.doc}\n", "")
+                keys = spelled(self._keys[one.id])
+                yield (f"  {keys:<{KEYS}}", "$accent")
+                over = max(0, len(keys) - KEYS)
+                text = textwrap.fill(one.doc, max(20, width), initial_indent=gap + " " * over, subsequent_indent=gap)
+                yield (f"{text[len(gap) + over:]}\n", "")
             yield ("\n", "")
         yield ("Engines go on when you leave: Studio runs them, not this app.", "$quiet")
 

@@ -69,6 +69,8 @@ class Logs(Place):
 
     def on_screen_resume(self) -> None:
         self._hunt.rest(False)
+
+    def read(self) -> None:
         self.bridge.logs(self)
 
     def on_screen_suspend(self) -> None:

@@ -35,7 +35,7 @@ class Models(Place):
     def on_mount(self) -> None:
         self.set_focus(self._table)
 
-    def on_screen_resume(self) -> None:
+    def read(self) -> None:
         self.bridge.models(self)
 
     def action_refresh(self) -> None:

@@ -58,14 +58,24 @@ class Place(Screen[None]):
     def content(self) -> ComposeResult:
         yield from ()
 
-    def watch_view(self, view: View) -> None:
+    def watch_view(self, old: View, view: View) -> None:
         if self.is_mounted:
             self._bar.fill(view)
             self._alert.fill(view)
             self.show(view)
+            if view.link.state == "live" and old.link.state != "live":
+                self.read()
+
+    @on(events.ScreenResume)
+    def _opened_again(self) -> None:
+        if self.view.link.state == "live":
+            self.read()
 
     def show(self, view: View) -> None:
         """Hand the data down."""
+
+    def read(self) -> None:
+        """Ask for what nobody tells by itself: the place was opened, or Studio is there, for the first time or again."""
 
     @on(events.Mount)
     def _recall(self) -> None:

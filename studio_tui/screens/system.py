@@ -13,7 +13,7 @@ from textual.widgets import Static
 from studio_core import settings as known
 from studio_core import wire
 from studio_core.errors import BadSetting
-from studio_core.setting_store import STARS, typed
+from studio_core.setting_store import STARS, spelled, typed
 from studio_core.text import line
 from studio_tui import household
 from studio_tui.keymap import bindings
@@ -56,9 +56,6 @@ class System(Place):
         self._notices.border_title = "Notices"
         self._turn(self._part)
 
-    def on_screen_resume(self) -> None:
-        self._read()
-
     def extra(self) -> dict[str, Any]:
         return {"part": self._part}
 
@@ -74,11 +71,11 @@ class System(Place):
             self.query_one(f"#part-{each}").display = each == name
         self._parts.turn(PARTS[name])
         self.set_focus(self._tables[name])
-        self._read()
+        self.read()
         self._tell()
         self.refresh_bindings()
 
-    def _read(self) -> None:
+    def read(self) -> None:
         asks = {"settings": household.settings, "keys": household.keys, "doctor": household.doctor}
         if self._part in asks and self.view.link.state == "live":
             asks[self._part](self.bridge, self)
@@ -91,7 +88,7 @@ class System(Place):
         if (text := "\n".join(texts)) != str(self._notices.content):
             self._notices.update(Content(text))
         if not self._settings and not self._keys and not self._findings and self._part != "services":
-            self._read()
+            self.read()
         self._tell()
 
     def on_settings_came(self, news: household.SettingsCame) -> None:
@@ -139,7 +136,8 @@ class System(Place):
         if self._part == "services":
             return topology(self.view.status) if self.view.status else []
         if (one := self._settings.get(chosen)) is not None and self._part == "settings":
-            pending = [f"studio.yaml says {one.stored!r}: R starts the controller anew with it"] if one.pending else []
+            says = spelled(one.stored, one.secret)
+            pending = [f"studio.yaml says {says}: {household.RESTART}"] if one.pending else []
             origin = f"{one.kind or 'text'} \u00b7 {one.variable} \u00b7 set by {line(one.origin)}"
             return [line(one.doc), origin, *map(line, pending)]
         if (found := self._findings.get(chosen)) is not None and self._part == "doctor":
@@ -165,7 +163,7 @@ class System(Place):
         self._turn(names[(names.index(self._part) + step) % len(names)])
 
     def action_refresh(self) -> None:
-        self._read()
+        self.read()
         self.post_message(Said(f"{PARTS[self._part].lower()}: asked anew"))
 
     def action_restart(self) -> None:
@@ -178,7 +176,7 @@ class System(Place):
         if one is None:
             return
         name, before = one.name, self._stored.get(one.name)
-        text = f"{line(one.doc)}\n{one.kind or 'text'}; now {one.value!r}, set by {line(one.origin)}"
+        text = f"{line(one.doc)}\n{one.kind or 'text'}; now {line(spelled(one.value, one.secret))}, set by {line(one.origin)}"
         field = Field("value", "new value", written(one), one.secret)
 
         def entered(values: dict[str, str] | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from studio_core import wire
+from studio_core.setting_store import spelled
 from studio_core.text import line
 from studio_tui import status, unit
 from studio_tui.view import View
@@ -57,7 +58,7 @@ def topology(found: wire.Status) -> list[str]:
 
 def setting(one: wire.SettingView) -> Row:
     """What waits for a new start is marked."""
-    shown = unit.NOTHING if one.value in ("", None, [], {}, ()) else line(str(one.value))
+    shown = unit.NOTHING if one.value in ("", None, [], {}, ()) else line(spelled(one.value, one.secret))
     tone = status.QUIET if one.origin == "default" else status.ACCENT
     sign = "\u25b2 " if one.pending else ""
     return Row(one.name, (Cell(one.name), Cell(sign + shown, status.BUSY if one.pending else ""), Cell(line(one.origin), tone),

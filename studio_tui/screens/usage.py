@@ -55,19 +55,16 @@ class Usage(Place):
     def on_mount(self) -> None:
         self.set_focus(self._models)
 
-    def on_screen_resume(self) -> None:
-        self._look()
-
     async def tick(self) -> None:
-        if time.monotonic() - self._asked > AGAIN_S:
-            self._look()
+        if time.monotonic() - self._asked > AGAIN_S and self.view.link.state == "live":
+            self.read()
 
-    def _look(self) -> None:
+    def read(self) -> None:
         self._asked = time.monotonic()
         self.bridge.usage(self)
 
     def action_refresh(self) -> None:
-        self._look()
+        self.read()
         self.post_message(Said("sums: read anew"))
 
     def on_usage_came(self, news: UsageCame) -> None:

@@ -15,6 +15,9 @@ class Page(VerticalScroll, can_focus=True):
     def __init__(self, text: Content, ident: str | None = None) -> None:
         super().__init__(Static(text, markup=False), id=ident)
 
+    def fill(self, text: Content) -> None:
+        self.query_one(Static).update(text)
+
     def action_up(self) -> None:
         self.scroll_up(animate=False)
 

@@ -9,7 +9,7 @@ from textual import events
 from textual.message import Message
 from textual.widgets import TextArea
 
-HINT = "write, Enter sends, ctrl+j: new line"
+HINT = "write, Enter sends, ctrl+j: new line, esc: keys"
 NEWLINES = frozenset({"ctrl+j", "alt+enter", "shift+enter"})
 
 

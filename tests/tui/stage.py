@@ -236,7 +236,12 @@ class Stage:
             session = wire.ChatSession(id=f"c{len(self.chats) + 1}", model=body["model"], title=body["title"])
             self.chats[session.id] = wire.Chat(session=session)
             return self.chats[session.id]
-        if method == "DELETE" and self.deaf:
+        if method == "PUT":
+            self.chats[path.split("/")[2]].session.title = body["title"]
+        elif method == "DELETE" and not path.endswith("/turn"):
+            del self.chats[path.split("/")[2]]
+            return wire.Done()
+        elif method == "DELETE" and self.deaf:
             self.hold_turn.wait(60)
         elif method == "DELETE":
             self.stopped.add(path)

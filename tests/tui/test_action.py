@@ -75,6 +75,21 @@ async def test_help_tells_what_can_be_done_here(tmp_path: Path) -> None:
         await shown.hides("Everywhere")
 
 
+async def test_help_reads_in_a_narrow_terminal_and_scrolls_by_letters(tmp_path: Path) -> None:
+    async with opened(filled(tmp_path), (60, 20)) as shown:
+        await shown.press("4", "escape", "question_mark")
+        await shown.shows("stop the answer, or leave the")
+        lines = shown.text.splitlines()
+        at = next(at for at, text in enumerate(lines) if "stop the answer, or leave the" in text)
+        assert lines[at + 1].index("input") == lines[at].index("stop")
+        await shown.pilot.resize_terminal(44, 20)
+        await shown.shows("or leave the  ")
+        await shown.press("G")
+        await shown.shows("Engines go on when you")
+        await shown.press("g")
+        await shown.shows("begin a chat")
+
+
 async def test_the_palette_runs_an_action_of_the_screen_below(tmp_path: Path) -> None:
     stage = filled(tmp_path)
     async with opened(stage, (120, 40)) as shown:

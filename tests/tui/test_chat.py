@@ -226,3 +226,35 @@ def test_an_entity_is_no_way_around_the_boundary(entity: str, drawn: str) -> Non
     look = {name: Style() for name in ("base", *prose.STYLES)}
     (row,) = prose.Prose().rows(f"a{entity}b", 60, look)
     assert row.text == f"a{drawn}b"
+
+
+async def test_a_chat_gets_another_title(tmp_path: Path) -> None:
+    stage = talking(tmp_path)
+    async with opened(stage, (120, 40)) as shown:
+        await shown.press("4", "escape", "e")
+        await shown.shows("no chat is open")
+        await shown.press("left_square_bracket")
+        await shown.shows("What is a prime?")
+        await shown.press("e")
+        await shown.shows("Rename the chat", "Primes in Python")
+        await shown.press("ctrl+u", "enter")
+        await shown.shows("give it a title")
+        await shown.press(*"Sieves", "enter")
+        await eventually(lambda: stage.chats["c1"].session.title == "Sieves", what="the title is stored")
+        await shown.hides("Primes in Python")
+        await shown.shows("Sieves")
+
+
+async def test_a_chat_is_deleted_when_one_says_so_by_its_title(tmp_path: Path) -> None:
+    stage = talking(tmp_path)
+    async with opened(stage, (120, 40)) as shown:
+        await shown.press("4", "escape", "left_square_bracket")
+        await shown.shows("What is a prime?")
+        await shown.press("i", *"half", "escape", "d")
+        await shown.shows("Delete the chat Primes in Python?")
+        await shown.press("n")
+        await shown.shows("What is a prime?")
+        await shown.press("d", "y")
+        await shown.hides("Primes in Python")
+        await shown.shows("write below", "A letter to the")
+        assert list(stage.chats) == ["c2"] and "half" not in shown.text

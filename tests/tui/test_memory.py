@@ -34,6 +34,35 @@ async def test_the_app_comes_back_as_it_was_left(tmp_path: Path) -> None:
         await shown.shows("half a thought")
 
 
+async def test_the_chat_that_was_open_is_open_again_with_what_was_begun_in_it(tmp_path: Path) -> None:
+    async with opened(filled(tmp_path), (100, 30)) as shown:
+        await shown.press("4", *"elsewhere", "escape", "left_square_bracket")
+        await shown.shows("What is a prime?")
+        await shown.press("i", *"half a thought")
+        await shown.press("ctrl+q")
+    async with opened(filled(tmp_path), (100, 30)) as shown:
+        await shown.shows("What is a prime?", "half a thought")
+        await shown.press("ctrl+n")
+        await shown.shows("elsewhere", "write below")
+        assert "half" not in shown.text
+        await shown.press("ctrl+q")
+    gone = filled(tmp_path)
+    async with opened(gone, (100, 30)) as shown:
+        await shown.shows("elsewhere", "New chat")
+
+
+async def test_a_chat_that_is_gone_meanwhile_loses_no_draft(tmp_path: Path) -> None:
+    async with opened(filled(tmp_path), (100, 30)) as shown:
+        await shown.press("4", "escape", "left_square_bracket")
+        await shown.shows("What is a prime?")
+        await shown.press("i", *"half a thought")
+        await shown.press("ctrl+q")
+    gone = filled(tmp_path)
+    del gone.chats["c1"]
+    async with opened(gone, (100, 30)) as shown:
+        await shown.shows("New chat", "half a thought")
+
+
 async def test_a_terminal_that_is_closed_without_a_word_costs_seconds(tmp_path: Path) -> None:
     stage = filled(tmp_path)
     async with opened(stage) as shown:

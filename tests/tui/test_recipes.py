@@ -181,7 +181,9 @@ async def test_deleting_asks_with_the_name_and_a_running_one_stays(tmp_path: Pat
         assert [one.id for one in stage.recipes if one.id == "old"] == []
 
 
-async def test_the_exact_command_with_the_origin_of_each_value(tmp_path: Path) -> None:
+async def test_the_exact_command_with_the_origin_of_each_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("STUDIO_CLIPBOARD", "file")
     stage = filled(tmp_path)
     stage.checks["smollm2"] = wire.Check(
         problems=[wire.Finding(field="tp", text="3 GPUs are not there", hint="there is 1")],
@@ -193,6 +195,10 @@ async def test_the_exact_command_with_the_origin_of_each_value(tmp_path: Path) -
         await shown.press("2", "x")
         await shown.shows("wrong  tp: 3 GPUs are not there", "llama-server", "--model '/models/a b.gguf'", "--port 0 -1")
         await shown.shows("Environment from the recipe", "HF_TOKEN=(hidden)", "Environment from this machine")
+        await shown.press("y")
+        await shown.shows("the command: written to")
+        copied = tmp_path / "cache" / "vllm-studio" / "copied.txt"
+        assert copied.read_text() == "llama-server --model '/models/a b.gguf' --port 0 -1"
         await shown.press("j", "escape")
         await shown.hides("HF_TOKEN")
 
