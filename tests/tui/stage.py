@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import socket
-import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from studio_core import wire
 from studio_core.errors import StudioError
 from studio_core.importing.answer import answer
 from studio_core.importing.found import nothing
 from studio_core.importing.kind import read_text
-from studio_core.paths import Places, listen
+from studio_core.paths import Places
 from studio_core.settings import Settings, load
+from tests.tui.stage_server import PING, Refused, StageServer
 
 Answer = Any
-PING = "ping"
 
 
 class Stage:
@@ -65,20 +60,20 @@ class Stage:
         self.keys: list[str] = []
         self.news = threading.Condition()
         self._events: list[tuple[str, Any]] = []
-        self._server: _Server | None = None
+        self._server: StageServer | None = None
 
     @property
     def settings(self) -> Settings:
         return load({"data_dir": str(self.places.root), "glyphs": "unicode", **self.given}, environ={})
 
     def start(self) -> None:
-        self._server = _Server(self)
+        self._server = StageServer(self)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def start_tcp(self, wrap: Callable[[socket.socket], socket.socket] = lambda link: link) -> int:
         """The same on a TCP port of loopback, as through a gateway; `wrap` may put TLS around a connection."""
         listener = socket.create_server(("127.0.0.1", 0))
-        self._server = _Server(self, listener, wrap)
+        self._server = StageServer(self, listener, wrap)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return int(listener.getsockname()[1])
 
@@ -304,98 +299,3 @@ class Stage:
 def _size(lines: list[str]) -> int:
     """The bytes of lines with their ends."""
     return sum(len(one.encode("utf-8", "replace")) + 1 for one in lines)
-
-
-class Refused(Exception):
-    def __init__(self, status: int, body: dict[str, str]) -> None:
-        super().__init__(status)
-        self.status, self.body = status, body
-
-
-class _Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(
-        self, stage: Stage, listener: socket.socket | None = None,
-        wrap: Callable[[socket.socket], socket.socket] = lambda link: link,
-    ) -> None:
-        super().__init__(str(stage.places.control_socket), _Handler)
-        self.stage = stage
-        self.socket = listener or listen(stage.places.control_socket)
-        self.wrap = wrap
-        self.closed = threading.Event()
-        self.open: set[Any] = set()
-
-    def fileno(self) -> int:
-        return self.socket.fileno()
-
-    def get_request(self) -> tuple[Any, Any]:
-        link = self.wrap(self.socket.accept()[0])
-        self.open.add(link)
-        return link, ("owner", 0)
-
-    def shutdown_request(self, request: Any) -> None:
-        self.open.discard(request)
-        with contextlib.suppress(OSError):
-            request.shutdown(2)
-        request.close()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away."""
-
-    def end(self) -> None:
-        self.closed.set()
-        self.socket.close()
-        for link in tuple(self.open):
-            with contextlib.suppress(OSError):
-                link.shutdown(2)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def log_message(self, *_: Any) -> None:
-        """Quiet."""
-
-    def do_GET(self) -> None:
-        self._serve("GET")
-
-    def do_POST(self) -> None:
-        self._serve("POST")
-
-    def do_PUT(self) -> None:
-        self._serve("PUT")
-
-    def do_DELETE(self) -> None:
-        self._serve("DELETE")
-
-    def _serve(self, method: str) -> None:
-        stage, parts = self.server.stage, urlsplit(self.path)
-        body = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)) or b"null")
-        stage.asked.append((method, self.path, body))
-        stage.keys.append(self.headers.get("authorization", ""))
-        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        if self.headers.get("accept") == "text/event-stream":
-            self._stream(parts.path, query)
-            return
-        try:
-            self._send(200, stage.answer(method, parts.path, query, body))
-        except Refused as refused:
-            self._send(refused.status, refused.body)
-
-    def _send(self, status: int, answer: Answer) -> None:
-        data = json.dumps(wire.to_builtins(answer)).encode()
-        self.send_response(status)
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def _stream(self, path: str, query: Mapping[str, str]) -> None:
-        self.send_response(200)
-        self.end_headers()
-        with contextlib.suppress(OSError):
-            for kind, number, data in self.server.stage.stream(path, query, self.server.closed):
-                told = f"event: {kind}\nid: {number}\ndata: {json.dumps({'data': data, 'timestamp': ''})}\n\n"
-                self.wfile.write(b": ping\n\n" if kind == PING else told.encode())
-                self.wfile.flush()
