@@ -117,6 +117,7 @@ CHAT = (
 )
 
 USAGE = (
+    Action("usage.cancel", "Cancel", "end the selected request that is under way; asks", changes=True),
     Action("usage.refresh", "Refresh", "read the sums again", footer=True),
 )
 

@@ -249,6 +249,10 @@ class Bridge:
     def usage(self, target: Target) -> None:
         self.ask(target, lambda client: message.UsageCame(client.usage()))
 
+    def flights(self, target: Target) -> None:
+        """Asked again and again, so that a failure is the next one's to tell."""
+        self.ask(target, lambda client: message.FlightsCame(client.requests()), quiet=True)
+
     def models(self, target: Target) -> None:
         self.ask(target, lambda client: message.ModelsCame(client.models()))
 

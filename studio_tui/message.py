@@ -116,6 +116,13 @@ class UsageCame(Newest):
 
 
 @dataclass
+class FlightsCame(Newest):
+    """The requests that are under way."""
+
+    found: wire.Flights
+
+
+@dataclass
 class ConfigCame(Newest):
     config: dict[str, Any]
 

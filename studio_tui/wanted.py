@@ -316,3 +316,13 @@ class DeleteChat(Wish):
     changes: ClassVar[bool] = True
     target: Target
     chat: wire.ChatSession
+
+
+@dataclass
+class CancelRequest(Wish):
+    """End one that is under way. Asked before it is done; `target` gets those that are left."""
+
+    home: ClassVar[str] = "talk"
+    changes: ClassVar[bool] = True
+    target: Target
+    flight: wire.Flight

@@ -9,11 +9,13 @@ from typing import Any
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 
+from studio_core import wire
 from studio_core.text import line
 from studio_tui import status, unit
 from studio_tui.keymap import bindings
-from studio_tui.message import Said, UsageCame
+from studio_tui.message import FlightsCame, Said, UsageCame
 from studio_tui.screens.place import CALM_S, STYLES, Place
+from studio_tui.wanted import CancelRequest
 from studio_tui.widgets.panel import Panel
 from studio_tui.widgets.table import Cell, Column, Row, Table
 
@@ -24,12 +26,16 @@ SPEEDS = (Column("", 13, flex=1), Column("HALF IN", 7, right=True), Column("95 %
 MODELS = (Column("MODEL", 14, flex=1), Column("REQUESTS", 8, right=True), Column("TOKENS IN", 10, right=True),
           Column("TOKENS OUT", 10, right=True), Column("FIRST TOKEN", 11, right=True, needs=70),
           Column("TOKENS/S", 8, right=True, needs=82), Column("OK", 5, right=True, needs=94))
+FLIGHTS = (Column("UNDER WAY", 9), Column("STATE", 9), Column("MODEL", 12, flex=1), Column("KEY", 10, flex=1, needs=64),
+           Column("TOKENS", 7, right=True), Column("PATH", 20, flex=1, needs=96))
 BAR = 12
 DAYS = (Column("DAY", 5), Column("", BAR), Column("REQUESTS", 8, flex=1, right=True), Column("TOKENS", 9, right=True))
 EMPTY = "no request yet \u00b7 press 4 to talk to a model, or use the API"
 LEVELS = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
-# A look at the sums again.
-AGAIN_S = 10.0
+# A look at the sums again; at what is under way, where something is.
+AGAIN_S, SOON_S = 10.0, 2.0
+# Requests that are in sight at once.
+MOST = 5
 
 
 class Usage(Place):
@@ -42,8 +48,14 @@ class Usage(Place):
         self._speeds = Table(SPEEDS, "reading", ident="times")
         self._models = Table(MODELS, "reading", ident="models")
         self._days = Table(DAYS, "reading", ident="dates")
-        self._asked = 0.0
+        self._asked = self._glanced = 0.0
+        self._flights = Table(FLIGHTS, "none at the moment", ident="flights")
+        self._under_way: dict[str, wire.Flight] = {}
+        self._going = Panel("Requests under way", self._flights, ident="going")
+        self._going.display = False
+        self._rows = 0
         self._by_day = Panel("By day", self._days, ident="days")
+        yield self._going
         with Container(id="split"):
             with Vertical(id="left"):
                 yield Panel("All requests", self._sums, ident="sums")
@@ -55,13 +67,47 @@ class Usage(Place):
     def on_mount(self) -> None:
         self.set_focus(self._models)
 
+    @property
+    def pace(self) -> float:
+        return SOON_S if self._under_way else super().pace
+
     async def tick(self) -> None:
-        if time.monotonic() - self._asked > AGAIN_S and self.view.link.state == "live":
-            self.read()
+        if self.view.link.state == "live":
+            now = time.monotonic()
+            if now - self._asked > AGAIN_S:
+                self.read()
+            elif now - self._glanced >= SOON_S / 2:
+                self._glance()
 
     def read(self) -> None:
         self._asked = time.monotonic()
         self.bridge.usage(self)
+        self._glance()
+
+    def _glance(self) -> None:
+        self._glanced = time.monotonic()
+        self.bridge.flights(self)
+
+    def on_flights_came(self, news: FlightsCame) -> None:
+        """A table of nothing would take the room of the sums; once there, it stays until one leaves, so that nothing jumps."""
+        self._under_way = {one.id: one for one in news.found.requests}
+        self._flights.fill([flight(one) for one in news.found.requests])
+        more = news.found.total - len(self._under_way)
+        self._going.note(f"and {unit.count(more)} more" if more > 0 else "")
+        rows = min(MOST, max(1, len(self._under_way)))
+        if self._under_way and (not self._going.display or rows > self._rows):
+            self._going.display, self._rows = True, rows
+            self._going.styles.height = rows + 3
+
+    def on_screen_suspend(self) -> None:
+        self._going.display = False
+
+    def action_cancel(self) -> None:
+        one = self._under_way.get(self._flights.key or "")
+        if one is None:
+            self.post_message(Said("no request is under way"))
+        else:
+            self.post_message(CancelRequest(self, one))
 
     def action_refresh(self) -> None:
         self.read()
@@ -76,6 +122,14 @@ class Usage(Place):
         most = max((one.get("requests", 0) for one in daily), default=0)
         self._days.fill([day(one, most) for one in reversed(daily)], "no request in the last 14 days")
         self._by_day.note(hours(usage.get("hourly_pattern", ())))
+
+
+def flight(one: wire.Flight) -> Row:
+    waits = one.state in ("waiting", "prefill")
+    return Row(one.id, (
+        Cell(unit.age(one.age_s)), Cell(line(one.state), status.BUSY if waits else status.GOOD), Cell(line(one.model)),
+        Cell(line(one.key or "anonymous"), status.QUIET), Cell(unit.count(one.tokens)), Cell(line(one.path), status.QUIET),
+    ))
 
 
 def sums(usage: Mapping[str, Any]) -> list[Row]:

@@ -1,11 +1,11 @@
-"""Chats get another title, and are deleted."""
+"""Chats get another title, and are deleted; requests under way are ended."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from studio_core.text import line
-from studio_tui import message, wanted
+from studio_tui import message, unit, wanted
 
 if TYPE_CHECKING:
     from studio_core.client import Client
@@ -40,3 +40,15 @@ def delete_chat(app: StudioApp, wish: wanted.DeleteChat) -> None:
     title = line(wish.chat.title)
     text = f"Delete the chat {title}? All that was said in it is gone then."
     app.ask(f"Delete {title}", text, "Delete", lambda: app.bridge.ask(wish.target, job))
+
+
+def cancel_request(app: StudioApp, wish: wanted.CancelRequest) -> None:
+    one = wish.flight
+
+    def job(client: Client) -> message.FlightsCame:
+        client.cancel_request(one.id)
+        return message.FlightsCame(client.requests())
+
+    who = line(one.key or "somebody on this machine")
+    text = f"End the request of {who} to {line(one.model)}, under way for {unit.age(one.age_s)}? Its client gets an error."
+    app.ask(f"Cancel a request to {line(one.model)}", text, "Cancel it", lambda: app.bridge.ask(wish.target, job))

@@ -46,6 +46,7 @@ class Stage:
         self.hold_chat = threading.Event()
         self.hold_chat.set()
         self.usage: dict[str, Any] = {}
+        self.flights = wire.Flights()
         # Servers of tools, for a room that asks for them one day.
         self.mcp: list[dict[str, Any]] = []
         self.models = wire.ModelFiles()
@@ -118,6 +119,11 @@ class Stage:
             return wire.Stored(success=True, id=body["id"], version=1)
         if path.startswith("/instances/"):
             return self._asked_of(method, path)
+        if path.startswith("/v1/studio/requests"):
+            if method == "DELETE":
+                self.flights.requests = [one for one in self.flights.requests if one.id != path.rpartition("/")[2]]
+                return wire.Done()
+            return self.flights
         if path.startswith("/mcp"):
             return self.mcp
         plain = {

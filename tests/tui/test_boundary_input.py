@@ -124,6 +124,9 @@ def test_what_tools_are_called_and_what_they_say(state_dir: Path) -> None:
     whole = "[bold red]all " + "".join(hostile.ALL)
     tool = {"name": whole, "description": whole, "inputSchema": {"title": whole}, "error": whole}
     stage.mcp = [{"id": whole, "name": whole, "command": whole, "tools": [tool], "error": whole, "result": whole}]
+    stage.flights = wire.Flights(total=900, requests=[
+        wire.Flight(id=text, age_s=1.0, state=text, model=text, path=text, key=text) for text in hostile.wrapped()
+    ])
     messages = []
     for at, text in enumerate(hostile.wrapped()):
         call = {"id": text, "type": "function", "function": {"name": text, "arguments": json.dumps({text: text})}}
@@ -138,7 +141,11 @@ def test_what_tools_are_called_and_what_they_say(state_dir: Path) -> None:
             window.until("SmolLM2")
             window.send("7")
             window.until("No servers of tools")
-            window.send("4")
+            window.send("5")
+            window.until("UNDER WAY")
+            window.send("d")
+            window.until("Its client gets an error")
+            window.send("n4")
             window.until("to smollm2")
             window.send("\x1b")
             window.until("q Quit")

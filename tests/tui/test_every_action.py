@@ -65,7 +65,7 @@ BEFORE: dict[str, str] = {
     "chat.next": "",
     "system.next": "", "system.previous": "", "system.edit": "right_square_bracket", "system.make": "right_square_bracket " * 2,
     "system.remove": "right_square_bracket", "system.restart": "", "system.refresh": "",
-    "usage.refresh": "",
+    "usage.cancel": "", "usage.refresh": "",
     "table.up": "down", "table.down": "", "table.first": "down", "table.last": "", "table.page_up": "end", "table.page_down": "",
     "view.up": "", "view.down": "g", "view.left": "right", "view.right": "", "view.first": "", "view.last": "g",
     "view.page_up": "", "view.page_down": "g",
