@@ -5,6 +5,7 @@ Textual writes every cell of every changed region, each run with its whole style
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby
@@ -19,6 +20,8 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
 RESET = "\x1b[0m"
+# Signs that take one cell each: what bars, graphs and figures are made of. What is not among them is measured sign by sign.
+SINGLE = re.compile(r"[ -~\u00a1-\u00ac\u00ae-\u02ff\u2010-\u2027\u2190-\u21ff\u2500-\u259f\u2800-\u28ff]*").fullmatch
 # So many equal cells are written again rather than stepped over.
 STRIDE = 3
 
@@ -203,7 +206,7 @@ def runs(changed: Sequence[int], text: Sequence[str], pens: Sequence[Pen]) -> It
 @lru_cache(maxsize=1024)
 def _cells(text: str) -> list[str]:
     """One entry per cell: a wide sign is followed by an empty one, what combines stays with its sign."""
-    if text.isascii() or (cell_len(text) == len(text) and not any(cell_len(sign) != 1 for sign in text)):
+    if SINGLE(text):
         return list(text)
     found: list[str] = []
     for sign in text:

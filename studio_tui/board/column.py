@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -60,45 +60,51 @@ def widths(columns: tuple[Column, ...], cells: int) -> dict[str, int]:
     return found
 
 
-def head(columns: Sequence[Column], found: Widths, cells: int) -> Line:
+def head(columns: tuple[Column, ...], found: Widths, cells: int) -> Line:
     """The titles; the first one names the section."""
+    return _head(columns, tuple(found.items()), cells)
+
+
+@lru_cache(maxsize=64)
+def _head(columns: tuple[Column, ...], found: tuple[tuple[str, int], ...], cells: int) -> Line:
+    wide = dict(found)
     spans: list[Span] = []
     for column in columns:
-        if column.name in found:
+        if column.name in wide:
             if spans:
                 spans.append(Span(" " * column.gap, "quiet"))
-            spans.append(Span(fit(column.title, found[column.name], column.right), "quiet" if len(spans) else "title"))
+            spans.append(Span(fit(column.title, wide[column.name], column.right), "quiet" if len(spans) else "title"))
     return filled(spans, cells)
 
 
-def row(columns: Sequence[Column], found: Widths, values: Cells, cells: int) -> Line:
+def row(columns: tuple[Column, ...], found: Widths, values: Cells, cells: int) -> Line:
     """One line; a value of several spans is already as wide as its column.
 
     Neighbours of one tone become one span: what comes after works span by span.
     """
     spans: list[Span] = []
-    used = 0
-    for column in columns:
-        cells_here = found.get(column.name)
-        if cells_here is None:
-            continue
-        gap = " " * column.gap if used else ""
-        used += len(gap) + cells_here
-        value = values.get(column.name, EMPTY)
-        if isinstance(value, Span):
-            _append(spans, gap + fit(value.text, cells_here, column.right), value.tone)
-        else:
-            _append(spans, gap, "")
-            for text, tone in value:
-                _append(spans, text, tone)
-    if used > cells:
-        return filled(spans, cells)
-    _append(spans, " " * (cells - used), "")
-    return tuple(spans)
-
-
-def _append(spans: list[Span], text: str, tone: str) -> None:
-    if spans and spans[-1].tone == tone:
-        spans[-1] = Span(spans[-1].text + text, tone)
-    elif text:
+    used, text, tone = 0, "", ""
+    for name, gap, here, right in _plan(columns, tuple(found.items())):
+        used += len(gap) + here
+        value = values.get(name, EMPTY)
+        parts = ((gap + fit(value.text, here, right), value.tone),) if isinstance(value, Span) else ((gap, ""), *value)
+        for more, own in parts:
+            if own == tone:
+                text += more
+            elif more:
+                if text:
+                    spans.append(Span(text, tone))
+                text, tone = more, own
+    if tone and used < cells:
         spans.append(Span(text, tone))
+        text, tone = "", ""
+    spans.append(Span(text + " " * (cells - used), tone))
+    return filled(spans, cells) if used > cells else tuple(spans)
+
+
+@lru_cache(maxsize=64)
+def _plan(columns: tuple[Column, ...], found: tuple[tuple[str, int], ...]) -> tuple[tuple[str, str, int, bool], ...]:
+    """Of each shown column its name, the space before it, its width, and whether it stands at the right."""
+    wide = dict(found)
+    shown = [one for one in columns if one.name in wide]
+    return tuple((one.name, " " * one.gap if at else "", wide[one.name], one.right) for at, one in enumerate(shown))

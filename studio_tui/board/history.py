@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from studio_core import wire
 from studio_tui import unit
@@ -61,8 +62,23 @@ def room(cells: int) -> int:
     return max(1, (cells + BETWEEN) // (TILE + BETWEEN))
 
 
+class _Kept:
+    """What was drawn last: new samples come less often than frames."""
+
+    samples: wire.Samples | None = None
+    given: tuple[object, ...] = ()
+    lines: ClassVar[list[Line]] = []
+
+
 def lines(samples: wire.Samples, with_gpus: bool, cells: int, rows: int, signs: Glyphs) -> list[Line]:
-    """A line of titles and `rows` of graphs; those that have something to show."""
+    """A line of titles and `rows` of graphs; those that have something to show. Nobody writes into what is given."""
+    given = (with_gpus, cells, rows, signs)
+    if samples is not _Kept.samples or given != _Kept.given:
+        _Kept.samples, _Kept.given, _Kept.lines = samples, given, _drawn(samples, *given)
+    return _Kept.lines
+
+
+def _drawn(samples: wire.Samples, with_gpus: bool, cells: int, rows: int, signs: Glyphs) -> list[Line]:
     known = [one for one in (GPU_TILES if with_gpus else HOST_TILES) if _tells(samples.series.get(one.series, []))]
     tiles = known[: room(cells)]
     if not tiles:

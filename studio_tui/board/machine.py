@@ -55,7 +55,7 @@ def lines(view: View, cells: int, signs: Glyphs) -> list[Line]:
     return rows
 
 
-def _host(host: wire.Host, columns: Sequence[Column], shown: Widths, cells: int, signs: Glyphs) -> Line:
+def _host(host: wire.Host, columns: tuple[Column, ...], shown: Widths, cells: int, signs: Glyphs) -> Line:
     use = None if host.cpu_percent is None else host.cpu_percent / 100
     load = "" if host.load_1m is None else f"load {host.load_1m:.1f}"
     return row(columns, shown, {
@@ -65,7 +65,7 @@ def _host(host: wire.Host, columns: Sequence[Column], shown: Widths, cells: int,
     }, cells)
 
 
-def _gpu(view: View, gpu: wire.Gpu, columns: Sequence[Column], shown: Widths, cells: int, signs: Glyphs) -> Iterator[Line]:
+def _gpu(view: View, gpu: wire.Gpu, columns: tuple[Column, ...], shown: Widths, cells: int, signs: Glyphs) -> Iterator[Line]:
     name = f"{gpu.index} {short(gpu.name)}"
     if gpu.lost:
         yield filled([Span(fit(name, shown["name"])), Span("  "), Span(LOST, "bad")], cells)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.filter import LineFilter
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from studio_tui import glyph
 from studio_tui.board import layout, model
 from studio_tui.board.glyph import UNICODE
 from studio_tui.board.span import TONES, Line, plain
@@ -40,6 +43,9 @@ class Board(Widget, can_focus=True):
         self._key = ""
         self._lines: list[Line] = []
         self._styles: dict[str, Style] = {}
+        # Lines as they are written, and what the filters were then.
+        self._strips: dict[int, Strip] = {}
+        self._filters: Sequence[LineFilter] = ()
 
     def fill(self, view: View) -> None:
         self._view = view
@@ -60,11 +66,14 @@ class Board(Widget, can_focus=True):
             return
         old, self._lines = self._lines, layout.draw(self._view, width, height, self.key, self.has_focus, self.signs)
         if len(old) != len(self._lines):
+            self._strips.clear()
             self.refresh()
             return
-        changed = [Region(0, y, width, 1) for y in range(height) if old[y] != self._lines[y]]
+        changed = [y for y in range(height) if old[y] != self._lines[y]]
         if changed:
-            self.refresh(*changed)
+            for y in changed:
+                self._strips.pop(y, None)
+            self.refresh(*[Region(0, y, width, 1) for y in changed])
 
     def on_resize(self) -> None:
         self._lines = []
@@ -77,18 +86,47 @@ class Board(Widget, can_focus=True):
         self._draw()
 
     def notify_style_update(self) -> None:
-        self._styles = {}
+        self._forget()
         super().notify_style_update()
 
+    def _forget(self) -> None:
+        self._styles, self._strips = {}, {}
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Textual would look at borders, effects and filters of each line, also of those that stay as they are."""
+        filters = self.app.get_line_filters()
+        if filters != self._filters:
+            self._filters = filters
+            self._forget()
+        found = [self.render_line(y) for y in crop.line_range]
+        begin, end = crop.column_span
+        return found if (begin, end) == (0, self.size.width) else [strip.crop(begin, end) for strip in found]
+
     def render_line(self, y: int) -> Strip:
+        found = self._strips.get(y)
+        if found is None:
+            found = self._strips[y] = self._strip(y)
+        return found
+
+    def _strip(self, y: int) -> Strip:
+        width = self.size.width
         if y >= len(self._lines):
-            return Strip.blank(self.size.width, self.rich_style)
-        return Strip([Segment(text, self._style(tone)) for text, tone in self._lines[y]], self.size.width)
+            return Strip.blank(width, self._style(""))
+        style = self._style
+        if any(isinstance(each, glyph.Plain) for each in self._filters):
+            return Strip([Segment(glyph.plain(text), style(tone)) for text, tone in self._lines[y]], width)
+        return Strip([Segment(text, style(tone)) for text, tone in self._lines[y]], width)
 
     def _style(self, tone: str) -> Style:
+        """A tone's style as the filters leave it, on the ground."""
         found = self._styles.get(tone)
         if found is None:
             found = self.get_component_rich_style(f"board--{tone}") if tone else self.rich_style
+            _, ground = self.background_colors
+            found = Style.from_color(None, ground.rich_color) + found
+            for each in self._filters:
+                (segment,) = each.apply([Segment("x", found)], ground)
+                found = segment.style or found
             self._styles[tone] = found
         return found
 

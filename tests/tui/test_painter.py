@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import random
+import sys
 from collections.abc import Iterator
 
 import pyte
 import pytest
+from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
@@ -16,7 +18,7 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from studio_tui.painter import PLAIN, Painter, Pen, change, pen, runs
+from studio_tui.painter import PLAIN, SINGLE, Painter, Pen, change, pen, runs
 
 WIDTH, HEIGHT = 40, 6
 STYLES = [
@@ -95,6 +97,12 @@ def test_what_lies_beside_a_span_is_not_touched() -> None:
         chops = [{0: left, 20: right} for _ in range(HEIGHT)]
         screen.show(ChopsUpdate(chops, [(2, begin, end), (3, begin, begin + 2)], [[20, WIDTH]] * HEIGHT))
         assert screen.cells(screen.ours) == screen.cells(screen.theirs)
+
+
+def test_what_is_not_measured_takes_one_cell() -> None:
+    signs = [chr(code) for code in range(sys.maxunicode + 1)]
+    wrong = [sign for sign in signs if SINGLE(sign) and cell_len(sign) != 1]
+    assert wrong == [] and all(map(SINGLE, "a \u2501\u28ff\u00b7\u2192\u00b0"))
 
 
 def figures() -> Iterator[Strip]:
