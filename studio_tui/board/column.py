@@ -12,7 +12,8 @@ GAP = 2
 EMPTY = Span("")
 
 
-@dataclass(frozen=True, slots=True)
+# Known by itself: what is kept by columns would hash every field of each of them.
+@dataclass(frozen=True, slots=True, eq=False)
 class Column:
     """`rank` 0 is always shown, the highest goes first. `flex` is its share of what is left, up to `most` cells.
 

@@ -45,6 +45,7 @@ class Board(Widget, can_focus=True):
         self._styles: dict[str, Style] = {}
         # Lines as they are written, and what the filters were then.
         self._strips: dict[int, Strip] = {}
+        self._width = 0
         self._filters: Sequence[LineFilter] = ()
 
     def fill(self, view: View) -> None:
@@ -64,6 +65,7 @@ class Board(Widget, can_focus=True):
         width, height = self.size
         if not width or not height:
             return
+        self._width = width
         old, self._lines = self._lines, layout.draw(self._view, width, height, self.key, self.has_focus, self.signs)
         if len(old) != len(self._lines):
             self._strips.clear()
@@ -109,13 +111,12 @@ class Board(Widget, can_focus=True):
         return found
 
     def _strip(self, y: int) -> Strip:
-        width = self.size.width
         if y >= len(self._lines):
-            return Strip.blank(width, self._style(""))
+            return Strip.blank(self.size.width, self._style(""))
         style = self._style
         if any(isinstance(each, glyph.Plain) for each in self._filters):
-            return Strip([Segment(glyph.plain(text), style(tone)) for text, tone in self._lines[y]], width)
-        return Strip([Segment(text, style(tone)) for text, tone in self._lines[y]], width)
+            return Strip([Segment(glyph.plain(text), style(tone)) for text, tone in self._lines[y]], self._width)
+        return Strip([Segment(text, style(tone)) for text, tone in self._lines[y]], self._width)
 
     def _style(self, tone: str) -> Style:
         """A tone's style as the filters leave it, on the ground."""
