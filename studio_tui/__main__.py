@@ -45,12 +45,11 @@ def run(found: settings.Settings, recipe: str = "", file: str = "") -> int:
 
     start = "logs" if file else "recipes" if recipe else ""
     with first.painted(found, start or first.room(found)) as seen:
-        from studio_tui import intake, keymap, terminal
+        from studio_tui import keymap, terminal
         from studio_tui.app import StudioApp
         from studio_tui.bridge import Bridge
 
         app = StudioApp(Bridge(found), keymap.own(found.state_dir), start, recipe, seen, file)
-        intake.install()
         terminal.suit(app)
         terminal.watch()
         app.run(mouse=found.mouse)

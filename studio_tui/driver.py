@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import select
 import time
-from codecs import getincrementaldecoder
 
-from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
+
+from studio_tui.intake import Intake, decoder
 
 ENTER = "\x1b[?1049h"
 READ = 4096
@@ -41,7 +41,7 @@ class Driver(LinuxDriver):
         super().disable_input()
 
     def run_input_thread(self) -> None:
-        parser, decode = XTermParser(self._debug), getincrementaldecoder("utf-8")().decode
+        parser, decode = Intake(self._debug), decoder().decode
         while not self._leaving:
             ready, _, _ = select.select([self.fileno, self._woken], [], [], patience(parser))
             if self.fileno in ready and (text := decode(os.read(self.fileno, READ))):
@@ -62,7 +62,7 @@ class TakenOver(Driver):
         super().write(data)
 
 
-def patience(parser: XTermParser) -> float | None:
+def patience(parser: Intake) -> float | None:
     """Seconds until an escape was a key of its own; None where nothing has begun."""
     due = parser._timeout_time
     # Textual looks at the same clock.

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from codecs import IncrementalDecoder, getincrementaldecoder
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
 
 from textual._xterm_parser import XTermParser
 from textual.message import Message
@@ -16,9 +15,9 @@ from textual.message import Message
 BEGIN, END = "\x1b[200~", "\x1b[201~"
 # Colours and the like go whole; of what is not finished only the characters that act.
 _SEQUENCE = re.compile(
-    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\n\r\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c)"
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\n\r\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
 )
-_ACTING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_ACTING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def pasted(text: str) -> str:
@@ -57,12 +56,6 @@ class Intake(XTermParser):
         return out
 
 
-def install() -> None:
-    """In every driver that is made from now on. Both names are Textual's own business; a test holds them to a real terminal."""
-    from textual.drivers import linux_driver
-
-    def lenient(name: str) -> Callable[[], IncrementalDecoder]:
-        return partial(getincrementaldecoder(name), "replace")
-
-    linux_driver.XTermParser = Intake  # type: ignore[attr-defined]
-    linux_driver.getincrementaldecoder = lenient  # type: ignore[attr-defined, assignment]
+def decoder() -> IncrementalDecoder:
+    """Of what a terminal sends; what is no UTF-8 becomes a sign that says so."""
+    return getincrementaldecoder("utf-8")("replace")
