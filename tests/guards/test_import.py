@@ -20,7 +20,9 @@ FORBIDDEN = {
     "import studio_core.gpu.probe":
         HEAVY - {"psutil", "pynvml"} | {"asyncio", "msgspec", "ssl", "studio_core.controller", "studio_core.settings"},
     "from studio_core.cli.__main__ import main; main(['--state', '/nowhere', 'status'])":
-        HEAVY | {"asyncio", "studio_core.controller", "studio_core.store", "studio_core.engines", "studio_tui"},
+        HEAVY | {
+            "asyncio", "typing_extensions", "studio_tui", "studio_core.controller", "studio_core.store", "studio_core.engines",
+        },
     "import studio_tui.__main__, studio_tui.app, studio_tui.screens.dashboard":
         HEAVY - {"textual", "rich"} | {
             "studio_core.controller", "studio_core.supervisor.service", "studio_core.store", "studio_core.gateway",
