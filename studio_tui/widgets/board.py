@@ -96,7 +96,7 @@ class Board(Widget, can_focus=True):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Textual would look at borders, effects and filters of each line, also of those that stay as they are."""
-        filters = self.app.get_line_filters()
+        filters = self.get_line_filters()
         if filters != self._filters:
             self._filters = filters
             self._forget()
