@@ -103,11 +103,11 @@ class Errand:
     def heard(self, data: bytes) -> None:
         self._grow().heard(data)
 
-    def opened(self, raw: bytes, data: bytes) -> None:
-        self._grow().opened(raw, data)
+    def opened(self, raw: bytes, pieces: list[bytes]) -> None:
+        self._grow().opened(raw, pieces)
 
-    def chunks(self, raw: bytes, data: bytes) -> None:
-        self._grow().chunks(raw, data)
+    def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
+        self._grow().chunks(raw, pieces)
 
     def broken(self, error: Broken) -> None:
         self._grow().broken(error)

@@ -290,23 +290,21 @@ class Exchange:
     def answered(self, data: bytes) -> None:
         self.heard(data)
 
-    def opened(self, raw: bytes, data: bytes) -> None:
+    def opened(self, raw: bytes, pieces: list[bytes]) -> None:
         head, responder, seen = self._upstream.head, self._responder, self.observation  # type: ignore[union-attr]
-        if self._relay is not NOT_YET or not head.events or responder.started or not seen.plain(data):
-            self.heard(data)
+        if self._relay is not NOT_YET or not head.events or responder.started or not seen.plain(pieces):
+            self.heard(b"".join(pieces))
             return
-        responder.open(head, raw, data)
+        responder.open(head, raw, pieces)
         self._relay, self._heard_at = EVENTS, time.monotonic()
-        seen.size += len(data)
         self._request.forget()
 
-    def chunks(self, raw: bytes, data: bytes) -> None:
-        if self._relay is EVENTS and self.observation.plain(data):
-            self.observation.size += len(data)
+    def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
+        if self._relay is EVENTS and self.observation.plain(pieces):
             self._heard_at = time.monotonic()
-            self._responder.relay(raw, data)
+            self._responder.relay(raw, pieces)
         else:
-            self.heard(data)
+            self.heard(b"".join(pieces))
 
     def broken(self, error: Broken) -> None:
         self._upstream = None
@@ -334,7 +332,6 @@ class Exchange:
         self._request.forget()
 
     def _piece(self, data: bytes) -> None:
-        self.observation.size += len(data)
         if self._relay is EVENTS:
             self._heard_at = time.monotonic()
             self._responder.put(self.observation.feed(data))
@@ -342,6 +339,7 @@ class Exchange:
             self.observation.look(data)
             self._responder.put(data)
         else:
+            self.observation.size += len(data)
             self._said.append(data)
 
     def _last(self, upstream: Upstream) -> None:

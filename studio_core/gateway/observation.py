@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import msgspec
 
@@ -85,11 +86,15 @@ class Said(msgspec.Struct, gc=False):
 _said = msgspec.json.Decoder(Said)
 
 
-class Usual(NamedTuple):
+class Usual:
     """An event that tells nothing, before and after its text: the next mostly is the same, but for the text."""
 
-    before: bytes
-    after: bytes
+    __slots__ = ("_after", "_before", "_least", "_start", "_stop")
+
+    def __init__(self, before: bytes, after: bytes) -> None:
+        self._before, self._start = before, len(before)
+        self._after, self._stop = after, -len(after)
+        self._least = len(before) + len(after)
 
     @classmethod
     def learn(cls, event: bytes) -> Usual | None:
@@ -100,10 +105,10 @@ class Usual(NamedTuple):
 
     def made(self, data: bytes) -> bool:
         """Whether this is such an event: nothing else can stand in a text without a quote and a line's end."""
-        before, after = self
-        if not data.startswith(before) or not data.endswith(after) or len(data) < len(before) + len(after):
+        if not data.startswith(self._before) or not data.endswith(self._after) or len(data) < self._least:
             return False
-        return data.find(b'"', len(before)) == len(data) - len(after) and data.find(b"\n") == len(data) - 2
+        text = data[self._start : self._stop]
+        return text.find(b'"') < 0 and text.find(b"\n") < 0
 
 
 class Observation:
@@ -123,7 +128,7 @@ class Observation:
         self.error: str | None = None
         self.usage: _Usage | None = None
         self.hide_usage = hide_usage
-        # Bytes of the answer; counted by whoever reads it.
+        # Bytes of the answer.
         self.size = 0
         self._rest = bytearray()
         self._seen = 0
@@ -140,22 +145,31 @@ class Observation:
         """Whether a stream has said that it ended, well or not."""
         return self.done or self.finish is not None or self.error is not None
 
-    def plain(self, data: bytes) -> bool:
-        """Whether these are whole events that tell nothing; then they are counted, and need not be fed."""
+    def plain(self, pieces: Sequence[bytes]) -> bool:
+        """Whether each of these is whole events that tell nothing; then they are counted, and need not be fed."""
         if self._rest or self._torn:
             return False
-        events = 1 if self._usual is not None and self._usual.made(data) else self._plain(data)
+        events = size = 0
+        for piece in pieces:
+            usual = self._usual
+            found = 1 if usual is not None and usual.made(piece) else self._plain(piece)
+            if not found:
+                return False
+            events += found
+            size += len(piece)
         if not events:
             return False
         if self.ttft is None:
             self.ttft = time.monotonic() - self.began
         self.chunks += events
+        self.size += size
         return True
 
     def feed(self, data: bytes) -> bytes:
         """Whole events of what came, byte for byte; the rest is kept until it is whole."""
-        if self.plain(data):
+        if self.plain((data,)):
             return data
+        self.size += len(data)
         self._rest += data
         out, start = [], 0
         while (end := _END.search(self._rest, max(start, self._seen))) is not None:
@@ -180,6 +194,7 @@ class Observation:
 
     def look(self, data: bytes) -> None:
         """A piece of an answer that is no stream."""
+        self.size += len(data)
         if self.ttft is None:
             self.ttft = time.monotonic() - self.began
         if len(self._rest) <= ANSWER_BYTES:

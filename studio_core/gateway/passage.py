@@ -131,7 +131,6 @@ class Passage:
             await upstream.send(request.method, target, self._headers(route, request), request.body)
             responder.start(upstream.status, upstream.headers)
             async for data in upstream.pieces():
-                seen.size += len(data)
                 seen.look(data)
                 await responder.write(data)
             seen.looked()

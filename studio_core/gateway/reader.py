@@ -85,11 +85,11 @@ class Reader:
     def answered(self, data: bytes) -> None:
         self.heard(data)
 
-    def opened(self, raw: bytes, data: bytes) -> None:
-        self.heard(data)
+    def opened(self, raw: bytes, pieces: list[bytes]) -> None:
+        self.heard(b"".join(pieces))
 
-    def chunks(self, raw: bytes, data: bytes) -> None:
-        self.heard(data)
+    def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
+        self.heard(b"".join(pieces))
 
     def broken(self, error: Broken) -> None:
         self._error = error

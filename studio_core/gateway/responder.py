@@ -77,12 +77,12 @@ class Responder:
         self.events, self.started = events, True
         self._out.append(b"%b%b%b%b" % (first_line(status), head, self.door.common(request), ENDS[chunked, request.keep_alive]))
 
-    def open(self, head: Head, raw: bytes, data: bytes) -> None:
-        """Begin a stream of events, at once with the first: `raw` is `data` in chunks."""
+    def open(self, head: Head, raw: bytes, pieces: list[bytes]) -> None:
+        """Begin a stream of events, at once with the first: `raw` is what the pieces are in chunks."""
         request = self.request
         if request.version != "1.1":
             self.begin(head.status, head.lines, sized=False, events=True)
-            self.relay(raw, data)
+            self.relay(raw, pieces)
             return
         end = ENDS[True, request.keep_alive]
         self.wire.transport.write(b"%b%b%b%b" % (head.opening, self.door.common(request), end, raw))
@@ -95,11 +95,11 @@ class Responder:
             else:
                 self._out.append(data)
 
-    def relay(self, raw: bytes, data: bytes) -> None:
-        """More of the body, at once: `raw` is `data` in chunks."""
+    def relay(self, raw: bytes, pieces: list[bytes]) -> None:
+        """More of the body, at once: `raw` is what the pieces are in chunks."""
         if self._out:
             self.flush()
-        self.wire.transport.write(raw if self._chunked else data)
+        self.wire.transport.write(raw if self._chunked else b"".join(pieces))
 
     def flush(self) -> None:
         """Send what is there; never waits."""

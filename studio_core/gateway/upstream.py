@@ -47,11 +47,11 @@ class Asker(Protocol):
     def answered(self, data: bytes) -> None:
         """The head and this whole body came at once."""
 
-    def opened(self, raw: bytes, data: bytes) -> None:
-        """The head came with these whole chunks, not the last: `raw` as they came, and `data` what is in them."""
+    def opened(self, raw: bytes, pieces: list[bytes]) -> None:
+        """The head came with these whole chunks, not the last: `raw` as they came, and what is in each."""
 
-    def chunks(self, raw: bytes, data: bytes) -> None:
-        """More of its body, not the last: `raw` are whole chunks, as they came, and `data` what is in them."""
+    def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
+        """More of its body, not the last: whole chunks, `raw` as they came, and what is in each."""
 
     def broken(self, error: Broken) -> None:
         """No more will come."""

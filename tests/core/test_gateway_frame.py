@@ -52,7 +52,7 @@ UNKNOWN = [
 
 @given(PIECES, st.booleans())
 def test_whole_chunks_are_known(pieces: list[bytes], upper: bool) -> None:
-    assert unframed(framed(*pieces, upper=upper)) == b"".join(pieces)
+    assert unframed(framed(*pieces, upper=upper)) == pieces
 
 
 @pytest.mark.parametrize("data", UNKNOWN)
@@ -61,7 +61,7 @@ def test_anything_else_is_left_to_the_parser(data: bytes) -> None:
 
 
 def test_a_thousand_chunks_of_one_read() -> None:
-    assert unframed(framed(*[EVENT] * 1000)) == EVENT * 1000
+    assert unframed(framed(*[EVENT] * 1000)) == [EVENT] * 1000
 
 
 @given(PIECES, st.integers(0, 1300), st.binary(max_size=3), st.integers(0, 3))
@@ -71,4 +71,4 @@ def test_what_is_known_is_what_the_parser_finds(pieces: list[bytes], at: int, no
     known = unframed(data)
     if known:
         body = Body(data)
-        assert (body.found, body.inside, body.over) == (known, False, False)
+        assert (body.found, body.inside, body.over) == (b"".join(known), False, False)

@@ -199,5 +199,5 @@ def test_an_event_like_the_last_is_judged_as_if_it_were_the_first(events: list[s
     watch = Observation()
     for event in map(str.encode, events):
         fresh, before = Observation(), watch.chunks
-        assert watch.plain(event) == fresh.plain(event)
+        assert watch.plain([event]) == fresh.plain([event])
         assert watch.chunks - before == fresh.chunks

@@ -55,14 +55,14 @@ class Asker:
         assert self.upstream.whole
         self.heard(data)
 
-    def opened(self, raw: bytes, data: bytes) -> None:
+    def opened(self, raw: bytes, pieces: list[bytes]) -> None:
         assert not self.upstream.whole
-        self.heard(data)
+        self.heard(b"".join(pieces))
 
-    def chunks(self, raw: bytes, data: bytes) -> None:
+    def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
         assert not self.upstream.whole
         self.raw += raw
-        self.heard(data)
+        self.heard(b"".join(pieces))
 
     def broken(self, error: Broken) -> None:
         self.error = error
