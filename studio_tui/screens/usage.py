@@ -93,14 +93,16 @@ class Usage(Place):
         self._under_way = {one.id: one for one in news.found.requests}
         self._flights.fill([flight(one) for one in news.found.requests])
         more = news.found.total - len(self._under_way)
-        self._going.note(f"and {unit.count(more)} more" if more > 0 else "")
+        facts = (f"and {unit.count(more)} more" if more > 0 else "", "" if self.read_only else "d ends one")
+        self._going.note(" \u00b7 ".join(filter(None, facts)))
         rows = min(MOST, max(1, len(self._under_way)))
         if self._under_way and (not self._going.display or rows > self._rows):
             self._going.display, self._rows = True, rows
             self._going.styles.height = rows + 3
 
     def on_screen_suspend(self) -> None:
-        self._going.display = False
+        """A dialog above is no reason to jump."""
+        self._going.display = bool(self._under_way)
 
     def action_cancel(self) -> None:
         one = self._under_way.get(self._flights.key or "")

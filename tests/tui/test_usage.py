@@ -44,7 +44,7 @@ async def test_a_request_is_ended_when_one_says_so(tmp_path: Path) -> None:
     stage = busy(tmp_path)
     async with opened(stage) as shown:
         await shown.press("5")
-        await shown.shows("Requests under way")
+        await shown.shows("Requests under way", "d ends one")
         await shown.press("d")
         await shown.shows("Cancel a request to smollm2", "End the request of webui to smollm2, under way for 1 m")
         await shown.press("n", "d", "y")
