@@ -12,7 +12,7 @@ from typing import Any
 
 from studio_core.paths import daemon_environment
 
-SECONDS = 60
+SECONDS = 120
 
 
 class Command:

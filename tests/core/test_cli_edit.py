@@ -13,7 +13,7 @@ from tests.command import Command
 from tests.house import House, house
 from tests.terminal import Window
 
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -151,7 +151,7 @@ def jobs(tmp_path: Path, places: Places, monkeypatch: pytest.MonkeyPatch) -> Job
 
 
 def ended(jobs: Jobs) -> str:
-    wait_until(lambda: not jobs.running("vllm"), 180.0)
+    wait_until(lambda: not jobs.running("vllm"), 300.0)
     return jobs.list()[0].state
 
 
@@ -159,6 +159,8 @@ def versions() -> list[str]:
     return [one.version for one in inventory(load({}, {}), []) if one.engine == "vllm"]
 
 
+# Three environments with pip, half a minute where nothing else runs.
+@pytest.mark.timeout(600)
 def test_an_environment_is_built_and_replaced_whole(jobs: Jobs, places: Places) -> None:
     jobs.start("vllm", "9.1")
     with pytest.raises(Conflict, match="being installed"):
