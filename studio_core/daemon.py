@@ -51,12 +51,14 @@ def ensure(settings: Settings) -> Client:
     log = places.logs / "controller.log"
     start = log.stat().st_size if log.exists() else 0
     process = spawn(settings)
-    began = time.monotonic()
+    began, told = time.monotonic(), 0.0
     while not answers(settings):
-        code = process.poll()
+        code, now = process.poll(), time.monotonic()
         if code not in (None, 0, LOCKED):
             raise _failed(log, start)
-        if time.monotonic() - began > (SILENT_S if code == LOCKED and running(places) else READY_S):
+        # Another one still begins until it has told who it is; only then its silence counts.
+        told = (told or now) if code == LOCKED and running(places) else 0.0
+        if now - told > SILENT_S if told else now - began > READY_S:
             raise silent(places) or Daemonless(
                 "the controller did not come up", f"within {READY_S:.0f} s", f"see {log}"
             )

@@ -21,7 +21,7 @@ from studio_core.settings import Settings
 from studio_core.text import Sanitiser, clean
 
 # A controller that dies is brought back within seconds; one that was sent down stays away.
-AWAY_S, PAUSE_S = 10.0, 0.2
+AWAY_S, PAUSE_S = daemon.READY_S, 0.2
 # Beyond every place in a log.
 LAST = 1 << 62
 

@@ -36,7 +36,7 @@ def inference_port(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             "inference port", WARN, f"port {number} is held by {holder}",
             "engines take the next free port; clients that go past the gateway look for them here",
-            f"end that process, or set VLLM_STUDIO_INFERENCE_PORT={port.pick(number + 1)}",
+            f"end that process, or take a free port: studio settings set inference_port {port.pick(number + 1)}",
         )
 
 

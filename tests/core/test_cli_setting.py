@@ -22,7 +22,8 @@ def home() -> Iterator[House]:
 
 @pytest.fixture
 def studio(home: House) -> Command:
-    return Command(home.root)
+    """Who replaces the controller says its port too: the default's may be anybody's."""
+    return Command(home.root, "--port", str(home.port))
 
 
 def stored(root: Path) -> str:

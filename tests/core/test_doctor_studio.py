@@ -68,7 +68,7 @@ def test_ports_and_who_holds_them(tmp_path: Path) -> None:
         (gateway,) = network.gateway_port(subject(tmp_path, port=number))
         (inference,) = network.inference_port(subject(tmp_path, inference_port=number))
     for found, level in ((gateway, FAIL), (inference, WARN)):
-        assert found.level == level and f"pid {os.getpid()}" in found.what and "VLLM_STUDIO_" in found.remedy
+        assert found.level == level and f"pid {os.getpid()}" in found.what and "studio settings set " in found.remedy
 
 
 @pytest.mark.parametrize(("host", "level"), [("127.0.0.1", OK), ("::1", OK), ("localhost", OK), ("0.0.0.0", WARN), ("gpu1", WARN)])
