@@ -259,9 +259,6 @@ class Bridge:
     def peaks(self, target: Target) -> None:
         self.ask(target, lambda client: message.PeaksCame(tuple(client.peaks())))
 
-    def config(self, target: Target) -> None:
-        self.ask(target, lambda client: message.ConfigCame(client.config()))
-
     # Threads.
 
     def _client(self) -> Client:

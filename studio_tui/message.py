@@ -123,11 +123,6 @@ class FlightsCame(Newest):
 
 
 @dataclass
-class ConfigCame(Newest):
-    config: dict[str, Any]
-
-
-@dataclass
 class RecipesRead(Message):
     """What a pasted text became, or why nothing; `text` is the one that was asked about."""
 
