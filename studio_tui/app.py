@@ -44,6 +44,8 @@ AWAY_S = 5.0
 EARLY_S = TICK_S / 2
 # After a key what it leads to is shown as it comes.
 LIVELY_S = 2.0
+# One for all frames: lines are kept for as long as their filters are the same.
+COLOURLESS = NoColor()
 
 CHANGING = frozenset(one.call.removeprefix("app.").partition("(")[0] for one in action.APP if one.changes)
 
@@ -124,7 +126,7 @@ class StudioApp(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Without colours there are none, not greys; in ASCII mode every line is."""
-        found = [NoColor() if isinstance(each, Monochrome) else each for each in super().get_line_filters()]
+        found = [COLOURLESS if isinstance(each, Monochrome) else each for each in super().get_line_filters()]
         return [*found, *self._filters_of_ours]
 
     def on_mount(self) -> None:
