@@ -11,7 +11,7 @@ import msgspec
 
 from studio_core import daemon, wire
 from studio_core.client import Client, told
-from studio_core.errors import NotFound, Unavailable
+from studio_core.errors import NotFound, StudioError, Unavailable
 from studio_core.settings import Settings
 from studio_core.text import Sanitiser
 
@@ -49,7 +49,18 @@ def _refuse_unknown(client: Client, name: str) -> None:
 
 
 def _ask(client: Client, chat: str, prompt: str, model: str) -> None:
-    """Print the answer as it comes. Raises Unavailable when its end is missing; what came is kept in the chat."""
+    """The answer, as it comes. Ctrl-C stops it; what came is kept in the chat."""
+    try:
+        _print(client, chat, prompt, model)
+    except KeyboardInterrupt:
+        print()
+        with contextlib.suppress(StudioError):
+            client.stop_turn(chat)
+        raise
+
+
+def _print(client: Client, chat: str, prompt: str, model: str) -> None:
+    """Raises Unavailable when its end is missing."""
     sanitiser = Sanitiser()
     with contextlib.closing(client.turn(chat, prompt, model)) as stream:
         for event in stream:

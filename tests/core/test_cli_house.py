@@ -127,6 +127,19 @@ def test_chat_streams_and_is_kept(studio: Command, home: House) -> None:
     assert "nobody" in studio.bad("chat", "nobody", "hello").lower()
 
 
+def test_ctrl_c_stops_the_answer_and_keeps_what_came(studio: Command, home: House) -> None:
+    home.recipe("stuck", stall_after_tokens=2)
+    studio.good("launch", "stuck", "--wait")
+    asking = studio.start("chat", "stuck", "say it")
+    assert asking.stdout is not None
+    assert asking.stdout.read(5) == "t0 t1"
+    asking.send_signal(signal.SIGINT)
+    _, said = asking.communicate(timeout=30)
+    assert (asking.returncode, said) == (130, "")
+    last = home.client.chat(home.client.chats()[0].id).messages[-1]
+    assert (last.state, (last.content or "").strip()) == ("stopped", "t0 t1")
+
+
 def test_logs_list_read_search_follow(studio: Command, home: House) -> None:
     studio.good("launch", "one", "--wait")
     name = home.instance("one").id
