@@ -29,6 +29,7 @@ from studio_tui.palette import Actions
 from studio_tui.pulse import SECOND_S, TICK_S, Pulse
 from studio_tui.room import ROOMS
 from studio_tui.screens.place import Place
+from studio_tui.sheet import Sheet
 from studio_tui.typeahead import TypeAhead
 from studio_tui.view import View
 from studio_tui.widgets.board import Board
@@ -67,6 +68,7 @@ class StudioApp(App[None]):
         seen: View | None = None, file: str = "",
     ) -> None:
         super().__init__(driver_class=terminal.driver(seen is not None))
+        self.stylesheet = Sheet(variables=self.get_css_variables())
         self.bridge = bridge
         self.read_only: bool = bridge.settings.read_only
         self._era = 0

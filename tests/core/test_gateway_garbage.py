@@ -45,7 +45,7 @@ async def live(steps: list[bytes], cold: bool) -> House:
 
 
 async def left_by(steps: list[bytes], cold: bool = False) -> Counter[str]:
-    """The gateway's objects that only the collector would have found."""
+    """The gateway's objects that only the collector would have found. Threads of other tests may leave some of other parts."""
     first = await live(steps, cold)  # What is made once is made.
     gc.collect()
     gc.disable()
@@ -54,7 +54,7 @@ async def left_by(steps: list[bytes], cold: bool = False) -> Counter[str]:
         second = await live(steps, cold)
         gc.collect()
         assert first is not second
-        return Counter(type(one).__name__ for one in gc.garbage if type(one).__module__.startswith("studio_core"))
+        return Counter(type(one).__name__ for one in gc.garbage if type(one).__module__.startswith("studio_core.gateway"))
     finally:
         gc.set_debug(0)
         gc.garbage.clear()

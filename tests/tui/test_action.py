@@ -84,6 +84,7 @@ async def test_help_reads_in_a_narrow_terminal_and_scrolls_by_letters(tmp_path: 
         assert lines[at + 1].index("input") == lines[at].index("stop")
         await shown.pilot.resize_terminal(44, 20)
         await shown.shows("or leave the  ")
+        await shown.still()
         await shown.press("G")
         await shown.shows("Engines go on when you")
         await shown.press("g")

@@ -14,7 +14,9 @@ from studio_core.controller import sse, view
 from studio_core.controller.endpoint import Call, Endpoint, Query, Table
 from studio_core.controller.services import Services
 from studio_core.errors import Conflict, NotFound, StudioError, by_code
+from studio_core.events import Subscription
 from studio_core.supervisor import instance, launch
+from studio_core.wire import Event
 
 # How a launch ended → the name of the last event of its stream.
 LAST = {launch.READY: "ready", launch.FAILED: "failed", launch.CANCELLED: "cancelled", launch.SUPERSEDED: "cancelled"}
@@ -52,27 +54,37 @@ def cause(over: wire.Launch) -> StudioError:
 async def follow(services: Services, launch_id: str) -> AsyncIterator[bytes]:
     """The events of one launch; the last one is ready, failed or cancelled."""
     ending = asyncio.ensure_future(services.supervisor.over(launch_id))
-    with services.hub.subscribe() as subscription:
-        yield sse.frame("launch_progress", view.progress(services.supervisor.launch_state(launch_id)))
-        while not ending.done():
-            news = asyncio.ensure_future(subscription.next(services.settings.ping_s))
-            await asyncio.wait((news, ending), return_when=asyncio.FIRST_COMPLETED)
-            if not news.done():
-                news.cancel()
-                continue
-            try:
-                event = news.result()
-            except StopAsyncIteration:
-                ending.cancel()
-                return
-            if event is None:
-                yield sse.PING
-            elif event.event == "launch_progress" and event.data["launch_id"] == launch_id:
-                yield sse.frame(event.event, event.data, event.id)
+    try:
+        with services.hub.subscribe() as subscription:
+            yield sse.frame("launch_progress", view.progress(services.supervisor.launch_state(launch_id)))
+            while not ending.done():
+                event = await _before(ending, subscription, services.settings.ping_s)
+                if event is None and not ending.done():
+                    yield sse.PING
+                elif event is not None and event.event == "launch_progress" and event.data["launch_id"] == launch_id:
+                    yield sse.frame(event.event, event.data, event.id)
+    except StopAsyncIteration:
+        return
+    finally:
+        ending.cancel()
     over = ending.result()
     answer = wire.to_builtins(view.outcome(over, services.supervisor.instances()))
     problem = {} if over.state == launch.READY else cause(over).body()
     yield sse.frame(LAST[over.state], {**view.progress(over), **problem, **answer})
+
+
+async def _before(ending: asyncio.Future[wire.Launch], subscription: Subscription, timeout: float) -> Event | None:
+    """The next event, if one comes in time and before the end. Whoever stops listening leaves nobody who waits for one.
+
+    Raises StopAsyncIteration when nothing is told any more.
+    """
+    news = asyncio.ensure_future(subscription.next(timeout))
+    try:
+        await asyncio.wait((news, ending), return_when=asyncio.FIRST_COMPLETED)
+        return news.result() if news.done() else None
+    finally:
+        if not news.cancel():
+            news.exception()  # It is known: nobody shall complain that it was not asked for.
 
 
 async def cancel(call: Call) -> wire.Launch:
