@@ -55,7 +55,7 @@ class Logbook:
         """Raises NotFound."""
         if NAME.match(log_id):
             for log in self._candidates(log_id):
-                if log.path.exists():
+                if log.path.exists() or self._begins(log):
                     return log
         raise NotFound(f"no log {log_id[:200]}", "", "see: GET /logs")
 
@@ -66,6 +66,10 @@ class Logbook:
             yield Log(log_id, self._places.logs / f"{log_id}.log", Jobs(self._places).running(log_id.removeprefix("install-")))
         yield Log(log_id, self._places.instance(log_id) / "log", True)
         yield Log(log_id, self._places.history / log_id / "log", False)
+
+    def _begins(self, log: Log) -> bool:
+        """An instance that is there has a log, also before its shim has begun to write one."""
+        return log.path.parent == self._places.instance(log.id) and log.path.parent.is_dir()
 
     def list(self) -> list[wire.LogFile]:
         """The newest first."""
@@ -79,7 +83,7 @@ class Logbook:
         return sorted(found, key=lambda log: log.modified_at, reverse=True)
 
     def _shown(self, log: Log) -> wire.LogFile:
-        newest = max((file.stat().st_mtime for _, file in log.reader.segments()), default=log.path.stat().st_mtime)
+        newest = max((file.stat().st_mtime for _, file in log.reader.segments()), default=log.path.parent.stat().st_mtime)
         at = datetime.fromtimestamp(newest, UTC).isoformat()
         shown = wire.LogFile(
             id=log.id, name=log.id, recipe_id=recipe_of(log.id), size=log.reader.size, modified_at=at, created_at=at, live=log.live,

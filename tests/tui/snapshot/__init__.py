@@ -109,6 +109,8 @@ def furnish(home: House) -> None:
     wait_until(lambda: "failed" in launched(), 60, "one has failed")
     home.client.launch("qwen3")
     wait_until(lambda: "starting" in launched(), 60, "one is on its way")
+    # What it holds is learned a moment after it is ready.
+    wait_until(lambda: home.client.recipe("smollm2").memory_bytes, 60, "its memory is known")
     home.client.make_key("open-webui", ["inference", "read"])
 
 
