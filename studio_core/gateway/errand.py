@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from studio_core.errors import StudioError
 from studio_core.gateway.auth import Principal
-from studio_core.gateway.inference import FAILED, NAME_LIMIT, OK, OPENAI_STREAMS, REJECTED, Engines, Exchange
+from studio_core.gateway.inference import NAME_LIMIT, OPENAI_STREAMS, Engines, Exchange, outcome
 from studio_core.gateway.journal import End, Start, wall
 from studio_core.gateway.observation import Observation, read, tokens
 from studio_core.gateway.request import Request
@@ -73,10 +73,9 @@ class Errand:
     def end(self) -> End:
         said, route, status, took = read(self._answer), self._way.route, self._status, self._ended - self.began
         fault = said.fault
-        outcome = REJECTED if 400 <= status < 500 else OK if fault is None and status < 400 else FAILED
         return End(
-            self.id, wall(self._ended), status, outcome, fault, route.recipe, route.instance, took, took, self._request.path,
-            self.model[:NAME_LIMIT], self.key, False, *tokens(said.usage), said.finish,
+            self.id, wall(self._ended), status, outcome(status, fault), fault, route.recipe, route.instance, took, took,
+            self._request.path, self.model[:NAME_LIMIT], self.key, False, *tokens(said.usage), said.finish,
         )
 
     def view(self) -> Flight:

@@ -40,6 +40,11 @@ NOT_YET, EVENTS, WHOLE, REFUSAL = "not yet", "events", "whole", "refusal"
 STATES = {NOT_YET: "prefill", EVENTS: "streaming", WHOLE: "answering", REFUSAL: "answering"}
 
 
+def outcome(status: int, fault: str | None = None) -> str:
+    """Of a whole answer: an engine may say 200 and tell of a fault in the body."""
+    return REJECTED if 400 <= status < 500 else OK if fault is None and status < 400 else FAILED
+
+
 class Dying(StudioError):
     status, code = 502, "upstream_failed"
 
@@ -357,8 +362,7 @@ class Exchange:
             seen.looked()
         responder.finish()
         status = upstream.head.status
-        outcome = OK if seen.error is None and status < 400 else REJECTED if 400 <= status < 500 else FAILED
-        self._end(status, outcome, seen.error)
+        self._end(status, outcome(status, seen.error), seen.error)
         responder.done()
 
     # The end.

@@ -8,7 +8,7 @@ import time
 from studio_core.errors import NotFound, StudioError
 from studio_core.gateway.auth import Principal
 from studio_core.gateway.head import passed
-from studio_core.gateway.inference import CANCELLED, FAILED, NAME_LIMIT, OK, REJECTED, Dying
+from studio_core.gateway.inference import CANCELLED, FAILED, NAME_LIMIT, Dying, outcome
 from studio_core.gateway.journal import End, Start, wall
 from studio_core.gateway.observation import Observation, tokens
 from studio_core.gateway.reader import Reader
@@ -95,7 +95,7 @@ class Passage:
         self._register.begin(visit)
         try:
             visit.status = await self._relay(route, target, request, responder, visit.observation)
-            visit.outcome = OK if visit.status < 400 else REJECTED if visit.status < 500 else FAILED
+            visit.outcome = outcome(visit.status)
         except asyncio.CancelledError:
             visit.status, visit.outcome = 499, CANCELLED
             if visit.ended is None:
