@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from importlib import import_module
 from inspect import isawaitable
 from typing import ClassVar
 
-from rich.console import RenderableType
 from textual import events, on
-from textual._compositor import CompositorUpdate
-from textual.app import App
 from textual.binding import BindingType
-from textual.filter import LineFilter, Monochrome, NoColor
-from textual.screen import Screen
 
 from studio_core.errors import StudioError
 from studio_core.paths import shipped
 from studio_core.text import line
-from studio_tui import action, first, glyph, keymap, memory, message, notice, status, sweep, terminal, theme, wanted, wish
+from studio_tui import action, first, keymap, message, notice, over, status, sweep, terminal, theme, wanted, wish
 from studio_tui.bridge import Bridge
-from studio_tui.painter import Painter
+from studio_tui.canvas import Canvas
 from studio_tui.palette import Actions
 from studio_tui.pulse import SECOND_S, TICK_S, Pulse
-from studio_tui.room import ROOMS
+from studio_tui.room import FIRST, Rooms
 from studio_tui.screens.place import Place
 from studio_tui.sheet import Sheet
 from studio_tui.typeahead import TypeAhead
@@ -45,13 +38,11 @@ AWAY_S = 5.0
 EARLY_S = TICK_S / 2
 # After a key what it leads to is shown as it comes.
 LIVELY_S = 2.0
-# One for all frames: lines are kept for as long as their filters are the same.
-COLOURLESS = NoColor()
 
 CHANGING = frozenset(one.call.removeprefix("app.").partition("(")[0] for one in action.APP if one.changes)
 
 
-class StudioApp(App[None]):
+class StudioApp(Canvas):
     TITLE = "Studio"
     CSS_PATH = shipped("styles") / "base.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings("app")]
@@ -60,83 +51,40 @@ class StudioApp(App[None]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
     ENABLE_COMMAND_PALETTE = True
     # Without it Textual paints an empty screen first, and switching from that waits 50 ms.
-    DEFAULT_MODE = "dashboard"
+    DEFAULT_MODE = FIRST
     AUTO_FOCUS = None
 
     def __init__(
         self, bridge: Bridge, own_keys: dict[str, str] | None = None, start: str = "", recipe: str = "",
         seen: View | None = None, file: str = "",
     ) -> None:
-        super().__init__(driver_class=terminal.driver(seen is not None))
+        super().__init__(bridge.settings.glyphs, taken=seen is not None)
         self.stylesheet = Sheet(variables=self.get_css_variables())
         self.bridge = bridge
         self.read_only: bool = bridge.settings.read_only
-        self._era = 0
-        self._keys = {**keymap.standard(), **(own_keys or {})}
-        self._memory = memory.Memory(bridge.settings.state_dir / memory.NAME)
-        self._start, self._recipe, self._file = start or self._remembered_room, recipe, file
-        self._is_ascii = glyph.is_ascii(bridge.settings.glyphs)
-        self._filters_of_ours: list[LineFilter] = [glyph.Harmless(), *([glyph.Plain()] if self._is_ascii else [])]
+        self.keys = {**keymap.standard(), **(own_keys or {})}
+        self.rooms = Rooms(self, self.keys)
+        self._start, self._recipe, self._file = start or self.rooms.last, recipe, file
         self.notices: deque[notice.Notice] = deque(maxlen=NOTICES)
         self._view = seen or View()
         self._changed = False
         self._pulse = Pulse(self._beat, self._pace)
         self._typed = TypeAhead(self)
         self._pressed = self._handed = self._kept = time.monotonic()
-        self._painter = Painter()
         self._has_mouse: bool = bridge.settings.mouse
         for each in theme.ALL:
             self.register_theme(each)
-        self.theme = self._memory.theme if self._memory.theme in self.available_themes else theme.DARK.name
-        self._furnish()
+        kept = self.rooms.memory.theme
+        self.theme = kept if kept in self.available_themes else theme.DARK.name
         # The shipped keys stand in the bindings already, and each key walks through what stands here.
         self.set_keymap({name: keys for name, keys in (own_keys or {}).items() if keys != keymap.standard()[name]})
-
-    def _furnish(self) -> None:
-        for name in ROOMS:
-            self.add_mode(self._mode(name), partial(self._open, name))
-
-    def _mode(self, name: str) -> str:
-        """What Textual calls a room. Those of another server are other rooms."""
-        return f"{name}{self._era or ''}"
-
-    def _open(self, name: str) -> Screen[None]:
-        room = ROOMS[name]
-        kind: type[Place] = getattr(import_module(f"studio_tui.screens.{room.module}"), room.name)
-        digits = [(keymap.spelled(self._keys[f"app.{key}"]), each.title) for key, each in ROOMS.items()]
-        kept = self._memory.server(self.bridge.settings.url)["rooms"].get(name)
-        place = kind(self.bridge, digits, room.title, self.read_only, kept if isinstance(kept, dict) else {})
-        place.set_reactive(Place.view, self._view)
-        return place
-
-    # What is remembered.
-
-    @property
-    def _remembered_room(self) -> str:
-        room = self._memory.server(self.bridge.settings.url).get("room")
-        return room if isinstance(room, str) and room in ROOMS else self.DEFAULT_MODE
-
-    def remember(self) -> None:
-        """Write down where one is and what the room that is shown says of itself."""
-        place = next((one for one in self.screen_stack if isinstance(one, Place)), None)
-        if place is not None and place.is_mounted:
-            block = self._memory.server(self.bridge.settings.url)
-            block["room"] = self._here
-            block["rooms"][self._here] = place.keep()
-        self._memory.theme = self.theme
-        self._memory.save()
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Without colours there are none, not greys; in ASCII mode every line is."""
-        found = [COLOURLESS if isinstance(each, Monochrome) else each for each in super().get_line_filters()]
-        return [*found, *self._filters_of_ours]
 
     def on_mount(self) -> None:
         terminal.on_terminate(self.end)
         if self._start != self.DEFAULT_MODE:
-            self.switch_mode(self._mode(self._start))
-        if self._memory.complaint:
-            self.say(self._memory.complaint)
+            self.switch_mode(self.rooms.mode(self._start))
+        if self.rooms.memory.complaint:
+            self.say(self.rooms.memory.complaint)
         self.run_worker(self._pulse.run(), "pulse", "pulse")
         self.call_after_refresh(self._painted)
 
@@ -149,21 +97,15 @@ class StudioApp(App[None]):
 
     async def drive(self, bridge: Bridge) -> None:
         """Another Studio from here on, in rooms of its own."""
-        self.remember()
+        self.rooms.remember()
         self.bridge.stop()
-        old, here = [self._mode(name) for name in ROOMS], self._here
+        here = self.rooms.here
         self.bridge, self._view = bridge, View()
-        self._era += 1
-        self._furnish()
+        old = self.rooms.move()
         await self.action_show(here)
         for mode in old:
             await self.remove_mode(mode)
         bridge.start(self)
-
-    @property
-    def _here(self) -> str:
-        """The room that is shown."""
-        return next((name for name in ROOMS if self._mode(name) == self.current_mode), self.DEFAULT_MODE)
 
     # The one tick: the screen that is shown gets what is new.
 
@@ -186,7 +128,7 @@ class StudioApp(App[None]):
             await place.tick()
         if now - self._kept >= KEEP_S:
             self._kept = now
-            self.remember()
+            self.rooms.remember()
             sweep.sweep(now - self._pressed)
 
     def _hand_down(self, place: Place) -> None:
@@ -278,28 +220,11 @@ class StudioApp(App[None]):
 
         self.push_screen(Confirm(title, text, accept), lambda yes: then() if yes else None)
 
-    # Painting.
-
-    def _display(self, screen: Screen[None], renderable: RenderableType | None) -> None:
-        """Only the cells that differ. A frame without any is none."""
-        written = self._running and not self._closed and not self._batch_count
-        if written and isinstance(renderable, CompositorUpdate) and self._driver is not None and not self._driver.is_inline:
-            renderable = self._painter.update(renderable, self.console, self.size)
-        if renderable is None:
-            self.post_display_hook()
-        else:
-            super()._display(screen, renderable)
-
     # Copying.
 
     def copy_to_clipboard(self, text: str) -> None:
         """What Textual's own selection copies goes the same way."""
         self.post_message(wanted.Copy(text))
-
-    def write_raw(self, sequence: str) -> None:
-        """To the terminal as it is: only what we made ourselves."""
-        if sequence and self._driver is not None:
-            self._driver.write(sequence)
 
     # Words.
 
@@ -322,8 +247,8 @@ class StudioApp(App[None]):
 
     async def action_show(self, name: str) -> None:
         """The place comes with what is known: a key pressed right after finds it ready."""
-        self.remember()
-        await self.switch_mode(self._mode(name))
+        self.rooms.remember()
+        await self.switch_mode(self.rooms.mode(name))
         if isinstance(self.screen, Place):
             self._hand_down(self.screen)
 
@@ -336,30 +261,16 @@ class StudioApp(App[None]):
         self.theme = names[(at + 1) % len(names)]
 
     def action_help(self) -> None:
-        from studio_tui.screens.help import Help
-
-        if isinstance(self.screen, Help):
-            return
-        bound = {(binding.id or "").partition(".")[0] for _, binding, *_ in self.screen.active_bindings.values()}
-        contexts = [name for name in dict.fromkeys(one.context for one in action.TABLE) if name in bound and name != "app"]
-        self.push_screen(Help(self._keys, {name: self._existing(name) for name in [*contexts, "app"]}))
-
-    def _existing(self, context: str) -> list[action.Action]:
-        return [one for one in action.of(context) if not (self.read_only and one.changes)]
+        over.help_page(self)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return not (self.read_only and action in CHANGING)
 
     def action_notices(self) -> None:
-        from studio_tui.screens.notices import Notices
-
-        self.push_screen(Notices(tuple(self.notices)))
+        over.notices(self)
 
     def action_servers(self) -> None:
-        from studio_core.server import servers
-        from studio_tui.screens.servers import Servers
-
-        self.push_screen(Servers(servers(self.bridge.settings), self.bridge.settings.url))
+        over.servers(self)
 
     def action_maximise(self) -> None:
         """The panel around the focus."""
@@ -394,7 +305,7 @@ class StudioApp(App[None]):
             first.keep(self.bridge.settings.state_dir, look)
 
     def end(self) -> None:
-        self.remember()
+        self.rooms.remember()
         alive = [f"{one.name} ({status.mark(one.state).word})" for one in self._view.lives() if one.instance is not None]
         self._keep_look()
         self.exit(message=f"engines go on: {line(', '.join(alive))} \u00b7 studio shows them again" if alive else "Studio goes on")

@@ -31,14 +31,12 @@ from studio_tui.view import View
 from studio_tui.wanted import Copy
 from studio_tui.widgets.log_view import LogView
 from studio_tui.widgets.panel import Panel
+from studio_tui.widgets.question import Question
 from studio_tui.widgets.table import Column, Table
 
 COLUMNS = (Column("LOG", 12, flex=1), Column("SIZE", 8, right=True), Column("", 1))
 # A log that grew so lately is looked at with each tick, another so often.
 GROWS_S, REST_S = 3.0, 0.5
-ASKS = {
-    "find": "find", "filter": "only lines with this", "save": "write to this new file", "file": "open this file",
-}
 
 
 class Logs(Place):
@@ -49,13 +47,11 @@ class Logs(Place):
         self._table = Table(COLUMNS, "no log yet", ident="logs")
         self._log = LogView("log")
         self._hunt = Hunt(self._log, self._heard)
-        self._input = Input(id="words", compact=True)
-        self._input.cursor_blink = False
+        self._input = Question(self._log.looks)
         self._files: tuple[wire.LogFile, ...] = ()
         self._open_id, self._foreign, self._wanted = "", "", ""
         self._starts: list[wire.LogFile] = []
         self._tail: Tail | None = None
-        self._asks = ""
         self._alive: set[str] = set()
         self._opened = Panel("", self._log, self._input, ident="opened")
         with Container(id="split"):
@@ -63,7 +59,6 @@ class Logs(Place):
             yield self._opened
 
     def on_mount(self) -> None:
-        self._input.display = False
         self._log.load(Chain([]), "press Enter on a log to open it")
         self.set_focus(self._table)
 
@@ -261,44 +256,24 @@ class Logs(Place):
         self._ask("file", self._foreign or f"{Path.cwd()}/")
 
     def _ask(self, kind: str, text: str) -> None:
-        self._asks = kind
-        self._input.value = text
-        self._input.cursor_position = len(text)
-        self._input.display = True
+        self._input.ask(kind, text)
         self.add_class("-opened")
-        self._hint()
         self.set_focus(self._input)
-
-    def _want(self, text: str) -> Want:
-        return Want(text, self._log.looks.regex, self._log.looks.exact)
-
-    def _hint(self) -> None:
-        """What is asked, in which way, and what is wrong with it so far."""
-        searches = self._asks in ("find", "filter")
-        problem = self._want(self._input.value).problem() if searches else ""
-        self._input.set_class(bool(problem), "-wrong")
-        hint = f"{ASKS[self._asks]}: {self._way()}" if searches else ASKS[self._asks]
-        self._input.border_title = line(hint)
-        self._input.border_subtitle = line(f"not a pattern yet: {problem}" if problem else "")
-
-    def _way(self) -> str:
-        looks = self._log.looks
-        return f"{'a pattern' if looks.regex else 'a text'}, {'as written' if looks.exact else 'in any case'}"
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         if self._input.display:
-            self._hint()
+            self._input.hint()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        want = self._want(event.value) if event.value else None
-        if want and self._asks in ("find", "filter") and want.problem():
+        want = self._input.want(event.value) if event.value else None
+        if want and self._input.problem:
             # What held before holds on.
             return
         self._input.display = False
         self.set_focus(self._log)
-        {"find": self._found, "filter": self._filtered, "save": self._saved, "file": self._chosen}[self._asks](want)
+        {"find": self._found, "filter": self._filtered, "save": self._saved, "file": self._chosen}[self._input.kind](want)
 
     def _found(self, want: Want | None) -> None:
         self._hunt.find(want)
@@ -376,11 +351,11 @@ class Logs(Place):
         for name, value in changed.items():
             setattr(self._log.looks, name, value)
         if self._input.display:
-            self._hint()
-        elif self._hunt.search and not (again := self._want(self._hunt.search.text)).problem():
+            self._input.hint()
+        elif self._hunt.search and not (again := self._input.want(self._hunt.search.text)).problem():
             self._found(again)
         else:
-            self.post_message(Said(f"searches for {self._way()}"))
+            self.post_message(Said(f"searches for {self._input.way()}"))
 
     # Copying.
 

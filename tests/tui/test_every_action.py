@@ -139,10 +139,10 @@ async def back(shown: Opened, context: str) -> None:
     room = LASTING.get(context, "")
     if room or isinstance(app.focused, TextArea):
         await app.action_show(BARE)
-    if room and app._mode(room) in app._screen_stacks:
-        app._memory.server(app.bridge.settings.url)["rooms"].pop(room, None)
-        await app.remove_mode(app._mode(room))
-        app.add_mode(app._mode(room), partial(app._open, room))
+    if room and app.rooms.mode(room) in app._screen_stacks:
+        app.rooms.memory.server(app.bridge.settings.url)["rooms"].pop(room, None)
+        await app.remove_mode(app.rooms.mode(room))
+        app.add_mode(app.rooms.mode(room), partial(app.rooms.open, room))
     app.clear_notifications()
 
 

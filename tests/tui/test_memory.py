@@ -67,7 +67,7 @@ async def test_a_terminal_that_is_closed_without_a_word_costs_seconds(tmp_path: 
     stage = filled(tmp_path)
     async with opened(stage) as shown:
         await shown.press("2", "down")
-        shown.app.remember()
+        shown.app.rooms.remember()
         kept = json.loads((stage.places.root / NAME).read_text())
         assert kept["servers"][""]["room"] == "recipes"
         assert (stage.places.root / NAME).stat().st_mode & 0o777 == 0o600

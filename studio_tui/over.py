@@ -1,0 +1,35 @@
+"""What opens over any room, and is imported when it first does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from studio_tui import action
+
+if TYPE_CHECKING:
+    from studio_tui.app import StudioApp
+
+
+def help_page(app: StudioApp) -> None:
+    """What can be done where one is, and with which key."""
+    from studio_tui.screens.help import Help
+
+    if isinstance(app.screen, Help):
+        return
+    bound = {(binding.id or "").partition(".")[0] for _, binding, *_ in app.screen.active_bindings.values()}
+    contexts = [name for name in dict.fromkeys(one.context for one in action.TABLE) if name in bound and name != "app"]
+    found = {name: [one for one in action.of(name) if not (app.read_only and one.changes)] for name in [*contexts, "app"]}
+    app.push_screen(Help(app.keys, found))
+
+
+def notices(app: StudioApp) -> None:
+    from studio_tui.screens.notices import Notices
+
+    app.push_screen(Notices(tuple(app.notices)))
+
+
+def servers(app: StudioApp) -> None:
+    from studio_core.server import servers
+    from studio_tui.screens.servers import Servers
+
+    app.push_screen(Servers(servers(app.bridge.settings), app.bridge.settings.url))
