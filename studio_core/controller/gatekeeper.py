@@ -13,13 +13,13 @@ import sys
 from studio_core import __version__, wire
 from studio_core.errors import PortTaken
 from studio_core.gateway import tls
+from studio_core.gateway.entrance import BACKLOG
 from studio_core.gateway.table import Hello
 from studio_core.paths import Places, daemon_environment
 from studio_core.settings import Settings
 from studio_core.supervisor import identity, port
 from studio_core.supervisor import record as records
 
-BACKLOG = 4096
 # A gateway that survived the last controller dials within this time.
 ADOPT_S = 1.0
 RESTART_S, RESTART_MAX_S = 0.05, 10.0

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from studio_core import __version__
 from studio_core.errors import BadSetting
-from studio_core.gateway import tls
 from studio_core.gateway.answer import LocalAnswer
 from studio_core.gateway.control import Control
 from studio_core.gateway.door import FrontDoor
+from studio_core.gateway.entrance import Entrance
 from studio_core.gateway.flight import Flights
 from studio_core.gateway.holding import Cloakroom
 from studio_core.gateway.http import Connection
@@ -97,12 +97,15 @@ class Gateway:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.retire, 30.0)
-        server = await self._serve(loop)
+        context = self._certificate.context if self._certificate is not None else None
+        entrance = await Entrance.open(self._connection, self._listener, context)
         tasks = [asyncio.create_task(self._link.run())]
         if self._certificate is not None:
             tasks.append(asyncio.create_task(self._certificate.watch()))
         await self._retired.wait()
-        server.close()
+        # Both: whoever is left with an open socket would hold the port, and let nobody in.
+        entrance.close()
+        self._listener.close()
         self._ledger.keep()
         for connection in tuple(self._open):
             connection.retire()
@@ -116,13 +119,6 @@ class Gateway:
             task.cancel()
         self._ledger.keep()
         self._journal.close()
-
-    async def _serve(self, loop: asyncio.AbstractEventLoop) -> asyncio.Server:
-        if self._certificate is None:
-            return await loop.create_server(self._connection, sock=self._listener)
-        return await loop.create_server(
-            self._connection, sock=self._listener, ssl=self._certificate.context, ssl_handshake_timeout=tls.HANDSHAKE_S
-        )
 
     def _connection(self) -> Connection:
         return Connection(self._door, self._open, self._wheel)

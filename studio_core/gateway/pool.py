@@ -10,7 +10,7 @@ from studio_core.gateway.upstream import Upstream
 class Pool:
     """Connections to engines that wait for their next request. Each is given out to one request at a time."""
 
-    def __init__(self, size: int = 256) -> None:
+    def __init__(self, size: int = 1024) -> None:
         self._size = size
         self._left = self._forget
         self._idle: dict[tuple[str, int], deque[Upstream]] = {}
