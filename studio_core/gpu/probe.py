@@ -50,8 +50,8 @@ class Driver:
             self._answered.set()
 
 
-def host() -> dict[str, Any]:
-    """Processor and memory of this machine, in percent and bytes."""
+def host(cores: bool) -> dict[str, Any]:
+    """Processor and memory of this machine, in percent and bytes; with `cores` each core by itself."""
     memory = psutil.virtual_memory()
     return {
         "cpu_percent": psutil.cpu_percent(None),
@@ -60,6 +60,7 @@ def host() -> dict[str, Any]:
         "memory_total": memory.total,
         "memory_used": memory.used,
         "memory_available": memory.available,
+        "cores": psutil.cpu_percent(None, percpu=True) if cores else [],
     }
 
 
@@ -67,7 +68,8 @@ def main() -> None:
     driver, interval = Driver(), 1.0
     psutil.cpu_percent(None)
     while True:
-        sys.stdout.write(json.dumps({**driver.sample(), "host": host()}) + "\n")
+        sample = driver.sample()
+        sys.stdout.write(json.dumps({**sample, "host": host(cores=not sample["gpus"])}) + "\n")
         sys.stdout.flush()
         readable, _, _ = select.select([STDIN], [], [], interval)
         if readable:

@@ -63,7 +63,10 @@ class Gpu(Model):
 
 
 class Host(Model):
-    """The machine's processor and memory. `cpu_percent` is 0 to 100 over all cores."""
+    """The machine's processor and memory. `cpu_percent` is 0 to 100 over all cores.
+
+    `cores` is the same of each core; empty where there are GPUs, beside which nobody asks for it.
+    """
 
     cpu_percent: float | None = None
     cpu_count: int = 0
@@ -71,6 +74,7 @@ class Host(Model):
     memory_total: int | None = None
     memory_used: int | None = None
     memory_available: int | None = None
+    cores: list[float] = []
 
 
 class Gpus(Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from studio_core import wire
 from studio_tui import unit
@@ -15,6 +15,8 @@ from studio_tui.board.span import Line, Span, filled, width
 
 TILE, BETWEEN = 34, 3
 COUNT = 120
+# Rows of a graph: at least; at least where graphs stand below each other; at most.
+LOW, FAIR, HIGH = 2, 5, 24
 
 
 def _rate(value: float) -> str:
@@ -48,18 +50,42 @@ GPU_TILES = (
     Tile("gpu_memory", "GPU memory", _percent, 100.0), Tile("running", "requests", _count),
     Tile("power", "power", _watt), Tile("ttft", "first token", milliseconds),
     Tile("kv", "KV cache", _percent, 100.0), Tile("cpu", "CPU", _percent, 100.0), Tile("tokens_in", "tokens in", _rate),
-    Tile("waiting", "waiting", _count), Tile("memory", "memory", _percent, 100.0),
+    Tile("waiting", "waiting requests", _count), Tile("memory", "memory", _percent, 100.0),
 )
 # Without a GPU the processor and its memory matter.
 HOST_TILES = (
     Tile("cpu", "CPU", _percent, 100.0), Tile("memory", "memory", _percent, 100.0), Tile("tokens_out", "tokens out", _rate),
     Tile("running", "requests", _count), Tile("ttft", "first token", milliseconds), Tile("tokens_in", "tokens in", _rate),
+    Tile("waiting", "waiting requests", _count), Tile("kv", "KV cache", _percent, 100.0),
 )
 
 
-def room(cells: int) -> int:
-    """How many stand side by side."""
-    return max(1, (cells + BETWEEN) // (TILE + BETWEEN))
+class Shape(NamedTuple):
+    """`across` tiles side by side and `deep` below each other; `cells` and `high` are those of one graph."""
+
+    across: int
+    deep: int
+    cells: int
+    high: int
+
+    def area(self, most: int) -> int:
+        """What graphs cover, of no more than they have values for."""
+        return self.across * min(self.cells, most) * self.deep * self.high
+
+
+def shape(tiles: int, cells: int, rows: int, signs: Glyphs) -> Shape:
+    """How so many tiles fill the room best. As many of them as have room are shown before any is large."""
+    most = max(1, (cells + BETWEEN) // (TILE + BETWEEN))
+    found = []
+    for deep in range(1, tiles + 1):
+        across = min(most, -(-tiles // deep))
+        # Titles tell rows apart; where there is room, an empty line does too.
+        high = min(HIGH, (rows + 1) // deep - 2) if deep > 1 else min(HIGH, rows - 1)
+        is_full = across * (deep - 1) < tiles
+        if is_full and high >= (FAIR if deep > 1 else 1):
+            found.append(Shape(across, deep, (cells - BETWEEN * (across - 1)) // across, high))
+    wide = COUNT // (1 if signs.steps else 2)
+    return max(found, key=lambda one: (min(tiles, one.across * one.deep), one.area(wide)), default=Shape(1, 0, cells, 0))
 
 
 class _Kept:
@@ -71,7 +97,7 @@ class _Kept:
 
 
 def lines(samples: wire.Samples, with_gpus: bool, cells: int, rows: int, signs: Glyphs) -> list[Line]:
-    """A line of titles and `rows` of graphs; those that have something to show. Nobody writes into what is given."""
+    """At most `rows` lines of graphs with their titles, of those that have something to show. Nobody writes into what is given."""
     given = (with_gpus, cells, rows, signs)
     if samples is not _Kept.samples or given != _Kept.given:
         _Kept.samples, _Kept.given, _Kept.lines = samples, given, _drawn(samples, *given)
@@ -80,12 +106,15 @@ def lines(samples: wire.Samples, with_gpus: bool, cells: int, rows: int, signs: 
 
 def _drawn(samples: wire.Samples, with_gpus: bool, cells: int, rows: int, signs: Glyphs) -> list[Line]:
     known = [one for one in (GPU_TILES if with_gpus else HOST_TILES) if _tells(samples.series.get(one.series, []))]
-    tiles = known[: room(cells)]
-    if not tiles:
-        return []
-    each = (cells - BETWEEN * (len(tiles) - 1)) // len(tiles)
-    drawn = [_tile(one, samples, each, rows, signs) for one in tiles]
-    return [_beside([part[at] for part in drawn], cells) for at in range(rows + 1)]
+    # What never was above nothing tells the least.
+    known.sort(key=lambda one: not any(samples.series[one.series]))
+    across, deep, each, high = shape(len(known), cells, rows, signs)
+    found: list[Line] = []
+    for at in range(0, across * deep, across):
+        drawn = [_tile(one, samples, each, high, signs) for one in known[at:at + across]]
+        found += [(Span(" " * cells),)] if found and drawn else []
+        found += [_beside([part[at] for part in drawn], cells) for at in range(high + 1)] if drawn else []
+    return found
 
 
 def _tells(values: list[float | None]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from studio_tui import status
-from studio_tui.board import history, machine, model, process
+from studio_tui.board import core, history, machine, model, process
 from studio_tui.board.glyph import UNICODE, Glyphs
 from studio_tui.board.span import Line, Span, filled
 from studio_tui.view import View
@@ -11,8 +11,6 @@ from studio_tui.view import View
 EMPTY = "nothing runs; press 2 and Enter to launch a recipe"
 # Cells left free at both sides.
 MARGIN = 1
-# Rows of a graph: at least, and at most.
-LOW, HIGH = 2, 8
 # Rows of models that are shown before anything else may have room.
 MODELS = 3
 
@@ -34,20 +32,25 @@ def _parts(view: View, cells: int, rows: int, cursor: str, focused: bool, signs:
     left = rows - len(top) - 1 - shown
     more = max(0, min(models - shown, left))
     shown, left = shown + more, left - more
-    graph = LOW if view.samples is not None and left >= LOW + 1 else 0
-    left -= graph + 1 if graph else 0
+    # The graph's title and its lowest height.
+    least = history.LOW + 1
+    graph = least if view.samples is not None and left >= least else 0
+    left -= graph
+    cores = machine.cores(view)
+    loads = core.rows(len(cores), cells, left // 3)
+    left -= loads
     wanted = -(-len(held) // process.blocks(cells)) if held else 0
     # A line that only counts what is left out is not worth its header.
-    listed = min(wanted, left - 1) if wanted and left > min(wanted, LOW) else 0
+    listed = min(wanted, left - 1) if wanted and left > min(wanted, history.LOW) else 0
     left -= listed + 1 if listed else 0
-    gaps = min(left, (1 if top else 0) + bool(graph) + bool(listed))
+    gaps = min(left, (1 if top else 0) + bool(loads) + bool(graph) + bool(listed))
     left -= gaps
-    if graph:
-        graph += max(0, min(left, HIGH - LOW))
     empty = EMPTY if view.status is not None else view.link.why or status.LINKS[view.link.state].word
+    samples, with_gpus = view.samples if graph else None, bool(view.gpus and view.gpus.gpus)
     parts = [
-        top, model.lines(view, cells, shown, cursor, focused, empty, signs),
-        history.lines(view.samples, bool(view.gpus and view.gpus.gpus), cells, graph, signs) if graph and view.samples else [],
+        top, core.lines(cores, cells, loads, signs) if loads else [],
+        model.lines(view, cells, shown, cursor, focused, empty, signs),
+        history.lines(samples, with_gpus, cells, graph + left, signs) if samples is not None else [],
         process.lines(view, held, cells, listed, signs) if listed else [],
     ]
     return _spaced([part for part in parts if part], gaps, cells)

@@ -55,9 +55,18 @@ def lines(view: View, cells: int, signs: Glyphs) -> list[Line]:
     return rows
 
 
+def cores(view: View) -> Sequence[float]:
+    """The load of each core, where no GPU matters more."""
+    return view.gpus.host.cores if view.gpus is not None and not view.gpus.gpus else ()
+
+
 def _host(host: wire.Host, columns: tuple[Column, ...], shown: Widths, cells: int, signs: Glyphs) -> Line:
     use = None if host.cpu_percent is None else host.cpu_percent / 100
     load = "" if host.load_1m is None else f"load {host.load_1m:.1f}"
+    free = "" if host.memory_available is None else f"{unit.size(host.memory_available)} available"
+    both = f" {signs.dot} ".join(filter(None, (load, free)))
+    if columns is HOST_COLUMNS and len(both) <= shown.get("holder", 0):
+        load = both
     return row(columns, shown, {
         "name": Span(f"{host.cpu_count} cores"),
         **_use(use, shown, signs), **_memory(host.memory_used, host.memory_total, shown, signs),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from studio_core import wire
 from studio_tui import status, unit
 from studio_tui.board.column import Column, Widths, head, row, widths
@@ -22,6 +24,10 @@ COLUMNS = (
     Column("memory", "GPU MEMORY", 10, rank=9, right=True),
     Column("served", "SERVED AS", 12, rank=8, flex=2),
 )
+# Without a GPU an engine's memory is the machine's.
+HOST_COLUMNS = (replace(COLUMNS[0], cells=14), *(
+    replace(one, title="MEMORY", cells=9, rank=2) if one.name == "memory" else one for one in COLUMNS[1:]
+))
 LEAD = 2
 BAR = 10
 
@@ -35,11 +41,16 @@ def key(one: Life | wire.Foreign) -> str:
     return f"foreign-{one.pid}" if isinstance(one, wire.Foreign) else one.key
 
 
+def columns(view: View) -> tuple[Column, ...]:
+    return HOST_COLUMNS if view.gpus is not None and not view.gpus.gpus else COLUMNS
+
+
 def lines(view: View, cells: int, rows: int, cursor: str, focused: bool, empty: str, signs: Glyphs) -> list[Line]:
     """Header and at most `rows` models, those around the cursor."""
-    shown = widths(COLUMNS, cells - LEAD)
+    titles = columns(view)
+    shown = widths(titles, cells - LEAD)
     found = entries(view)
-    top = filled([Span(fit("MODEL", LEAD + shown["name"]), "title"), *head(COLUMNS, shown, cells - LEAD)[1:]], cells)
+    top = filled([Span(fit("MODEL", LEAD + shown["name"]), "title"), *head(titles, shown, cells - LEAD)[1:]], cells)
     if not found:
         return [top, filled([Span("  " + empty, "quiet")], cells)]
     at = next((index for index, one in enumerate(found) if key(one) == cursor), 0)
@@ -65,12 +76,13 @@ def _model(view: View, life: Life, shown: Widths, cells: int, signs: Glyphs) -> 
         return filled([Span(fit(life.name, shown["name"])), Span("  "), Span(fit(str(mark), shown["state"]), mark.tone),
                        Span("  "), *(words if tone == "" else [Span(span.text, tone) for span in words])], cells - LEAD)
     seen = view.metric(one.id) or wire.ModelMetrics(instance_id=one.id, recipe_id=one.recipe_id)
-    return row(COLUMNS, shown, {
+    held = one.memory_bytes if columns(view) is HOST_COLUMNS else view.held(one.id)
+    return row(columns(view), shown, {
         "name": name, "state": state, "requests": Span(f"{one.running} + {one.waiting}"),
         "out": rate(seen.tokens_out_s), "in": rate(seen.tokens_in_s),
         "kv": Span(unit.percent(None if seen.kv_usage is None else 100 * seen.kv_usage, "N/A")),
         "ttft": Span(milliseconds(seen.ttft_ms)), "port": Span(str(one.port or unit.NOTHING)),
-        "age": Span(unit.age(view.age(one.age_s))), "memory": Span(unit.size(view.held(one.id)), ""),
+        "age": Span(unit.age(view.age(one.age_s))), "memory": Span(unit.size(held)),
         "served": Span(", ".join(one.served_names), "quiet"),
     }, cells - LEAD)
 
@@ -80,7 +92,7 @@ def _stranger(view: View, one: wire.Foreign, shown: Widths, cells: int) -> Line:
     mark = status.mark("attached" if one.attached else "foreign")
     words = (f"{one.engine} of {one.owner}", f"pid {one.pid}", "" if one.state == "ready" else one.state, one.note)
     requests = "" if one.running is None else f"{one.running} + {one.waiting or 0}"
-    return row(COLUMNS, shown, {
+    return row(columns(view), shown, {
         "name": Span(one.name), "state": Span(str(mark), mark.tone), "requests": Span(requests),
         "port": Span(str(one.port or unit.NOTHING)), "age": Span(unit.age(view.age(one.age_s))),
         "memory": Span(unit.size(one.memory_bytes)),

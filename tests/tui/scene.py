@@ -35,7 +35,8 @@ def instance(recipe_id: str, name: str, state: str, **fields: object) -> wire.In
 
 
 def host(cpu: float = 38.0) -> wire.Host:
-    return wire.Host(cpu_percent=cpu, cpu_count=2, load_1m=0.7, memory_total=24 * GIB, memory_used=int(4.1 * GIB))
+    return wire.Host(cpu_percent=cpu, cpu_count=2, load_1m=0.7, memory_total=24 * GIB, memory_used=int(4.1 * GIB),
+                     memory_available=int(19.4 * GIB))
 
 
 def gpu(index: int, used: float, busy: float | None) -> wire.Gpu:

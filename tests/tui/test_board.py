@@ -11,15 +11,23 @@ from studio_tui.board.span import fit, plain, width
 from studio_tui.view import View
 from tests.tui import scene
 
-SIZES = [(60, 18), (80, 22), (120, 38), (200, 58), (1, 1), (30, 5), (60, 9)]
+SIZES = [(60, 18), (80, 22), (120, 38), (200, 58), (1, 1), (30, 5), (60, 9), (40, 40), (300, 100)]
 
 
 def text(view: View, cells: int, rows: int, cursor: str = "") -> str:
     return "\n".join(plain(one) for one in layout.draw(view, cells, rows, cursor, True))
 
 
+def cores(count: int) -> View:
+    view = scene.machine(gpus=0)
+    assert view.gpus is not None and view.status is not None
+    view.gpus.host.cores = [float(at % 101) for at in range(count)]
+    view.status.instances[0].memory_bytes = 3 * scene.GIB
+    return view
+
+
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("view", [scene.machine(), scene.machine(gpus=0), scene.machine(gpus=16), View()])
+@pytest.mark.parametrize("view", [scene.machine(), scene.machine(gpus=0), scene.machine(gpus=16), cores(8), cores(200), View()])
 def test_every_line_is_exactly_as_wide_and_there_are_exactly_so_many(size: tuple[int, int], view: View) -> None:
     for signs in (glyph.UNICODE, ASCII):
         lines = layout.draw(view, *size, signs=signs)
@@ -78,6 +86,33 @@ def test_without_a_gpu_the_processor_and_memory_matter_and_one_line_says_so() ->
     shown = text(scene.machine(gpus=0), 120, 30)
     assert shown.count("no GPU: the NVIDIA driver is not loaded") == 1
     assert "CPU  " in shown and "MEMORY  " in shown and "GPU USE" not in shown and "PCIE" not in shown
+    assert "19.4 GiB available" in shown and "GPU MEMORY" not in shown
+
+
+def test_without_a_gpu_each_core_s_load_and_each_model_s_memory_is_told() -> None:
+    shown = text(cores(8), 120, 38)
+    assert all(f" {at} " in shown and f"{at} %" in shown for at in range(8)) and "CORES" in shown and "3.0 GiB" in shown
+    assert "CORES" in text(cores(2), 80, 22) and "CORES" not in text(cores(2), 60, 9)
+    many = text(cores(200), 120, 38).splitlines()
+    at = next(at for at, line in enumerate(many) if "CORES" in line)
+    assert all(chr(0x28FF) in line or chr(0x2847) in line for line in many[at:at + 3]), "a column each, three rows high"
+    with_gpus = scene.machine()
+    assert with_gpus.gpus is not None
+    with_gpus.gpus.host.cores = [1.0]
+    assert "CORES" not in text(with_gpus, 120, 38)
+
+
+def test_the_room_that_is_left_is_given_to_histories() -> None:
+    for cells, rows in ((120, 38), (200, 58)):
+        lines = text(cores(8), cells, rows).splitlines()
+        assert any(line.strip() for line in lines[-3:])
+        for title in ("CPU  ", "MEMORY  ", "TOKENS OUT  ", "TOKENS IN  ", "REQUESTS  ", "FIRST TOKEN  "):
+            assert any(title in line for line in lines), title
+    assert "FIRST TOKEN" not in text(cores(8), 80, 22)
+    quiet = cores(8)
+    assert quiet.samples is not None
+    quiet.samples.series["memory"] = [0.0] * 90
+    assert "MEMORY  0 %" not in text(quiet, 80, 22) and "MEMORY  0 %" in text(quiet, 120, 38)
 
 
 def test_models_that_do_not_fit_are_counted_and_the_cursor_s_is_shown() -> None:

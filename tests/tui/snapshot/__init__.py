@@ -45,7 +45,7 @@ STILL: dict[str, Any] = {
     "updated_at": "2026-11-23T18:04:11+00:00", "swap_used": 0, "swap_total": 0, "version": "0.1.0", "memory_bytes": 5 * GIB,
     "disk_free": 200 * GIB, "disk_total": 400 * GIB, "model_bytes": 5 * GIB, "avg_ttft_ms": 81.0, "tokens_per_sec": 61.7,
     "tokens_in_s": 0.0, "tokens_out_s": 0.0, "ttft_ms": 81.0, "eta_s": None, "tokens_per_s": 61.7, "total_s": None,
-    "percent": 41.0, "tokens_s": 61.7, "load_s": 3.2, "started_at": "2026-11-23T18:04:11+00:00",
+    "memory_available": 19 * GIB, "percent": 41.0, "tokens_s": 61.7, "load_s": 3.2, "started_at": "2026-11-23T18:04:11+00:00",
     "ended_at": "2026-11-23T18:04:14+00:00", "last_load": 3.2, "end": 900.0, "speed": 61.7,
 }
 TEXTS = (
@@ -74,6 +74,8 @@ def still(value: Any) -> Any:
         return type(value)(still(each) for each in value)
     if isinstance(value, wire.Samples):
         value.series = {name: [20.0 + at % 60 for at in range(90)] for name in value.series}
+    if isinstance(value, wire.Host):
+        value.cores = [12.0, 48.0, 85.0, 21.0, 58.0, 95.0, 31.0, 0.0]
     if isinstance(value, wire.Status):
         # Engines that somebody else runs on this machine are no part of the picture.
         value.foreign = []
