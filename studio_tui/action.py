@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True):
     """`id` is `context.name`; `run` is what Textual calls, by default the method `action_name`. `label` is for the footer.
 
     `changes`: it does more than look; in read-only mode there is no such action.

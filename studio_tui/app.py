@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from inspect import isawaitable
 from typing import ClassVar
 
+from msgspec.structs import replace
 from textual import events, on
 from textual.binding import BindingType
 
@@ -198,7 +198,7 @@ class StudioApp(Canvas):
 
     def _know(self, urgent: bool = True, **news: object) -> None:
         """Figures wait for the tick of the second; what changes what can be done is shown at the next."""
-        self._view = replace(self._view, **news)  # type: ignore[arg-type]
+        self._view = replace(self._view, **news)
         self._changed = self._changed or urgent
         if urgent:
             self._pulse.hurry()

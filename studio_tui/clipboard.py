@@ -9,8 +9,9 @@ import base64
 import os
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from studio_core.paths import cache_dir
 
@@ -27,8 +28,7 @@ DEAF = frozenset({"linux", "dumb", "vt100", "Apple_Terminal"})
 Write = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Copied:
+class Copied(Struct, frozen=True):
     """`way` is one of tmux, osc52, file, nowhere; `words` tell a person where the text is now."""
 
     way: str

@@ -7,9 +7,10 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from studio_core.errors import BadInput, RecipeChanged, StudioError
 from studio_core.recipes.patch import difference
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from studio_core.client import Client
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """What was read, and the file in which it is changed."""
 
     recipe_id: str
@@ -31,8 +31,7 @@ class Draft:
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Edited:
+class Edited(Struct, frozen=True):
     """What came back: all fields, the change in lines, and what a launch would stumble over."""
 
     draft: Draft
@@ -41,8 +40,7 @@ class Edited:
     problems: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Clash:
+class Clash(Struct, frozen=True):
     """It was stored by somebody else meanwhile; `lines` are what storing ours would change of theirs."""
 
     version: int

@@ -15,11 +15,12 @@ import sys
 import termios
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from studio_core import wire
 from studio_core.errors import StudioError
@@ -41,11 +42,10 @@ LEAVE = "\x1b[?25h\x1b[?1049l"
 LIMIT = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(Struct, frozen=True):
     """How the app looked when it was left: SGR parameters by tone, its first and last line at so many columns, in ASCII or not."""
 
-    pens: Mapping[str, str] = field(default_factory=dict)
+    pens: Mapping[str, str] = {}
     columns: int = 0
     top: str = ""
     bottom: str = ""
@@ -56,7 +56,7 @@ def look(folder: Path) -> Look:
     """What the last run left; the terminal's own colours where there was none."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         data: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))
-        return Look(**{name: data[name] for name in Look.__dataclass_fields__ if name in data})
+        return Look(**{name: data[name] for name in Look.__struct_fields__ if name in data})
     return Look()
 
 
@@ -72,7 +72,7 @@ def keep(folder: Path, seen: Look) -> None:
     """For the next start. A disk that is full costs only the colours of one frame."""
     fresh = folder / f"{NAME}.new"
     with contextlib.suppress(OSError):
-        fresh.write_text(json.dumps(seen.__dict__), encoding="utf-8")
+        fresh.write_text(json.dumps(asdict(seen)), encoding="utf-8")
         fresh.replace(folder / NAME)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from textual.message import Message
@@ -13,6 +13,7 @@ from studio_core.client import Client
 from studio_core.errors import SettingChanged
 from studio_core.setting_store import told
 from studio_tui.bridge import Bridge, Target
+from studio_tui.letter import Letter
 from studio_tui.message import Newest, Said
 from studio_tui.wanted import Wish
 
@@ -20,13 +21,12 @@ from studio_tui.wanted import Wish
 RESTART = "R starts the controller anew with it"
 
 
-@dataclass
 class SettingsCame(Newest):
     """`_stored` is what studio.yaml says, by name, as it came: the others are made safe to show."""
 
     settings: tuple[wire.SettingView, ...]
     text: str = ""
-    _stored: Mapping[str, Any] = field(default_factory=dict)
+    _stored: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def stored(self) -> Mapping[str, Any]:
@@ -37,7 +37,6 @@ class SettingsCame(Newest):
         return super().can_replace(message) and not self.text
 
 
-@dataclass
 class SettingClashed(SettingsCame):
     """Somebody else changed the setting meanwhile; `_value` is the one that was to be stored."""
 
@@ -52,22 +51,18 @@ class SettingClashed(SettingsCame):
         return False
 
 
-@dataclass
 class KeysCame(Newest):
     keys: tuple[wire.KeyView, ...]
 
 
-@dataclass
-class KeyMade(Message):
+class KeyMade(Letter):
     key: wire.NewKey
 
 
-@dataclass
 class FindingsCame(Newest):
     findings: tuple[wire.DoctorFinding, ...]
 
 
-@dataclass
 class Overwrite(Wish):
     """Store a value over one that somebody else stored meanwhile. Asked before it is done."""
 
@@ -79,7 +74,6 @@ class Overwrite(Wish):
     before: Any
 
 
-@dataclass
 class Restart(Wish):
     """A new controller in place of this one. Asked before it is done."""
 
@@ -87,7 +81,6 @@ class Restart(Wish):
     changes: ClassVar[bool] = True
 
 
-@dataclass
 class Revoke(Wish):
     """Take a key back; `target` gets the keys that are left."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from studio_core import wire
 from studio_tui import status, unit
@@ -18,8 +19,7 @@ STATES = ("failed", "stuck", "broken", "planned", "waiting", "starting", "downlo
 RANKS = {name: at for at, name in enumerate(STATES)}
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A recipe with what it does now; `added_s` has passed since its ages were true."""
 
     recipe: wire.RecipeView
@@ -36,8 +36,7 @@ class Line:
         return None if age is None else age + self.added_s
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """A column: how it is drawn, what it says of a line, and what it is sorted by; None goes last in either direction.
 
     `down`: sorted by it for the first time, the largest comes first.
@@ -127,8 +126,7 @@ def stranger(one: wire.Foreign, view: View) -> Row:
     return Row(f"foreign-{one.pid}", tuple(told.get(name, Cell(unit.NOTHING, status.QUIET)) for name in NAMES))
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """By which column, and whether the largest comes first. Without a column: pinned, then the last used."""
 
     name: str = "used"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
 from studio_core import wire
 from studio_core.errors import StudioError
+from studio_tui.letter import Letter
 from studio_tui.view import Link
 
 if TYPE_CHECKING:
@@ -16,114 +16,96 @@ if TYPE_CHECKING:
     from studio_tui.stream import Tail
 
 
-class Newest(Message):
+class Newest(Letter):
     """Of these only the newest matters: one that still waits is replaced."""
 
     def can_replace(self, message: Message) -> bool:
         return type(message) is type(self)
 
 
-@dataclass
 class LinkChanged(Newest):
     link: Link
 
 
-@dataclass
 class StatusCame(Newest):
     status: wire.Status
 
 
-@dataclass
 class GpusCame(Newest):
     gpus: wire.Gpus
 
 
-@dataclass
 class MetricsCame(Newest):
     metrics: wire.Metrics
 
 
-@dataclass
 class SamplesCame(Newest):
     samples: wire.Samples
 
 
-@dataclass
 class RecipesCame(Newest):
     recipes: tuple[wire.RecipeView, ...]
 
 
-@dataclass
-class Failed(Message):
+class Failed(Letter):
     """Something that a person wanted did not work."""
 
     error: StudioError
 
 
-@dataclass
-class Said(Message):
+class Said(Letter):
     """A fact to show for a moment."""
 
     text: str
 
 
-@dataclass
 class LogsCame(Newest):
     logs: tuple[wire.LogFile, ...]
 
 
-@dataclass
-class TailBegan(Message):
+class TailBegan(Letter):
     """The end of a log that lies elsewhere is here."""
 
     tail: Tail
 
 
-@dataclass
-class SeekCame(Message):
+class SeekCame(Letter):
     """What a process that looks through a log has to say."""
 
     seek: Seek
     news: dict[str, Any]
 
 
-@dataclass
 class ChatsCame(Newest):
     chats: tuple[wire.ChatSession, ...]
 
 
-@dataclass
-class ChatCame(Message):
+class ChatCame(Letter):
     chat: wire.Chat
 
 
-@dataclass
-class ChatRenamed(Message):
+class ChatRenamed(Letter):
     chat_id: str
     title: str
 
 
-@dataclass
-class ChatGone(Message):
+class ChatGone(Letter):
     """It was deleted."""
 
     chat_id: str
 
 
-@dataclass
 class UsageCame(Newest):
     usage: dict[str, Any]
 
 
-@dataclass
 class FlightsCame(Newest):
     """The requests that are under way."""
 
     found: wire.Flights
 
 
-@dataclass
-class RecipesRead(Message):
+class RecipesRead(Letter):
     """What a pasted text became, or why nothing; `text` is the one that was asked about."""
 
     text: str
@@ -131,30 +113,26 @@ class RecipesRead(Message):
     problem: str = ""
 
 
-@dataclass
-class RecipesStored(Message):
+class RecipesStored(Letter):
     """Whether the recipes of a pasted text were stored; why not is told as a failure."""
 
     done: bool
 
 
-@dataclass
 class PlansCame(Newest):
     """What the launch of each recipe would do."""
 
     plans: tuple[wire.LaunchPlan, ...]
 
 
-@dataclass
-class RecipeChecked(Message):
+class RecipeChecked(Letter):
     """What is wrong with fields that are not stored; `data` are those that were asked about."""
 
     data: dict[str, Any]
     problems: list[wire.Finding]
 
 
-@dataclass
-class RecipeStored(Message):
+class RecipeStored(Letter):
     """Whether it was; where somebody else was faster, the version that is stored now and the lines of what differs."""
 
     done: bool
@@ -162,12 +140,10 @@ class RecipeStored(Message):
     lines: tuple[str, ...] = ()
 
 
-@dataclass
 class ModelsCame(Newest):
     found: wire.ModelFiles
 
 
-@dataclass
 class PeaksCame(Newest):
     """The best figures of each model, as vLLM Studio named them."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from studio_core import wire
 from studio_core.text import line
@@ -12,8 +13,7 @@ from studio_tui import status, unit
 from studio_tui.view import OVER
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """`alarm`: it is worth a bell where nobody looks. `at` is Unix time in seconds."""
 
     text: str

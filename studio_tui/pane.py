@@ -11,10 +11,10 @@ import termios
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from studio_core import daemon, wire
 from studio_core.client import Client
@@ -66,7 +66,7 @@ class Ear:
             time.sleep(RETRY_S)
 
     def _know(self, **news: object) -> None:
-        self.view = replace(self.view, **news)  # type: ignore[arg-type]
+        self.view = replace(self.view, **news)
 
     def look(self) -> None:
         with contextlib.suppress(StudioError):

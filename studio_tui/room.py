@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from studio_tui import keymap, memory
 from studio_tui.screens.place import Place
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from studio_tui.app import StudioApp
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(Struct, frozen=True):
     """A place that a digit opens: its module below `studio_tui.screens` is imported when it is first shown."""
 
     title: str

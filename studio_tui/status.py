@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 GOOD, BUSY, BAD, QUIET, ACCENT = "good", "busy", "bad", "quiet", "accent"
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     sign: str
     word: str
     tone: str

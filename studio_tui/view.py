@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from studio_core import wire
 
@@ -12,8 +13,7 @@ OVER = frozenset({"ready", "failed", "cancelled", "superseded"})
 STOPPABLE = frozenset({"starting", "downloading", "loading", "ready", "sleeping", "draining", "failed", "stuck"})
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """The connection. `state` is a key of `status.LINKS`; `why` is one line."""
 
     state: str = "connecting"
@@ -21,8 +21,7 @@ class Link:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(Struct, frozen=True):
     """One model on its way, at work, or failed: an instance, or a launch that has none yet."""
 
     recipe_id: str
@@ -42,8 +41,7 @@ class Life:
         return self.state in {"planned", "waiting", "starting", "downloading", "loading"}
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """`now` and the others `_at` are of one monotonic clock; ages in `status` were true at `status_at`.
 
     `link_at` is when the connection was lost, or 0.

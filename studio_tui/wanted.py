@@ -5,21 +5,19 @@ Each names its `home`: the module of `studio_tui/wish/` in which a function of i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
-
-from textual.message import Message
 
 from studio_core import wire
 from studio_core.errors import StudioError
 from studio_core.server import Server
+from studio_tui.letter import Letter
 
 if TYPE_CHECKING:
     from studio_tui.bridge import Target
     from studio_tui.draft import Clash, Draft, Edited
 
 
-class Wish(Message):
+class Wish(Letter):
     """What a person wants. `studio_tui/wish/` has a module named by `home`, and in it a function named like the wish.
 
     `changes`: it is more than looking, and is refused in read-only mode.
@@ -33,7 +31,6 @@ class Step(Wish):
     """What came back on the way to a wish: fulfilled in the same way."""
 
 
-@dataclass
 class Displaces(Step):
     """Somebody has to leave for a launch that a person wants; nothing was done."""
 
@@ -42,14 +39,12 @@ class Displaces(Step):
     plan: wire.LaunchPlan
 
 
-@dataclass
 class Switch(Wish):
     """Choose another model."""
 
     home: ClassVar[str] = "lifecycle"
 
 
-@dataclass
 class Launch(Wish):
     home: ClassVar[str] = "lifecycle"
     changes: ClassVar[bool] = True
@@ -57,7 +52,6 @@ class Launch(Wish):
     name: str
 
 
-@dataclass
 class Stop(Wish):
     """Stop an instance, or cancel the launch of a recipe that has none yet. Asked before it is done."""
 
@@ -68,7 +62,6 @@ class Stop(Wish):
     instance_id: str | None = None
 
 
-@dataclass
 class Fix(Wish):
     """Make the change that a failure calls for. Shown as it will be, and asked, before it is stored."""
 
@@ -80,7 +73,6 @@ class Fix(Wish):
     lines: tuple[str, ...]
 
 
-@dataclass
 class StopMany(Wish):
     """Several of them at once, asked once with all their names."""
 
@@ -89,7 +81,6 @@ class StopMany(Wish):
     stops: tuple[Stop, ...]
 
 
-@dataclass
 class LaunchMany(Wish):
     """Several recipes at once. Asked once, with what becomes of each."""
 
@@ -98,7 +89,6 @@ class LaunchMany(Wish):
     recipes: tuple[wire.RecipeView, ...]
 
 
-@dataclass
 class ManyPlanned(Step):
     """What the launch of each would do; nothing was done."""
 
@@ -107,7 +97,6 @@ class ManyPlanned(Step):
     plans: tuple[wire.LaunchPlan, ...]
 
 
-@dataclass
 class Pin(Wish):
     """Above in the list, and nobody's request sends it away."""
 
@@ -117,7 +106,6 @@ class Pin(Wish):
     pin: bool
 
 
-@dataclass
 class Delete(Wish):
     """Recipes by id and name. Asked before it is done."""
 
@@ -126,7 +114,6 @@ class Delete(Wish):
     recipes: tuple[tuple[str, str], ...]
 
 
-@dataclass
 class ShowCommand(Wish):
     """The exact command and environment of a launch."""
 
@@ -135,14 +122,12 @@ class ShowCommand(Wish):
     name: str
 
 
-@dataclass
 class CommandCame(Step):
     home: ClassVar[str] = "recipe"
     name: str
     found: wire.Check
 
 
-@dataclass
 class Attach(Wish):
     """Serve an engine that somebody else started; the name is asked."""
 
@@ -151,14 +136,12 @@ class Attach(Wish):
     engine: wire.Foreign
 
 
-@dataclass
 class Detach(Wish):
     home: ClassVar[str] = "foreign"
     changes: ClassVar[bool] = True
     engine: wire.Foreign
 
 
-@dataclass
 class StopForeign(Wish):
     """End an engine that somebody else started; the person types its name."""
 
@@ -167,7 +150,6 @@ class StopForeign(Wish):
     engine: wire.Foreign
 
 
-@dataclass
 class OpenLog(Wish):
     """Show this log on the log screen."""
 
@@ -175,7 +157,6 @@ class OpenLog(Wish):
     log_id: str
 
 
-@dataclass
 class Copy(Wish):
     """Put a text where it can be pasted from; `what` it is, in a few words."""
 
@@ -184,7 +165,6 @@ class Copy(Wish):
     what: str = ""
 
 
-@dataclass
 class Drive(Wish):
     """Drive another Studio; None is this machine's."""
 
@@ -192,14 +172,12 @@ class Drive(Wish):
     server: Server | None
 
 
-@dataclass
 class EditForm(Wish):
     home: ClassVar[str] = "edit"
     changes: ClassVar[bool] = True
     recipe_id: str
 
 
-@dataclass
 class CopyRecipe(Wish):
     """A form with the same fields and another id."""
 
@@ -208,7 +186,6 @@ class CopyRecipe(Wish):
     recipe_id: str
 
 
-@dataclass
 class NewRecipe(Wish):
     """An empty form, or one with these fields."""
 
@@ -217,7 +194,6 @@ class NewRecipe(Wish):
     fields: tuple[tuple[str, object], ...] = ()
 
 
-@dataclass
 class EditText(Wish):
     """The recipe as YAML in the person's editor."""
 
@@ -226,7 +202,6 @@ class EditText(Wish):
     recipe_id: str
 
 
-@dataclass
 class FormReady(Step):
     """A recipe's fields as they are stored, for the form; version None: it is not stored yet."""
 
@@ -235,7 +210,6 @@ class FormReady(Step):
     version: int | None
 
 
-@dataclass
 class TextReady(Step):
     """The text lies in its file."""
 
@@ -243,7 +217,6 @@ class TextReady(Step):
     draft: Draft
 
 
-@dataclass
 class TextWrong(Step):
     """What the editor left cannot be read; it lies in its file as it was written."""
 
@@ -252,7 +225,6 @@ class TextWrong(Step):
     error: StudioError
 
 
-@dataclass
 class TextDone(Step):
     """The editor has ended."""
 
@@ -260,7 +232,6 @@ class TextDone(Step):
     edited: Edited
 
 
-@dataclass
 class TextClashed(Step):
     """Somebody else stored it meanwhile."""
 
@@ -269,7 +240,6 @@ class TextClashed(Step):
     clash: Clash
 
 
-@dataclass
 class OpenMenu(Wish):
     """What else can be done with a recipe and its instance, if there is one."""
 
@@ -280,7 +250,6 @@ class OpenMenu(Wish):
     instance: wire.Instance | None = None
 
 
-@dataclass
 class AdaptersCame(Step):
     """An instance's adapters, to unload one."""
 
@@ -290,7 +259,6 @@ class AdaptersCame(Step):
     adapters: tuple[wire.Adapter, ...]
 
 
-@dataclass
 class OpenRecipe(Wish):
     """Show this recipe in the list."""
 
@@ -298,7 +266,6 @@ class OpenRecipe(Wish):
     recipe_id: str
 
 
-@dataclass
 class RenameChat(Wish):
     """`target` gets the chats as they are then."""
 
@@ -308,7 +275,6 @@ class RenameChat(Wish):
     chat: wire.ChatSession
 
 
-@dataclass
 class DeleteChat(Wish):
     """Asked before it is done; `target` hears that it is gone."""
 
@@ -318,7 +284,6 @@ class DeleteChat(Wish):
     chat: wire.ChatSession
 
 
-@dataclass
 class CancelRequest(Wish):
     """End one that is under way. Asked before it is done; `target` gets those that are left."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from studio_tui.board.span import Line, Span, filled, fit
 
@@ -13,8 +14,7 @@ EMPTY = Span("")
 
 
 # Known by itself: what is kept by columns would hash every field of each of them.
-@dataclass(frozen=True, slots=True, eq=False)
-class Column:
+class Column(Struct, frozen=True, eq=False):
     """`rank` 0 is always shown, the highest goes first. `flex` is its share of what is left, up to `most` cells.
 
     `gap` is the space before it.

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 # Braille dots of one column of a cell, from the bottom up (Unicode 2800: dots 7 3 2 1 on the left, 8 6 5 4 on the right).
 LEFT, RIGHT = (0x00, 0x40, 0x44, 0x46, 0x47), (0x00, 0x80, 0xA0, 0xB0, 0xB8)
 
 
-@dataclass(frozen=True, slots=True)
-class Glyphs:
+class Glyphs(Struct, frozen=True):
     """`half` is empty where there is no half cell. `steps` are the heights of a column of one cell, for a graph without dots."""
 
     full: str

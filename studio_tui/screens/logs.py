@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import asdict
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widgets import Input

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.console import Console
 from rich.segment import Segment
@@ -11,7 +10,6 @@ from rich.style import Style
 from textual import events
 from textual.filter import LineFilter
 from textual.geometry import Region
-from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -20,6 +18,7 @@ from studio_tui.board import layout, model
 from studio_tui.board.glyph import UNICODE
 from studio_tui.board.span import TONES, Line, plain
 from studio_tui.keymap import bindings
+from studio_tui.letter import Letter
 from studio_tui.painter import pen
 from studio_tui.view import View
 
@@ -30,8 +29,7 @@ class Board(Widget, can_focus=True):
     BINDINGS = bindings("table")
     COMPONENT_CLASSES = {f"board--{tone}" for tone in TONES}
 
-    @dataclass
-    class Chosen(Message):
+    class Chosen(Letter):
         """A model was clicked twice."""
 
         key: str

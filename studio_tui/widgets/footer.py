@@ -6,7 +6,6 @@ One line of one widget: Textual's footer has a widget for each key, and mounts t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -14,10 +13,11 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import ActiveBinding, Binding
-from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
+
+from studio_tui.letter import Letter
 
 STAY = frozenset({"app.switch_model", "app.help", "app.leave"})
 
@@ -41,8 +41,7 @@ class Footer(Widget):
     ALLOW_SELECT = False
     COMPONENT_CLASSES = {"footer--key", "footer--words", "footer--off"}
 
-    @dataclass
-    class Pressed(Message):
+    class Pressed(Letter):
         """A key was clicked; this is its name."""
 
         key: str

@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
 from rich.style import Style
@@ -31,8 +31,7 @@ TONES = {"error": "bad", "warning": "busy", "debug": "note"}
 RULE = "\u2500"
 
 
-@dataclass
-class Looks:
+class Looks(Struct):
     """How lines are shown. It outlives every log."""
 
     wrapped: bool = False
@@ -42,8 +41,7 @@ class Looks:
     exact: bool = False
 
 
-@dataclass
-class Window:
+class Window(Struct):
     """Places of lines that pass a filter, without a gap between them; `ends`: nothing before, nothing after."""
 
     places: list[int] = field(default_factory=list)

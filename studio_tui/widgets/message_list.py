@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 
+from msgspec import Struct, field
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -22,8 +22,7 @@ INDENT = 2
 FOLDED, OPEN = "\u25b8", "\u25be"
 
 
-@dataclass(eq=False)
-class Item:
+class Item(Struct, eq=False):
     """One message. `growing`: more of it comes; `problem` is what went wrong, `thought` what the model said to itself."""
 
     name: str

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from textual import events
-from textual.message import Message
 from textual.widgets import TextArea
+
+from studio_tui.letter import Letter
 
 HINT = "write, Enter sends, ctrl+j: new line, esc: keys"
 NEWLINES = frozenset({"ctrl+j", "alt+enter", "shift+enter"})
 
 
 class Prompt(TextArea):
-    @dataclass
-    class Sent(Message):
+    class Sent(Letter):
         text: str
 
     def __init__(self, ident: str | None = None, hint: str = HINT) -> None:

@@ -7,20 +7,20 @@ those in sight are made and drawn.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from msgspec import Struct
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.geometry import Region, Size
-from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from studio_tui.keymap import bindings
+from studio_tui.letter import Letter
 
 GAP = 2
 TONES = ("good", "busy", "bad", "quiet", "accent")
@@ -35,8 +35,7 @@ class Cell(NamedTuple):
     tone: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """`flex` is its share of what is left over. Below `needs` cells of table width the column is not shown."""
 
     title: str
@@ -46,8 +45,7 @@ class Column:
     needs: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     key: str
     cells: tuple[Cell, ...]
 
@@ -80,8 +78,7 @@ class Table(ScrollView, can_focus=True):
     BINDINGS = bindings("table")
     COMPONENT_CLASSES = {"table--header", "table--cursor", "table--blurred", *(f"table--{tone}" for tone in TONES)}
 
-    @dataclass
-    class Moved(Message):
+    class Moved(Letter):
         table: Table
         key: str
 
@@ -89,12 +86,10 @@ class Table(ScrollView, can_focus=True):
         def control(self) -> Table:
             return self.table
 
-    @dataclass
     class Chosen(Moved):
         """A row was clicked twice. Enter is the screen's own action."""
 
-    @dataclass
-    class Headed(Message):
+    class Headed(Letter):
         """The title of a column was clicked."""
 
         table: Table

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from studio_core.text import line
 from studio_tui import message, wanted
@@ -19,8 +20,7 @@ ALIVE = frozenset({"starting", "downloading", "loading", "ready", "sleeping", "d
 DEAD = frozenset({"failed", "stuck"})
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """In which states of an instance it is there, and which action its engine must have; `ask` is the question, empty for none."""
 
     key: str
