@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import sys
@@ -14,6 +13,8 @@ from studio_core.errors import BadInput, StudioError
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the app until the person leaves. `args` are command line words; exit code 0 after a leave."""
+    import argparse
+
     parser = argparse.ArgumentParser(prog="studio", description="The terminal app.")
     parser.add_argument("--recipe", default="", metavar="ID", help="open the recipes with this one selected")
     parser.add_argument("--url", default="", help="address of a remote Studio")

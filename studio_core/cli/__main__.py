@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any
 
-from studio_core import __version__, settings
+from studio_core import settings
 from studio_core.errors import BadInput, StudioError
-from studio_core.text import clean, line
+from studio_core.text import line
 
 INTERRUPTED = 130
 # Most verbs are over before so many objects have been made: looking for garbage would only make each start longer.
@@ -51,29 +50,6 @@ VERBS = {
 }
 
 
-def parser() -> argparse.ArgumentParser:
-    verbs = "\n".join(f"  {name:<9} {what}" for name, (_, what) in VERBS.items())
-    top = Parser(
-        prog="studio", description="Models of a GPU machine: launch, switch, watch, chat, serve.",
-        epilog=f"verbs (each with --help):\n{verbs}", formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    top.add_argument("--version", action="version", version=f"studio {__version__}")
-    top.add_argument("--state", metavar="DIR", help="state directory")
-    top.add_argument("--url", help="address of a remote Studio, or the name of a server of studio.yaml")
-    top.add_argument("--read-only", action="store_true", help="only look: whatever changes something is refused")
-    top.add_argument("--port", help="port of the gateway")
-    top.add_argument("verb", nargs="?", metavar="VERB", help="one of these; without one the app opens")
-    top.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    return top
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, like every error here."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {clean(message)} (see: {self.prog} --help)\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb; the exit code is 0 only on success, 130 after Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
@@ -82,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     gc.set_threshold(YOUNG)
     try:
-        code = _run(parser().parse_args(arguments))
+        code = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
         return code
     except StudioError as error:
@@ -122,25 +98,41 @@ def _failed(text: str) -> int:
     return 1
 
 
-def _run(options: argparse.Namespace) -> int:
-    given = {"data_dir": options.state, "url": options.url, "port": options.port, "read_only": options.read_only}
-    found = settings.load({name: value for name, value in given.items() if value})
+def _run(words: Sequence[str]) -> int:
+    # Who only opens the app does not wait for what reads words.
+    name, rest, given = _read(words) if words else (None, (), {})
+    found = settings.load(given)
     _light()
-    if options.verb is None:
+    if name is None:
         from studio_core.cli.app import app
 
         return app(found)
-    if options.verb not in VERBS:
+    return _verb(name, rest, found)
+
+
+def _read(words: Sequence[str]) -> tuple[str | None, Sequence[str], Mapping[str, Any]]:
+    """The verb, what is said to it, and the settings that were given."""
+    from studio_core.cli import parser
+
+    options = parser.top(VERBS).parse_args(words)
+    given = {"data_dir": options.state, "url": options.url, "port": options.port, "read_only": options.read_only}
+    return options.verb, options.rest, {name: value for name, value in given.items() if value}
+
+
+def _verb(name: str, rest: Sequence[str], found: settings.Settings) -> int:
+    from studio_core.cli import parser
+
+    if name not in VERBS:
         from difflib import get_close_matches
 
-        near = get_close_matches(options.verb, VERBS, n=1)
-        raise BadInput(f"there is no verb {options.verb!r}", "", f"did you mean {near[0]}?" if near else "see: studio --help")
-    module_name, what = VERBS[options.verb]
+        near = get_close_matches(name, VERBS, n=1)
+        raise BadInput(f"there is no verb {name!r}", "", f"did you mean {near[0]}?" if near else "see: studio --help")
+    module_name, what = VERBS[name]
     module = import_module(f"studio_core.cli.{module_name}")
-    verb = Parser(prog=f"studio {options.verb}", description=what)
-    verb.set_defaults(verb=options.verb)
+    verb = parser.Parser(prog=f"studio {name}", description=what)
+    verb.set_defaults(verb=name)
     module.arguments(verb)
-    code: int = module.run(verb.parse_args(options.rest), found)
+    code: int = module.run(verb.parse_args(rest), found)
     return code
 
 
