@@ -47,6 +47,7 @@ APP = (
     Action("app.palette", "Palette", "every action, found by its name", "app.command_palette", footer=True),
     Action("app.theme", "Theme", "next theme: dark, light, high contrast", "app.switch_theme"),
     Action("app.maximise", "Maximise", "the focused panel over the whole screen, and back", "app.maximise"),
+    Action("app.jump", "Jump", "a letter over each thing that can take the focus; press it to be there", "app.jump", always=True),
     Action("app.mouse", "Mouse", "leave the mouse to the terminal, so that it selects text, or take it back", "app.mouse"),
     Action("app.notices", "Notices", "what was told since the app was opened", "app.notices"),
     Action("app.servers", "Servers", "drive this machine's Studio or another", "app.servers"),
@@ -203,6 +204,10 @@ SWITCHER = (
     Action("switcher.close", "Leave", "leave; nothing changes"),
 )
 
+JUMP = (
+    Action("jump.close", "Leave", "leave the focus where it is; any other key does, too"),
+)
+
 NOTICES = (
     Action("notices.close", "Close", "close this page"),
 )
@@ -247,6 +252,7 @@ TABLE: tuple[Action, ...] = (
     *UNSAVED,
     *COMMAND,
     *SWITCHER,
+    *JUMP,
     *NOTICES,
     *SERVERS,
     *NAME,

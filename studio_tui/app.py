@@ -272,6 +272,9 @@ class StudioApp(Canvas):
     def action_servers(self) -> None:
         over.servers(self)
 
+    def action_jump(self) -> None:
+        over.jump(self)
+
     def action_maximise(self) -> None:
         """The panel around the focus."""
         screen, focused = self.screen, self.focused

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from studio_tui import action
 
 if TYPE_CHECKING:
+    from textual.widget import Widget
+
     from studio_tui.app import StudioApp
 
 
@@ -33,3 +35,24 @@ def servers(app: StudioApp) -> None:
     from studio_tui.screens.servers import Servers
 
     app.push_screen(Servers(servers(app.bridge.settings), app.bridge.settings.url))
+
+
+def jump(app: StudioApp) -> None:
+    """A letter over each thing that can take the focus."""
+    from studio_tui.screens.jump import Jump, targets
+
+    if isinstance(app.screen, Jump):
+        app.screen.dismiss(None)
+        return
+    found = targets(app.screen)
+    if not found:
+        app.say("nothing here takes the focus; digits lead to other rooms")
+        return
+    below = app.screen
+
+    def there(chosen: Widget | None) -> None:
+        # While letters stood there it may have gone, or be covered.
+        if chosen is not None and app.screen is below and chosen in below.focus_chain:
+            below.set_focus(chosen)
+
+    app.push_screen(Jump(found, app.size), there)

@@ -13,7 +13,7 @@ from studio_tui.action import Action
 from studio_tui.keymap import spelled
 
 # Moving a cursor is done with keys; in a palette it would only be in the way.
-SILENT = frozenset({"table", "view", "dialog", "help"})
+SILENT = frozenset({"table", "view", "dialog", "help", "jump"})
 
 
 class Actions(Provider):
