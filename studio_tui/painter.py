@@ -5,10 +5,10 @@ Textual writes every cell of every changed region, each run with its whole style
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -103,18 +103,32 @@ class Painter:
         region = update.region
         whole = (region.x, region.y, region.width, region.height) == (0, 0, *size)
         if whole and size != self._size:
-            self._size = size
-            self._text = [[" "] * size[0] for _ in range(size[1])]
-            self._pens = [[PLAIN] * size[0] for _ in range(size[1])]
-        elif size != self._size:
+            self._begin(update, console, size)
+            return
+        if size != self._size:
             return
         for y, line in enumerate(update.strips, region.y):
             if y < size[1]:
                 self._put(y, region.x, line, console, [])
 
+    def _begin(self, update: LayoutUpdate, console: Console, size: tuple[int, int]) -> None:
+        """A whole frame where nothing is known yet: there is nothing to compare."""
+        self._size, self._text, self._pens = size, [], []
+        system, colourless = console._color_system, console.no_color
+        for y in range(size[1]):
+            text: list[str] = []
+            pens: list[Pen] = []
+            for segment in itertools.chain.from_iterable(update.strips[y] if y < len(update.strips) else ()):
+                signs = _cells(segment.text)
+                text += signs
+                pens += [pen(segment.style, system, colourless)] * len(signs)
+            spare = max(0, size[0] - len(text))
+            self._text.append([*text[:size[0]], *[" "] * spare])
+            self._pens.append([*pens[:size[0]], *[PLAIN] * spare])
+
     def _differences(self, update: ChopsUpdate, console: Console) -> str:
         line = Pencil()
-        for y, spans in groupby(update.spans, key=itemgetter(0)):
+        for y, spans in itertools.groupby(update.spans, key=itemgetter(0)):
             changed: list[int] = []
             for _, begin, end in spans:
                 for x, strip in _pieces(update, y, begin, end):

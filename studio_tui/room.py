@@ -61,7 +61,15 @@ class Rooms:
         kept = self._block["rooms"].get(name)
         place = kind(app.bridge, digits, room.title, app.read_only, kept if isinstance(kept, dict) else {})
         place.set_reactive(Place.view, app.known)
+        self._fit(place)
         return place
+
+    def _fit(self, place: Place) -> None:
+        """Textual names a screen's size to its styles when it is there, and works out all of them a second time."""
+        app = self._app
+        wide = place._get_breakpoint_classes(app.size.width, app.HORIZONTAL_BREAKPOINTS)
+        place.add_class(*wide, *place._get_breakpoint_classes(app.size.height, app.VERTICAL_BREAKPOINTS), update=False)
+        place._css_update_count = app._css_update_count
 
     @property
     def _block(self) -> dict[str, Any]:

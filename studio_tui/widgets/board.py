@@ -9,7 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.filter import LineFilter
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -43,7 +43,7 @@ class Board(Widget, can_focus=True):
         self._styles: dict[str, Style] = {}
         # Lines as they are written, and what the filters were then.
         self._strips: dict[int, Strip] = {}
-        self._width = 0
+        self._drawn = Size(0, 0)
         self._filters: Sequence[LineFilter] = ()
 
     def fill(self, view: View) -> None:
@@ -60,24 +60,29 @@ class Board(Widget, can_focus=True):
         return [model.key(one) for one in model.entries(self._view)]
 
     def _draw(self) -> None:
-        width, height = self.size
-        if not width or not height:
+        """Have the lines painted that differ; all of them where the size is another."""
+        if not all(self.size):
             return
-        self._width = width
-        old, self._lines = self._lines, layout.draw(self._view, width, height, self.key, self.has_focus, self.signs)
-        if len(old) != len(self._lines):
-            self._strips.clear()
+        old = self._lines if self._drawn == self.size else []
+        self._line_up()
+        if not old:
             self.refresh()
             return
-        changed = [y for y in range(height) if old[y] != self._lines[y]]
+        changed = [y for y, (before, now) in enumerate(zip(old, self._lines, strict=True)) if before != now]
         if changed:
             for y in changed:
                 self._strips.pop(y, None)
-            self.refresh(*[Region(0, y, width, 1) for y in changed])
+            self.refresh(*[Region(0, y, self._drawn.width, 1) for y in changed])
+
+    def _line_up(self) -> None:
+        if self._drawn != self.size:
+            self._drawn = self.size
+            self._strips.clear()
+        self._lines = layout.draw(self._view, *self.size, self.key, self.has_focus, self.signs)
 
     def on_resize(self) -> None:
-        self._lines = []
-        self._draw()
+        if self._drawn != self.size:
+            self._draw()
 
     def on_focus(self) -> None:
         self._draw()
@@ -98,6 +103,8 @@ class Board(Widget, can_focus=True):
         if filters != self._filters:
             self._filters = filters
             self._forget()
+        if self._drawn != self.size:
+            self._line_up()
         found = [self.render_line(y) for y in crop.line_range]
         begin, end = crop.column_span
         return found if (begin, end) == (0, self.size.width) else [strip.crop(begin, end) for strip in found]
@@ -113,8 +120,8 @@ class Board(Widget, can_focus=True):
             return Strip.blank(self.size.width, self._style(""))
         style = self._style
         if any(isinstance(each, glyph.Plain) for each in self._filters):
-            return Strip([Segment(glyph.plain(text), style(tone)) for text, tone in self._lines[y]], self._width)
-        return Strip([Segment(text, style(tone)) for text, tone in self._lines[y]], self._width)
+            return Strip([Segment(glyph.plain(text), style(tone)) for text, tone in self._lines[y]], self._drawn.width)
+        return Strip([Segment(text, style(tone)) for text, tone in self._lines[y]], self._drawn.width)
 
     def _style(self, tone: str) -> Style:
         """A tone's style as the filters leave it, on the ground."""

@@ -20,6 +20,7 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
+from studio_core.paths import shipped
 from studio_tui.keymap import bindings
 
 END = 1 << 62
@@ -44,6 +45,7 @@ class Row(NamedTuple):
 class Reel(Widget, can_focus=True):
     """Subclasses give `before` and `after`. Tells `Changed` when what it would say of itself has changed."""
 
+    DEFAULT_CSS = (shipped("styles") / "reel.tcss").read_text(encoding="utf-8")
     BINDINGS = bindings("view")
     COMPONENT_CLASSES = {"reel--note", "reel--thumb", "reel--selected"}
     ALLOW_SELECT = True

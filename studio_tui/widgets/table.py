@@ -19,6 +19,7 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from studio_core.paths import shipped
 from studio_tui.keymap import bindings
 from studio_tui.letter import Letter
 
@@ -75,6 +76,7 @@ def fit(text: str, width: int, right: bool = False) -> str:
 class Table(ScrollView, can_focus=True):
     """Give it rows with `fill`, or keys and a way to make the row of a place with `flow`; it tells `Moved` and `Chosen`."""
 
+    DEFAULT_CSS = (shipped("styles") / "table.tcss").read_text(encoding="utf-8")
     BINDINGS = bindings("table")
     COMPONENT_CLASSES = {"table--header", "table--cursor", "table--blurred", *(f"table--{tone}" for tone in TONES)}
 

@@ -6,13 +6,15 @@ import pytest
 from rich.cells import cell_len
 from textual.app import App, ComposeResult
 
-from studio_tui import unit
+from studio_tui import theme, unit
 from studio_tui.widgets.table import Cell, Column, Row, Table, fit
 
 
 class Alone(App[None]):
     def __init__(self) -> None:
         super().__init__()
+        self.register_theme(theme.DARK)
+        self.theme = theme.DARK.name
         self.moved: list[str] = []
 
     def compose(self) -> ComposeResult:
