@@ -123,6 +123,7 @@ TABLE: tuple[Route, ...] = (
         ("POST", "/instances/{instance}/adapters", "load a LoRA adapter; clients may ask for it by its name"),
         ("PUT", "/instances/{instance}/adapters/{name}", "set how much an adapter of a llama.cpp server counts"),
         ("DELETE", "/instances/{instance}/adapters/{name}", "unload an adapter that was loaded so"),
+        ("GET", "/instances/{instance}/command", "the command that it was started with, without its secrets"),
         ("GET", "/instances/{instance}/slots", "the slots of a llama.cpp server"),
         ("POST", "/instances/{instance}/slots/{slot}", "save, restore or erase a slot"),
         ("POST", "/foreign/{pid}/attach", "serve an engine that Studio did not start, under a name"),

@@ -50,6 +50,7 @@ APP = (
     Action("app.jump", "Jump", "a letter over each thing that can take the focus; press it to be there", "app.jump", always=True),
     Action("app.mouse", "Mouse", "leave the mouse to the terminal, so that it selects text, or take it back", "app.mouse"),
     Action("app.notices", "Notices", "what was told since the app was opened", "app.notices"),
+    Action("app.record", "Command log", "what was asked of Studio, and the commands of engines that it started", "app.record"),
     Action("app.servers", "Servers", "drive this machine's Studio or another", "app.servers"),
     Action("app.leave", "Quit", "back, and from a top screen leave; engines go on", "app.leave", footer=True),
     Action("app.quit", "Quit", "leave from anywhere; engines go on", "app.quit", always=True),
@@ -204,6 +205,11 @@ SWITCHER = (
     Action("switcher.close", "Leave", "leave; nothing changes"),
 )
 
+RECORD = (
+    Action("record.copy", "Copy", "copy it for a shell: a request as a curl line without its key, a start as its command"),
+    Action("record.close", "Close", "close this page"),
+)
+
 JUMP = (
     Action("jump.close", "Leave", "leave the focus where it is; any other key does, too"),
 )
@@ -252,6 +258,7 @@ TABLE: tuple[Action, ...] = (
     *UNSAVED,
     *COMMAND,
     *SWITCHER,
+    *RECORD,
     *JUMP,
     *NOTICES,
     *SERVERS,
@@ -266,6 +273,7 @@ TITLES = {
     "app": "Everywhere",
     "table": "In a table",
     "view": "In a text",
+    "record": "Command log",
     "paste": "Paste a command",
     "dialog": "In a question",
 }

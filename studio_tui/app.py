@@ -21,7 +21,7 @@ from studio_tui.canvas import Canvas
 from studio_tui.palette import Actions
 from studio_tui.pulse import SECOND_S, TICK_S, Pulse
 from studio_tui.room import FIRST, Rooms
-from studio_tui.screens.place import Place
+from studio_tui.screens.place import Looking, Place
 from studio_tui.sheet import Sheet
 from studio_tui.typeahead import TypeAhead
 from studio_tui.view import View
@@ -126,6 +126,8 @@ class StudioApp(Canvas):
             if is_due or (self._changed and self.app_focus):
                 self._hand_down(place)
             await place.tick()
+        elif isinstance(place, Looking):
+            place.look()
         if now - self._kept >= KEEP_S:
             self._kept = now
             self.rooms.remember()
@@ -149,6 +151,7 @@ class StudioApp(Canvas):
     def on_status_came(self, news: message.StatusCame) -> None:
         for one in notice.endings(self._view.status, news.status, {each.id: each.name for each in self._view.recipes or ()}):
             self._heed(one)
+        self.bridge.saw(news.status)
         self._know(status=news.status, status_at=time.monotonic())
 
     def _heed(self, news: notice.Notice) -> None:
@@ -271,6 +274,9 @@ class StudioApp(Canvas):
 
     def action_servers(self) -> None:
         over.servers(self)
+
+    def action_record(self) -> None:
+        over.record(self)
 
     def action_jump(self) -> None:
         over.jump(self)

@@ -5,9 +5,11 @@ The threads are daemons: one that waits for an answer never keeps the app from e
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from textual.message import Message
@@ -15,6 +17,7 @@ from textual.message import Message
 from studio_core.errors import Conflict, StudioError
 from studio_tui import message, wanted
 from studio_tui.boundary import safe, safe_error
+from studio_tui.record import Entry, Record, Started
 
 if TYPE_CHECKING:
     from studio_core import wire
@@ -44,6 +47,7 @@ class Bridge:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.record = Record()
         self._app: Target | None = None
         self._listener: Listener | None = None
         self._figures: Figures | None = None
@@ -76,7 +80,7 @@ class Bridge:
     def _watch(self) -> None:
         from studio_tui.listener import Figures
 
-        figures = Figures(self.settings, self._post)
+        figures = Figures(self.settings, self._post, self.record.heard)
         if self._watches and self._figures is None:
             self._figures = figures
             if not self._watches:
@@ -89,7 +93,7 @@ class Bridge:
         from studio_tui.listener import Listener
 
         sweep.frugal()
-        self._listener = Listener(self.settings, self._post)
+        self._listener = Listener(self.settings, self._post, self.record.heard)
         if self._app is None:
             # It was stopped while that was imported: nobody is left who could start a controller for it.
             self._listener.stop()
@@ -259,12 +263,29 @@ class Bridge:
     def peaks(self, target: Target) -> None:
         self.ask(target, lambda client: message.PeaksCame(tuple(client.peaks())))
 
+    # What was asked and started.
+
+    def saw(self, status: wire.Status) -> None:
+        """Who was started since is written down with its command."""
+        for one in self.record.started(status.instances, time.time()):
+            self.ask(None, partial(self._command, one), quiet=True)
+
+    @staticmethod
+    def _command(one: Started, client: Client) -> None:
+        one.argv = tuple(safe(client.command(one.instance_id).argv))
+
+    def spelled(self, one: Entry) -> str:
+        """An entry of the record as a line for a shell."""
+        return shlex.join(one.what.argv) or one.what.instance_id if isinstance(one.what, Started) else self._client().curl(one.what)
+
     # Threads.
 
     def _client(self) -> Client:
         from studio_core import daemon
 
-        return daemon.client(self.settings)
+        client = daemon.client(self.settings)
+        client.heard = self.record.heard
+        return client
 
     def ask(self, target: Target | None, job: Callable[[Client], Message | None], quiet: bool = False) -> None:
         """Run a job; its message goes to the target, a failure to the app. `quiet`: the next one will tell."""

@@ -13,7 +13,7 @@ from studio_tui import action
 
 NAME = "keymap.yaml"
 SIGNS = {
-    "question_mark": "?", "colon": ":", "exclamation_mark": "!", "at": "@",
+    "question_mark": "?", "colon": ":", "tilde": "~", "exclamation_mark": "!", "at": "@",
     "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]", "up": "\u2191", "down": "\u2193",
     "left": "\u2190", "right": "\u2192", "escape": "esc", "pageup": "page up", "pagedown": "page down",
 }

@@ -9,7 +9,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
@@ -25,6 +25,9 @@ from studio_tui import message
 from studio_tui.boundary import safe
 from studio_tui.view import Link
 
+if TYPE_CHECKING:
+    from studio_core.client.asked import Asked
+
 RETRY_S = 0.25
 # The gateway brings a dead controller back; one that it does not bring back in this time is started from here.
 PATIENCE_S = 3.0
@@ -33,12 +36,13 @@ PAUSE_S = 2.0
 
 
 class Listener:
-    """`post` takes messages from this thread."""
+    """`post` takes messages from this thread, `heard` is told of each request."""
 
-    def __init__(self, settings: Settings, post: Callable[[Message], None]) -> None:
+    def __init__(self, settings: Settings, post: Callable[[Message], None], heard: Callable[[Asked], None] | None = None) -> None:
         self._settings = settings
         # What is asked here holds up hearing: it has no longer than a silence may last.
         self._client = daemon.client(settings, max(OPEN_S, settings.silence_s))
+        self._client.heard = heard
         self._post = post
         self._over = threading.Event()
         self._stream: Stream | None = None
@@ -126,8 +130,9 @@ class Listener:
 class Figures:
     """GPUs and what engines measure of themselves, until `stop`. Whether Studio answers, the listener tells."""
 
-    def __init__(self, settings: Settings, post: Callable[[Message], None]) -> None:
+    def __init__(self, settings: Settings, post: Callable[[Message], None], heard: Callable[[Asked], None] | None = None) -> None:
         self._client = daemon.client(settings)
+        self._client.heard = heard
         self._silence: float = settings.silence_s
         self._post = post
         self._over = threading.Event()

@@ -37,6 +37,13 @@ def servers(app: StudioApp) -> None:
     app.push_screen(Servers(servers(app.bridge.settings), app.bridge.settings.url))
 
 
+def record(app: StudioApp) -> None:
+    """What was asked of Studio, and what it started."""
+    from studio_tui.screens.record import CommandLog
+
+    app.push_screen(CommandLog(app.bridge.record, app.bridge.spelled))
+
+
 def jump(app: StudioApp) -> None:
     """A letter over each thing that can take the focus."""
     from studio_tui.screens.jump import Jump, targets

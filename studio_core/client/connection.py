@@ -8,9 +8,9 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -21,8 +21,12 @@ from studio_core.paths import connect, peer_uid
 from studio_core.routes import READ_ONLY_HEADER
 from studio_core.wire.parse import decode
 
+if TYPE_CHECKING:
+    from studio_core.client.asked import Asked
+
 T = TypeVar("T")
 TIMEOUT_S = 30.0
+STREAM = "text/event-stream"
 # Until a stream that minds silence has begun.
 OPEN_S = 5.0
 
@@ -102,12 +106,14 @@ class Connection:
     """The way to one Studio; the groups of calls stand on it. Every call raises StudioError, Daemonless when nobody answers.
 
     `read_only`: every request says that it only looks, and Studio refuses what would change something.
+    `heard` is told of each request when it begins; what becomes of it is written into what was told.
     """
 
     def __init__(self, path: Path | None = None, url: str = "", key: str = "", patience: float = TIMEOUT_S,
                  read_only: bool = False) -> None:
         self._path = path
         self._read_only = read_only
+        self.heard: Callable[[Asked], None] | None = None
         self._url = _address(url) if url else urlsplit("")
         self._key = key
         self._patience = patience
@@ -131,6 +137,7 @@ class Connection:
         """The open answer, and the socket it comes through: http.client forgets that of a last answer."""
         if self._read_only and method != "GET":
             raise Denied("read-only mode: nothing is changed", f"{method} {path}", "leave it: without --read-only")
+        begun, told = time.monotonic(), self._tell(method, path, body, accept)
         connection = self._connection(patience)
         headers = {"Accept": accept, **({"Authorization": f"Bearer {self._key}"} if self._key else {})}
         if self._read_only:
@@ -142,14 +149,39 @@ class Connection:
             connection.request(method, self._url.path.rstrip("/") + path, sent, headers)
             link = connection.sock
             response = connection.getresponse()
+            if told is not None:
+                told.status = response.status
             if response.status >= 400:
                 problem = _error(response.status, response.read())
                 connection.close()
                 raise problem
         except (OSError, http.client.HTTPException) as error:
             connection.close()
+            if told is not None:
+                told.problem = str(error)
             raise self._silent(error) from error
+        finally:
+            if told is not None:
+                told.took_s = time.monotonic() - begun
         return connection, link, response
+
+    def _tell(self, method: str, path: str, body: Any, accept: str) -> Asked | None:
+        """The request for who wants to hear of it."""
+        if self.heard is None:
+            return None
+        from studio_core.client.asked import asked
+
+        one = asked(method, path, body, accept == STREAM)
+        self.heard(one)
+        return one
+
+    def curl(self, one: Asked) -> str:
+        """A request as a line for a shell, with a variable in place of the key."""
+        from studio_core.client.asked import curl
+
+        base = "http://studio" if self._path is not None else f"{self._url.scheme}://{self._url.netloc.rpartition('@')[2]}{self._url.path}"
+        headers = (f"{READ_ONLY_HEADER}: 1",) if self._read_only else ()
+        return curl(one, base, str(self._path or ""), bool(self._key), headers)
 
     def _silent(self, error: Exception) -> Daemonless:
         where = f"at {self._url.geturl()}" if self._path is None else ""
@@ -174,7 +206,7 @@ class Connection:
         return self._send("GET", path, kind)
 
     def _stream(self, method: str, path: str, body: Any = None, silence: float | None = None) -> Stream:
-        connection, link, response = self._open(method, path, body, "text/event-stream", silence and max(silence, OPEN_S))
+        connection, link, response = self._open(method, path, body, STREAM, silence and max(silence, OPEN_S))
         link.settimeout(silence)
         return Stream(connection, link, response)
 

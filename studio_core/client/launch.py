@@ -33,6 +33,10 @@ class LaunchCalls(Connection):
         query = [f"kinds={','.join(kinds)}"] * bool(kinds) + ([] if silence is None else [f"ping={silence / 3:g}"])
         return self._stream("GET", "?".join(filter(None, ["/events", "&".join(query)])), silence=silence)
 
+    def command(self, instance: str) -> wire.StartCommand:
+        """What an instance was started with."""
+        return self._get(f"/instances/{quote(instance, safe='')}/command", wire.StartCommand)
+
     def launch(self, recipe_id: str, wait: bool = False, force: bool = False) -> wire.Launch:
         """Start a recipe; returns at once, or with `wait` when the launch is over. Raises LaunchFailed and others."""
         query = urlencode({"wait": "false", "force": str(force).lower()})

@@ -117,6 +117,14 @@ class Instance(Model):
     actions: list[str] = []
 
 
+class StartCommand(Model):
+    """GET /instances/{instance}/command. What is secret in `argv` is stars; the environment is not told."""
+
+    id: str
+    argv: list[str]
+    started_at: str = ""
+
+
 class Launch(Model):
     """One attempt to get a recipe running.
 

@@ -33,6 +33,13 @@ class Kept(Protocol):
     def recall(self, kept: Any) -> None: ...
 
 
+@runtime_checkable
+class Looking(Protocol):
+    """A screen over a place that shows what is new: `look` comes once a second."""
+
+    def look(self) -> None: ...
+
+
 class Place(Screen[None]):
     """Subclasses give `content` and `show(view)`; `tick` comes at the app's pace, also when nothing has changed."""
 

@@ -116,6 +116,21 @@ async def test_at_once_and_cancelled(tmp_path: Path, free_port: int) -> None:
         assert (await house.owner.get("/instances")).json() == []
 
 
+async def test_the_command_of_an_instance_is_told_without_its_secrets(tmp_path: Path, free_port: int) -> None:
+    async with control(tmp_path, inference_port=free_port) as house:
+        one = recipe(tmp_path, "one")
+        one["env_vars"]["MY_TOKEN"] = secret = "hunter2-hunter2"
+        await house.owner.post("/recipes", json={**one, "served_model_name": f"one-{secret}"})
+        answer = await ready(house)
+        assert answer.get("success"), answer
+        (keeper,) = house.services.supervisor.keepers()
+        for name in ("one", keeper.id):
+            found = (await house.owner.get(f"/instances/{name}/command")).json()
+            assert found["id"] == keeper.id and str(keeper.spec.port) in found["argv"] and found["argv"][0] == one["binary"]
+            assert secret in " ".join(keeper.spec.argv) and secret not in " ".join(found["argv"])
+        assert (await house.owner.get("/instances/nobody/command")).status_code == 404
+
+
 async def test_the_event_stream_begins_with_status_and_tells_of_the_launch(tmp_path: Path, free_port: int) -> None:
     async with control(tmp_path, inference_port=free_port) as house:
         await house.owner.post("/recipes", json=recipe(tmp_path, "one"))

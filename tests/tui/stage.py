@@ -34,6 +34,7 @@ class Stage:
         self.recipes: list[wire.RecipeView] = []
         self.plans: dict[str, wire.LaunchPlan] = {}
         self.checks: dict[str, wire.Check] = {}
+        self.argv = ["llama-server", "--model", "/models/a b.gguf"]
         self.logs: dict[str, list[str]] = {}
         self.files: list[wire.LogFile] = []
         self.chats: dict[str, wire.Chat] = {}
@@ -161,6 +162,8 @@ class Stage:
 
     def _asked_of(self, method: str, path: str) -> Answer:
         """Sleep and wake answer with the instance, adapters with what there are."""
+        if path.endswith("/command"):
+            return wire.StartCommand(id=path.split("/")[2], argv=self.argv)
         if "/adapters" in path:
             return [wire.Adapter(name="mine", path="/a"), wire.Adapter(name="fixed", path="/b", origin="recipe")]
         return next(one for one in self.status.instances if one.id == path.split("/")[2])

@@ -28,7 +28,7 @@ HOLDERS = {
     "dialog": "screens.confirm:Confirm", "help": "screens.help:Help",
     "servers": "screens.servers:Servers",
     "system": "screens.system:System", "form": "screens.form:Form", "secret": "screens.secret:Secret",
-    "notices": "screens.notices:Notices", "jump": "screens.jump:Jump",
+    "notices": "screens.notices:Notices", "jump": "screens.jump:Jump", "record": "screens.record:CommandLog",
 }
 
 

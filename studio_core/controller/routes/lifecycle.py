@@ -16,6 +16,7 @@ from studio_core.controller.services import Services
 from studio_core.errors import Conflict, NotFound, StudioError, by_code
 from studio_core.events import Subscription
 from studio_core.supervisor import instance, launch
+from studio_core.supervisor.started import shown
 from studio_core.wire import Event
 
 # How a launch ended → the name of the last event of its stream.
@@ -143,6 +144,15 @@ async def wait_ready(call: Call) -> wire.Readiness:
 
 
 FORCE = Query("force", bool, False, "do not wait for requests in flight")
+async def command(call: Call) -> wire.StartCommand:
+    """By its own id, or its recipe's; also of one that failed."""
+    name = call.path["instance"]
+    for keeper in call.services.supervisor.keepers():
+        if name in (keeper.id, keeper.spec.recipe_id):
+            return wire.StartCommand(id=keeper.id, argv=shown(keeper.spec), started_at=keeper.spec.created_at)
+    raise NotFound(f"nothing runs as {name[:200]}", "", "see: studio ps")
+
+
 ENDPOINTS: Table = {
     ("POST", "/launch/{recipe_id}"): Endpoint(
         start, wire.LaunchAnswer, query=(FORCE, Query("wait", bool, True, "false: answer 202 at once")), statuses=(200, 202)
@@ -150,6 +160,7 @@ ENDPOINTS: Table = {
     ("POST", "/launch/{recipe_id}/cancel"): Endpoint(cancel, wire.Launch),
     ("GET", "/launches/{launch_id}"): Endpoint(one, wire.Launch),
     ("GET", "/instances"): Endpoint(instances, list[wire.Instance]),
+    ("GET", "/instances/{instance}/command"): Endpoint(command, wire.StartCommand),
     ("POST", "/evict"): Endpoint(evict, wire.Evicted, query=(
         FORCE, Query("instance", str, "", "an instance's or recipe's id; all without it"),
         Query("release", bool, False, "say of a failed or stuck instance that it holds nothing any more"),
