@@ -1,4 +1,4 @@
-"""A real Studio for a module's tests of the app, put in order between two of them."""
+"""What tests of the app work with: a scripted controller that has something to show, or a real Studio for a whole module."""
 
 from __future__ import annotations
 
@@ -9,6 +9,19 @@ from pathlib import Path
 import pytest
 
 from tests.house import House, house
+from tests.tui import scene
+from tests.tui.opened import stage_in
+from tests.tui.stage import Stage
+
+
+@pytest.fixture
+def stage(state_dir: Path) -> Iterator[Stage]:
+    """On its socket, with models that run, load and fail. Who wants another has a fixture of the same name."""
+    stage = stage_in(state_dir)
+    scene.busy(stage)
+    stage.start()
+    yield stage
+    stage.stop()
 
 
 @pytest.fixture(scope="module")

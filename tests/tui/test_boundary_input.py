@@ -33,15 +33,6 @@ OURS = re.compile(rb"\x1b(\[[0-9;:]*[mHCJK]|\[\?(25|2026)[hl])")
 
 
 @pytest.fixture
-def stage(state_dir: Path) -> Iterator[Stage]:
-    stage = stage_in(state_dir)
-    scene.busy(stage)
-    stage.start()
-    yield stage
-    stage.stop()
-
-
-@pytest.fixture
 def window(stage: Stage) -> Iterator[Window]:
     with Window([sys.executable, "-m", "studio_tui", "--data-dir", str(stage.places.root)], columns=120, rows=40) as window:
         window.until("SmolLM2")

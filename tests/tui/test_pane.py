@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,17 +12,7 @@ from studio_tui.board.span import plain, width
 from studio_tui.view import Link, View
 from tests.terminal import Window
 from tests.tui import scene
-from tests.tui.opened import stage_in
 from tests.tui.stage import Stage
-
-
-@pytest.fixture
-def stage(state_dir: Path) -> Iterator[Stage]:
-    stage = stage_in(state_dir)
-    scene.busy(stage)
-    stage.start()
-    yield stage
-    stage.stop()
 
 
 def pane(stage: Stage, rows: int, columns: int = 100) -> Window:

@@ -5,26 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.terminal import Window
 from tests.tui import scene
-from tests.tui.opened import stage_in
 from tests.tui.stage import Stage
 
 GONE_S = 1.0
-
-
-@pytest.fixture
-def stage(state_dir: Path) -> Iterator[Stage]:
-    stage = stage_in(state_dir)
-    scene.busy(stage)
-    stage.start()
-    yield stage
-    stage.stop()
 
 
 def app(stage: Stage, *before: str, columns: int = 80, rows: int = 24) -> Window:
