@@ -6,8 +6,8 @@ Authorisation in gateway and controller, `openapi.json` and the compatibility te
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 # Who answers: the engine behind the route table, the gateway itself, or the controller.
 ENGINE, GATEWAY, CONTROLLER = "engine", "gateway", "controller"
@@ -25,8 +25,7 @@ REQUEST_ID_HEADER = "x-request-id"
 READ_ONLY_HEADER = "x-studio-read-only"
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """One method and path. `{name}` in the path stands for one segment, `{name:path}` for the rest."""
 
     method: str

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from studio_core.errors import BadSetting
 
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 FIELDS = frozenset({"name", "url", "key_file"})
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(NamedTuple):
     """`url` is http or https; `key_file` holds a key of that server, or is empty."""
 
     name: str

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from studio_core import server
 from studio_core.errors import BadSetting
@@ -78,8 +77,7 @@ _PATTERN: dict[Callable[[Any], Any], str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting. `secret` values are never shown; `client`: app and command line read it, no daemon does."""
 
     name: str
@@ -151,8 +149,7 @@ TABLE: tuple[Setting, ...] = (
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in TABLE}
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The effective values by attribute, and the origin of each in `origins`.
 
     An origin is `command line`, `environment VLLM_STUDIO_X`, the path of a YAML file, or `default`.

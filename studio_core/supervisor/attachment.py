@@ -60,7 +60,7 @@ def write(path: Path, found: Iterable[Attachment]) -> None:
     try:
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump([asdict(one) for one in found], file)
+            json.dump([{**asdict(one), "process": one.process._asdict()} for one in found], file)
         fresh.replace(path)
     except OSError:
         fresh.unlink(missing_ok=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import signal as signals
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from studio_core.paths import machine_id
 
 
-@dataclass(frozen=True)
-class ProcessId:
+class ProcessId(NamedTuple):
     """A process that no other can be mistaken for, also after a reboot or when its pid is used again."""
 
     machine: str

@@ -22,7 +22,7 @@ from studio_tui.widgets.reel import END, Block, Reel
 
 # Lines that are fetched at once, and rows that are kept drawn.
 FETCH = 64
-KEEP = 1_000
+KEEP = 256
 # What is looked at per tick to count lines that nobody sees; beyond, they are estimated.
 COUNT_BYTES = 1 << 20
 # More than this between two looks is a flood.

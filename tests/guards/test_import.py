@@ -23,6 +23,8 @@ FORBIDDEN = {
         HEAVY | {
             "asyncio", "typing_extensions", "studio_tui", "studio_core.controller", "studio_core.store", "studio_core.engines",
         },
+    "import studio_core.cli.__main__ as main; main._light(); import studio_core.cli.status":
+        HEAVY | {"dataclasses", "inspect", "ast"},
     "import studio_tui.__main__, studio_tui.app, studio_tui.screens.dashboard":
         HEAVY - {"textual", "rich"} | {
             "studio_core.controller", "studio_core.supervisor.service", "studio_core.store", "studio_core.gateway",
@@ -43,6 +45,12 @@ def loaded(start: str) -> set[str]:
 @pytest.mark.parametrize("start", FORBIDDEN)
 def test_a_process_does_not_load_what_it_does_not_need(start: str) -> None:
     assert loaded(start) & FORBIDDEN[start] == set()
+
+
+def test_the_app_compiles_no_class_at_its_start() -> None:
+    """A dataclass takes one to two milliseconds; what is a `Struct` or a `Letter` takes none."""
+    paths = (source.ROOT / "studio_tui").rglob("*.py")
+    assert [str(path) for path in paths if "from dataclasses" in path.read_text(encoding="utf-8")] == []
 
 
 def test_the_shim_loads_the_standard_library_and_ours_only() -> None:
