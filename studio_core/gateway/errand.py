@@ -14,8 +14,8 @@ from msgspec import UNSET
 
 from studio_core.errors import StudioError
 from studio_core.gateway.auth import Principal
-from studio_core.gateway.inference import NAME_LIMIT, OPENAI_STREAMS, Engines, Exchange, outcome
-from studio_core.gateway.journal import End, Start, wall
+from studio_core.gateway.inference import NAME_LIMIT, OPENAI_STREAMS, Engines, Exchange
+from studio_core.gateway.journal import End, Start, outcome, wall
 from studio_core.gateway.observation import Observation, read, tokens
 from studio_core.gateway.request import Request
 from studio_core.gateway.responder import ENDS, Responder, Wire
@@ -104,6 +104,9 @@ class Errand:
 
     def opened(self, raw: bytes, pieces: list[bytes]) -> None:
         self._grow().opened(raw, pieces)
+
+    def known(self, data: bytes) -> bool:
+        return False
 
     def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
         self._grow().chunks(raw, pieces)

@@ -17,7 +17,7 @@ from studio_core.gateway.auth import Principal
 from studio_core.gateway.filter import filtered
 from studio_core.gateway.head import SSE_HEADERS, lines
 from studio_core.gateway.holding import Cloakroom
-from studio_core.gateway.journal import End, Start, wall
+from studio_core.gateway.journal import CANCELLED, FAILED, REJECTED, End, Start, outcome, wall
 from studio_core.gateway.observation import Observation, tokens
 from studio_core.gateway.pool import Pool
 from studio_core.gateway.register import Register
@@ -34,15 +34,9 @@ SSE_LINES = lines(SSE_HEADERS)
 OPENAI_STREAMS = frozenset({"/v1/chat/completions", "/v1/completions"})
 PING = b": ping\n\n"
 NAME_LIMIT = 200
-OK, REJECTED, FAILED, CANCELLED = "ok", "rejected", "failed", "cancelled"
 # What the relay does with the body of an answer.
 NOT_YET, EVENTS, WHOLE, REFUSAL = "not yet", "events", "whole", "refusal"
 STATES = {NOT_YET: "prefill", EVENTS: "streaming", WHOLE: "answering", REFUSAL: "answering"}
-
-
-def outcome(status: int, fault: str | None = None) -> str:
-    """Of a whole answer: an engine may say 200 and tell of a fault in the body."""
-    return REJECTED if 400 <= status < 500 else OK if fault is None and status < 400 else FAILED
 
 
 class Dying(StudioError):
@@ -303,6 +297,14 @@ class Exchange:
         responder.open(head, raw, pieces)
         self._relay, self._heard_at = EVENTS, time.monotonic()
         self._request.forget()
+
+    def known(self, data: bytes) -> bool:
+        responder = self._responder
+        if not responder.chunked or not self.observation.known(data):
+            return False
+        self._heard_at = time.monotonic()
+        responder.wire.transport.write(data)
+        return True
 
     def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
         if self._relay is EVENTS and self.observation.plain(pieces):

@@ -27,6 +27,8 @@ PIECE_LINES = 500
 # After a full disk.
 RETRY_S = 1.0
 CLOSED = b'{"t":"closed"}\n'
+# What becomes of a request.
+OK, REJECTED, FAILED, CANCELLED = "ok", "rejected", "failed", "cancelled"
 
 
 class Start(msgspec.Struct, tag="start", tag_field="t", gc=False):
@@ -64,6 +66,11 @@ class End(msgspec.Struct, tag="end", tag_field="t", gc=False):
     reasoning_tokens: int | None = None
     finish: str | None = None
     chunks: int = 0
+
+
+def outcome(status: int, fault: str | None = None) -> str:
+    """Of a whole answer: an engine may say 200 and tell of a fault in the body."""
+    return REJECTED if 400 <= status < 500 else OK if fault is None and status < 400 else FAILED
 
 
 def wall(moment: float) -> float:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
+from studio_core.gateway.frame import LINES
+
 DONE = b"[DONE]"
-LF = 10
-# An event ends with an empty line, whatever ends a line (WHATWG HTML, 9.2.5; a lone CR is not used by any engine).
-_END = re.compile(rb"\r?\n\r?\n")
-# What makes an event worth decoding. Inside a text of JSON the quotes would be escaped, so this finds no less than there is.
-# All begin with one quote: what begins in several ways is looked for three times as long.
-_TELLS = re.compile(rb'"(?:error"|usage"\s*:\s*[{"]|finish_reason"\s*:\s*[{"])')
+LF, CR, QUOTE = b'\n\r"'
+# The end of a chunk that is an event of one line.
+CHUNK_END = b"\n\n\r\n"
+# What makes an event worth decoding: an error, or one of these that is not null, as it is written with and without a space. Inside
+# a text of JSON the quotes would be escaped, so this finds no less than there is.
+ERROR = b'"error"'
+NULLS = tuple((name, name + b":null", name + b": null") for name in (b'"finish_reason"', b'"usage"'))
 # Where the text of a chat's stream begins, as most engines write it.
 TEXT = b'content":"'
 # An event that grows past this is passed on as it comes, unread.
@@ -86,29 +88,24 @@ class Said(msgspec.Struct, gc=False):
 _said = msgspec.json.Decoder(Said)
 
 
-class Usual:
+class Usual(NamedTuple):
     """An event that tells nothing, before and after its text: the next mostly is the same, but for the text."""
 
-    __slots__ = ("_after", "_before", "_least", "_start", "_stop")
-
-    def __init__(self, before: bytes, after: bytes) -> None:
-        self._before, self._start = before, len(before)
-        self._after, self._stop = after, -len(after)
-        self._least = len(before) + len(after)
+    before: bytes
+    after: bytes
+    # Bytes of the two.
+    start: int
+    stop: int
 
     @classmethod
     def learn(cls, event: bytes) -> Usual | None:
         """From a whole event of one line that tells nothing."""
         begin = event.find(TEXT) + len(TEXT)
         end = event.find(b'"', begin)
-        return cls(event[:begin], event[end:]) if begin >= len(TEXT) and end > 0 else None
-
-    def made(self, data: bytes) -> bool:
-        """Whether this is such an event: nothing else can stand in a text without a quote and a line's end."""
-        if not data.startswith(self._before) or not data.endswith(self._after) or len(data) < self._least:
-            return False
-        text = data[self._start : self._stop]
-        return text.find(b'"') < 0 and text.find(b"\n") < 0
+        if begin < len(TEXT) or end < 0:
+            return None
+        before, after = event[:begin], event[end:-2]
+        return cls(before, after, len(before), len(after))
 
 
 class Observation:
@@ -145,14 +142,39 @@ class Observation:
         """Whether a stream has said that it ended, well or not."""
         return self.done or self.finish is not None or self.error is not None
 
+    def known(self, data: bytes) -> bool:
+        """Whether these are whole chunks, each with an event like one before but for its text; then they are counted.
+
+        Nothing else can stand in a text without a quote and a line's end.
+        """
+        if self._usual is None:
+            return False
+        before, after, start, stop = self._usual
+        chunks = data.split(CHUNK_END)
+        if chunks.pop() or not chunks:
+            return False
+        size = 0
+        for chunk in chunks:
+            length = len(chunk)
+            line = LINES.get(length + 2)
+            if line is None:
+                return False
+            begin, end = len(line) + start, length - stop
+            text = chunk[begin:end]
+            if begin > end or chunk[:begin] != line + before or chunk[end:] != after or QUOTE in text or LF in text:
+                return False
+            size += length + 2 - len(line)
+        self.chunks += len(chunks)
+        self.size += size
+        return True
+
     def plain(self, pieces: Sequence[bytes]) -> bool:
         """Whether each of these is whole events that tell nothing; then they are counted, and need not be fed."""
         if self._rest or self._torn:
             return False
         events = size = 0
         for piece in pieces:
-            usual = self._usual
-            found = 1 if usual is not None and usual.made(piece) else self._plain(piece)
+            found = self._plain(piece)
             if not found:
                 return False
             events += found
@@ -167,16 +189,17 @@ class Observation:
 
     def feed(self, data: bytes) -> bytes:
         """Whole events of what came, byte for byte; the rest is kept until it is whole."""
-        if self.plain((data,)):
-            return data
         self.size += len(data)
+        self._usual = None  # What follows may begin in the middle of an event.
+        if not self._rest and not self._torn and _end(data) == len(data):
+            return data if self._event(data) else b""
         self._rest += data
         out, start = [], 0
-        while (end := _END.search(self._rest, max(start, self._seen))) is not None:
-            event = bytes(self._rest[start : end.end()])
+        while (end := _end(self._rest, max(start, self._seen))) > 0:
+            event = bytes(self._rest[start:end])
             if self._torn or self._event(event):
                 out.append(event)
-            self._torn, start = False, end.end()
+            self._torn, start = False, end
         del self._rest[:start]
         # An end may lie across the next boundary: three of its four bytes may be here.
         self._seen = max(0, len(self._rest) - 3)
@@ -213,7 +236,10 @@ class Observation:
 
     def _event(self, event: bytes) -> bool:
         """Look at one event; False when the client must not see it."""
-        data = b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
+        if event.startswith(b"data:") and event.find(b"\n") == len(event) - 2:
+            data = event[5:].strip()
+        else:
+            data = b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
         if data == DONE:
             self.done = True
             return True
@@ -221,7 +247,7 @@ class Observation:
             return True
         if self.ttft is None:
             self.ttft = time.monotonic() - self.began
-        only_usage = _TELLS.search(data) is not None and self._take(data)
+        only_usage = _may_tell(data) and self._take(data)
         self.chunks += not only_usage
         return not (only_usage and self.hide_usage)
 
@@ -250,12 +276,32 @@ class Observation:
             self.finish = str(finish)[:50]
 
 
+def _end(data: bytes | bytearray, start: int = 0) -> int:
+    """Where the first event there ends, -1 where none does.
+
+    With an empty line, whatever ends a line (WHATWG HTML, 9.2.5; a lone CR is not used by any engine).
+    """
+    found = data.find(b"\n\n", start)
+    if CR in data and (other := data.find(b"\n\r\n", start, found + 1 if found >= 0 else len(data))) >= 0:
+        return other + 3
+    return found + 2 if found >= 0 else -1
+
+
+def _may_tell(data: bytes) -> bool:
+    """Whether an event is worth decoding."""
+    for name, null, spaced in NULLS:
+        found = data.count(name)
+        if found and found != data.count(null) and found != data.count(spaced):
+            return True
+    return data.find(ERROR) >= 0
+
+
 def _plain(data: bytes) -> int:
     """How many events these bytes are, if they are whole ones of one line each that tell nothing; else 0.
 
     So they mostly come: an engine writes an event at a time, and whoever is late reads several at once.
     """
-    if not data.startswith(b"data: {") or _TELLS.search(data) is not None:
+    if not data.startswith(b"data: {") or _may_tell(data):
         return 0
     if data.find(b"\n") == len(data) - 2:
         return int(data[-1] == LF)

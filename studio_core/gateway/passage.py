@@ -8,8 +8,8 @@ import time
 from studio_core.errors import NotFound, StudioError
 from studio_core.gateway.auth import Principal
 from studio_core.gateway.head import passed
-from studio_core.gateway.inference import CANCELLED, FAILED, NAME_LIMIT, Dying, outcome
-from studio_core.gateway.journal import End, Start, wall
+from studio_core.gateway.inference import NAME_LIMIT, Dying
+from studio_core.gateway.journal import CANCELLED, FAILED, End, Start, outcome, wall
 from studio_core.gateway.observation import Observation, tokens
 from studio_core.gateway.reader import Reader
 from studio_core.gateway.register import Register

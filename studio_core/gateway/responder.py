@@ -50,14 +50,14 @@ class Responder:
     `events`: the answer is a stream of events, and may end with one more.
     """
 
-    __slots__ = ("_chunked", "_out", "door", "events", "finished", "request", "started", "wire")
+    __slots__ = ("_out", "chunked", "door", "events", "finished", "request", "started", "wire")
 
     def __init__(self, wire: Wire, door: Door, request: Request) -> None:
         self.wire = wire
         self.door = door
         self.request = request
         self.started = self.finished = self.events = False
-        self._chunked = False
+        self.chunked = False
         self._out: list[bytes] = []
 
     def start(self, status: int, headers: Headers) -> None:
@@ -71,7 +71,7 @@ class Responder:
         request = self.request
         if status in BODILESS:
             sized = True
-        chunked = self._chunked = not sized and request.version == "1.1"
+        chunked = self.chunked = not sized and request.version == "1.1"
         if not sized and not chunked:
             request.keep_alive = False
         self.events, self.started = events, True
@@ -86,11 +86,11 @@ class Responder:
             return
         end = ENDS[True, request.keep_alive]
         self.wire.transport.write(b"%b%b%b%b" % (head.opening, self.door.common(request), end, raw))
-        self.started = self.events = self._chunked = True
+        self.started = self.events = self.chunked = True
 
     def put(self, data: bytes) -> None:
         if data and self.request.method != "HEAD":
-            if self._chunked:
+            if self.chunked:
                 self._out += (b"%x\r\n" % len(data), data, b"\r\n")
             else:
                 self._out.append(data)
@@ -99,7 +99,7 @@ class Responder:
         """More of the body, at once: `raw` is what the pieces are in chunks."""
         if self._out:
             self.flush()
-        self.wire.transport.write(raw if self._chunked else b"".join(pieces))
+        self.wire.transport.write(raw if self.chunked else b"".join(pieces))
 
     def flush(self) -> None:
         """Send what is there; never waits."""
@@ -117,7 +117,7 @@ class Responder:
     def finish(self) -> None:
         """The answer is whole. One that is not finished ends with its connection, so that nobody takes it for whole."""
         self.finished = True
-        if self._chunked and self.request.method != "HEAD":
+        if self.chunked and self.request.method != "HEAD":
             self._out.append(LAST_CHUNK)
         self.flush()
 

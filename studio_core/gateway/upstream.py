@@ -50,6 +50,9 @@ class Asker(Protocol):
     def opened(self, raw: bytes, pieces: list[bytes]) -> None:
         """The head came with these whole chunks, not the last: `raw` as they came, and what is in each."""
 
+    def known(self, data: bytes) -> bool:
+        """Between two chunks: whether what came is more of what came before, and was passed on."""
+
     def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
         """More of its body, not the last: whole chunks, `raw` as they came, and what is in each."""
 
@@ -155,8 +158,9 @@ class Upstream(asyncio.Protocol):
         asker = self._asker
         if asker is None:
             self._break("the upstream sent more than its answer")
-        elif self._between and (inside := unframed(data)) is not None:
-            asker.chunks(data, inside)
+        elif self._between:
+            if not asker.known(data):
+                self._chunks(asker, data)
         elif self._heard:
             self._parse(data)
         else:
@@ -165,6 +169,13 @@ class Upstream(asyncio.Protocol):
                 self._parse(data)
                 if self.head is not NO_HEAD and not (self._bodiless or self._excess):
                     self._known = KnownAnswer.learn(data, self.head)
+
+    def _chunks(self, asker: Asker, data: bytes) -> None:
+        inside = unframed(data)
+        if inside is not None:
+            asker.chunks(data, inside)
+        else:
+            self._parse(data)
 
     def _again(self, known: KnownAnswer, data: bytes) -> bool:
         """Whether the answer begins as the last one did: then the parser need not see it."""

@@ -59,6 +59,10 @@ class Asker:
         assert not self.upstream.whole
         self.heard(b"".join(pieces))
 
+    def known(self, data: bytes) -> bool:
+        assert self.error is None and not self.whole
+        return False
+
     def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
         assert not self.upstream.whole
         self.raw += raw
