@@ -77,6 +77,7 @@ RECIPES = (
     Action("recipes.mark", "Mark", "mark it; launch, stop, pin and delete act on what is marked"),
     Action("recipes.back", "Back", "take away the filter, then the marks"),
     Action("recipes.command", "Command", "the exact command and environment of a launch, and where each comes from"),
+    Action("recipes.curl", "curl", "copy a line for curl that asks its model something; a variable stands for the key"),
     Action("recipes.pin", "Pin", "keep it above, and from being sent away by requests for others", changes=True),
     Action("recipes.delete", "Delete", "delete the recipe; asks", changes=True),
     Action("recipes.paste", "Import", "make a recipe of a pasted command or another tool's file", changes=True),

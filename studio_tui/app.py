@@ -158,7 +158,8 @@ class StudioApp(Canvas):
         """A toast for who looks; a bell, a notice and a title for who does not."""
         self.notices.append(news)
         if news.alarm:
-            self.notify(news.text, timeout=6, markup=False, severity="error" if news.tone == status.BAD else "information")
+            text = notice.signed(news.text, news.tone)
+            self.notify(text, timeout=6, markup=False, severity="error" if news.tone == status.BAD else "information")
             if self.bridge.settings.notify and not self.app_focus:
                 terminal.alarm(self, news.text)
 
@@ -244,7 +245,8 @@ class StudioApp(Canvas):
     def complain(self, error: StudioError) -> None:
         self.notices.append(notice.Notice(error.line(), status.BAD))
         text = "\n".join(part for part in (error.detail, error.hint) if part)
-        self.notify(text or error.title, title=error.title if text else "", severity="error", timeout=8, markup=False)
+        title = notice.signed(error.title, status.BAD)
+        self.notify(text or title, title=title if text else "", severity="error", timeout=8, markup=False)
 
     # Actions.
 
@@ -268,6 +270,9 @@ class StudioApp(Canvas):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return not (self.read_only and action in CHANGING)
+
+    def action_command_palette(self) -> None:
+        over.palette(self)
 
     def action_notices(self) -> None:
         over.notices(self)

@@ -22,6 +22,15 @@ class Notice(Struct, frozen=True):
     at: float = field(default_factory=time.time)
 
 
+# What a tone is without colours.
+SIGNS = {status.GOOD: "\u25cf", status.BAD: "\u2716", status.BUSY: "\u25d0"}
+
+
+def signed(text: str, tone: str) -> str:
+    """A text for a toast, whose tone is else its colour alone."""
+    return f"{SIGNS[tone]} {text}" if tone in SIGNS else text
+
+
 def endings(old: wire.Status | None, new: wire.Status, names: dict[str, str]) -> Iterator[Notice]:
     """One for each launch that is over since, and for each model that has failed at work."""
     if old is None:

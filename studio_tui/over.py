@@ -24,6 +24,14 @@ def help_page(app: StudioApp) -> None:
     app.push_screen(Help(app.keys, found))
 
 
+def palette(app: StudioApp) -> None:
+    """Every action, found by its name."""
+    from studio_tui.screens.palette import Palette
+
+    if not isinstance(app.screen, Palette):
+        app.push_screen(Palette())
+
+
 def notices(app: StudioApp) -> None:
     from studio_tui.screens.notices import Notices
 

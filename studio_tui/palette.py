@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 from textual.dom import DOMNode
 
 from studio_tui import action
@@ -14,6 +15,8 @@ from studio_tui.keymap import spelled
 
 # Moving a cursor is done with keys; in a palette it would only be in the way.
 SILENT = frozenset({"table", "view", "dialog", "help", "jump"})
+# Cells of a key, and of a terminal in which ids are shown.
+KEY, WIDE = 9, 80
 
 
 class Actions(Provider):
@@ -28,14 +31,21 @@ class Actions(Provider):
 
     async def discover(self) -> Hits:
         for one, node, key in self._found():
-            yield DiscoveryHit(_title(one), partial(self._run, one, node), help=f"{spelled(key)}  {one.id}")
+            yield DiscoveryHit(self._shown(one, key, Content(_title(one))), partial(self._run, one, node), text=_title(one))
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for one, node, key in self._found():
-            score = matcher.match(_title(one))
+            # By its id too: who changes keys knows it by that.
+            score = max(matcher.match(_title(one)), matcher.match(one.id))
             if score > 0:
-                yield Hit(score, matcher.highlight(_title(one)), partial(self._run, one, node), help=f"{spelled(key)}  {one.id}")
+                title = matcher.highlight(_title(one))
+                yield Hit(score, self._shown(one, key, title), partial(self._run, one, node), text=_title(one))
+
+    def _shown(self, one: Action, key: str, title: Content) -> Content:
+        """On one line: its key, its words, and its id where there is room."""
+        ident = f"  {one.id}" if self.app.size.width >= WIDE else ""
+        return Content.assemble((f"{spelled(key):<{KEY}} ", "$accent"), title, (ident, "$quiet"))
 
     async def _run(self, one: Action, node: DOMNode) -> None:
         await self.app.run_action(one.call, default_namespace=node)

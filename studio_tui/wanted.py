@@ -165,6 +165,13 @@ class Copy(Wish):
     what: str = ""
 
 
+class CopyQuestion(Wish):
+    """A line for a shell that asks the model of a recipe something."""
+
+    home: ClassVar[str] = "copy"
+    model: str
+
+
 class Drive(Wish):
     """Drive another Studio; None is this machine's."""
 

@@ -40,6 +40,12 @@ def asked(method: str, path: str, body: Any, streams: bool) -> Asked:
     return Asked(method, path, text[:LONGEST], len(text) > LONGEST, streams)
 
 
+def question(base: str, model: str) -> str:
+    """A line for a shell that asks a model something, at the gateway's address."""
+    body = {"model": model, "messages": [{"role": "user", "content": "Hello!"}]}
+    return curl(asked("POST", "/v1/chat/completions", body, streams=False), base, has_key=True)
+
+
 def curl(one: Asked, base: str, socket: str = "", has_key: bool = False, headers: tuple[str, ...] = ()) -> str:
     """The request for a shell. In place of the key stands the variable that it comes from; a body that was cut is a file's."""
     words = ["curl", "-sS", *(["-N"] if one.streams else []), *(["--unix-socket", socket] if socket else [])]

@@ -13,12 +13,11 @@ from textual.widgets import Static
 
 from studio_tui import status
 from studio_tui.keymap import bindings
-from studio_tui.notice import Notice
+from studio_tui.notice import SIGNS, Notice
 from studio_tui.screens.place import STYLES
 
 EMPTY = "nothing yet: loads that end or fail, and what was said in passing, stand here"
 TONES = {status.GOOD: "$text-success", status.BAD: "$text-error", status.BUSY: "$text-warning"}
-SIGNS = {status.GOOD: "\u25cf", status.BAD: "\u2716", status.BUSY: "\u25d0"}
 
 
 class Notices(ModalScreen[None]):

@@ -295,6 +295,10 @@ class Recipes(Place):
         if recipe := self._named():
             self.post_message(wanted.ShowCommand(recipe.id, recipe.name))
 
+    def action_curl(self) -> None:
+        if recipe := self._named():
+            self.post_message(wanted.CopyQuestion(str(recipe.recipe.get("served_model_name") or recipe.id)))
+
     def action_paste(self) -> None:
         from studio_tui.screens.paste import Paste
 

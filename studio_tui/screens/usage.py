@@ -108,6 +108,9 @@ class Usage(Place):
         one = self._under_way.get(self._flights.key or "")
         if one is None:
             self.post_message(Said("no request is under way"))
+        elif not self._flights.has_focus:
+            # Whoever looks at sums means none of them.
+            self.post_message(Said("d ends the selected request under way: go there first, with tab"))
         else:
             self.post_message(CancelRequest(self, one))
 

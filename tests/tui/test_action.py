@@ -67,7 +67,7 @@ def test_nothing_needs_a_key_that_terminals_swallow() -> None:
 
 
 async def test_help_tells_what_can_be_done_here(tmp_path: Path) -> None:
-    async with opened(filled(tmp_path), (120, 60)) as shown:
+    async with opened(filled(tmp_path), (120, 80)) as shown:
         await shown.press("2", "question_mark")
         await shown.shows("Recipes", "launch the selected recipe", "In a table", "Everywhere", "leave; engines go on")
         assert "search; n and N" not in shown.text
@@ -100,6 +100,14 @@ async def test_the_palette_runs_an_action_of_the_screen_below(tmp_path: Path) ->
         await shown.shows("Stop: stop its model or cancel")
         await shown.press("enter")
         await shown.shows("Stop the model SmolLM2 135M?")
+
+
+async def test_the_palette_has_a_line_for_each_action_in_a_small_terminal(tmp_path: Path) -> None:
+    async with opened(filled(tmp_path), (60, 20)) as shown:
+        await shown.press("2", "ctrl+p")
+        await shown.shows("s         Stop: stop its model", "o         Sort: sort by the next column")
+        await shown.press(*"recipes.pin")
+        await shown.shows("p         Pin: keep it above")
 
 
 async def test_every_place_is_in_the_palette(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from textual.color import Color
 from textual.theme import Theme
 
+from studio_core.errors import Conflict
 from studio_tui import glyph, status, theme
 from tests.guards import source
 from tests.terminal import Window
@@ -95,6 +96,16 @@ async def test_without_colours_there_are_none_and_all_is_said(tmp_path: Path, mo
         await shown.shows("\u25b8 Qwen3 8B", "\u2716 failed")
         bar = shown.app.screen._compositor.render_strips()[0]
         assert [segment.text.strip() for segment in bar if segment.style and segment.style.reverse] == ["2 Recipes"]
+
+
+async def test_a_toast_says_without_colours_that_something_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with opened(filled(tmp_path, glyphs="ascii"), (60, 20)) as shown:
+        shown.app.complain(Conflict("it left", "a moment ago", "look again"))
+        shown.app.say("launch asked for")
+        await shown.shows("launch asked for")
+        told = [(one.title, one.message) for one in shown.app._notifications]
+        assert told == [("\u2716 it left", "a moment ago\nlook again"), ("", "launch asked for")]
 
 
 def test_a_terminal_with_16_colours_gets_no_others(tmp_path: Path) -> None:

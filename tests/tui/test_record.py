@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import time
 from pathlib import Path
 
 import pytest
 
+from studio_core import wire
 from studio_core.client.asked import Asked, asked
 from studio_tui.record import Record, Started
 from tests.tui import scene
@@ -93,3 +96,24 @@ def test_only_what_starts_while_the_app_is_open_is_a_start() -> None:
     assert record.started([before, new], 3.0) == []
     (entry,) = record.entries()
     assert isinstance(entry.what, Started) and entry.what.instance_id == "b-1"
+
+
+async def test_a_recipe_s_model_is_asked_by_a_copied_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, cache = filled(tmp_path), tmp_path / "cache"
+    monkeypatch.setenv("STUDIO_CLIPBOARD", "file")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    file = cache / "vllm-studio" / "copied.txt"
+    async with opened(stage) as shown:
+        await shown.press("2", "home")
+        await shown.shows("\u25b8 SmolLM2 135M", "engine pid")
+        await shown.press("y")
+        await shown.shows("a request for curl")
+        words = shlex.split(file.read_text())
+        assert words[-1] == "http://127.0.0.1:8080/v1/chat/completions"
+        assert json.loads(words[words.index("-d") + 1])["model"] == "smollm2"
+        assert "Authorization: Bearer $VLLM_STUDIO_API_KEY" in words
+        stage.status.gateway = wire.Gateway()
+        stage.publish("status")
+        await eventually(lambda: shown.app.known.status is not None and not shown.app.known.status.gateway.port)
+        await shown.press("y")
+        await shown.shows("no gateway listens")
