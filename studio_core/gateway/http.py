@@ -56,6 +56,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not an isinstance: uvloop's transport is none of asyncio's classes.
         self.transport = cast("asyncio.Transport", transport)
+        if transport.get_extra_info("sslcontext") is None:  # TLS takes a limit of 0 for one that is always reached.
+            # What is written goes out at once, not when all of this step has been read: a batch's tokens would wait for each other.
+            self.transport.set_write_buffer_limits(0)
         peer = transport.get_extra_info("peername")
         self._inbox = Inbox(self.door, str(peer[0]) if peer else "", self._errand)
         self._open.add(self)

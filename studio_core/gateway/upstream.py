@@ -153,6 +153,7 @@ class Upstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not an isinstance: uvloop's transport is none of asyncio's classes.
         self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(0)  # As its client's.
 
     def data_received(self, data: bytes) -> None:
         asker = self._asker

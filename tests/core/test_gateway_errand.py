@@ -55,11 +55,14 @@ class Transport:
     def is_closing(self) -> bool:
         return self.closed
 
-    def get_extra_info(self, name: str) -> tuple[str, int]:
-        return "127.0.0.1", 1
+    def get_extra_info(self, name: str) -> tuple[str, int] | None:
+        return ("127.0.0.1", 1) if name == "peername" else None
 
     def can_write_eof(self) -> bool:
         return False
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        """It has no buffer."""
 
     def pause_reading(self) -> None:
         """Reading is the test's."""

@@ -28,6 +28,9 @@ class Transport:
     def is_closing(self) -> bool:
         return self.cut
 
+    def set_write_buffer_limits(self, high: int) -> None:
+        """It has no buffer."""
+
     def pause_reading(self) -> None:
         """Reading is the test's."""
 
