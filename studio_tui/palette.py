@@ -52,4 +52,6 @@ class Actions(Provider):
 
 
 def _title(one: Action) -> str:
-    return f"{one.label}: {one.doc}"
+    """What it is called and does, without saying a word twice."""
+    told = one.doc.lower().startswith(one.label.lower())
+    return f"{one.doc[0].upper()}{one.doc[1:]}" if told else f"{one.label}: {one.doc}"

@@ -73,9 +73,13 @@ class Shape(NamedTuple):
         return self.across * min(self.cells, most) * self.deep * self.high
 
 
+def side_by_side(cells: int) -> int:
+    return max(1, (cells + BETWEEN) // (TILE + BETWEEN))
+
+
 def shape(tiles: int, cells: int, rows: int, signs: Glyphs) -> Shape:
     """How so many tiles fill the room best. As many of them as have room are shown before any is large."""
-    most = max(1, (cells + BETWEEN) // (TILE + BETWEEN))
+    most = side_by_side(cells)
     found = []
     for deep in range(1, tiles + 1):
         across = min(most, -(-tiles // deep))
@@ -106,8 +110,10 @@ def lines(samples: wire.Samples, with_gpus: bool, cells: int, rows: int, signs: 
 
 def _drawn(samples: wire.Samples, with_gpus: bool, cells: int, rows: int, signs: Glyphs) -> list[Line]:
     known = [one for one in (GPU_TILES if with_gpus else HOST_TILES) if _tells(samples.series.get(one.series, []))]
-    # What never was above nothing tells the least.
-    known.sort(key=lambda one: not any(samples.series[one.series]))
+    # What never was above nothing only fills up the first row.
+    quiet = [one for one in known if not any(samples.series[one.series])]
+    busy = [one for one in known if one not in quiet]
+    known = busy + quiet[:max(0, side_by_side(cells) - len(busy))]
     across, deep, each, high = shape(len(known), cells, rows, signs)
     found: list[Line] = []
     for at in range(0, across * deep, across):

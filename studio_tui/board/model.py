@@ -25,7 +25,7 @@ COLUMNS = (
     Column("served", "SERVED AS", 12, rank=8, flex=2),
 )
 # Without a GPU an engine's memory is the machine's.
-HOST_COLUMNS = (replace(COLUMNS[0], cells=14), *(
+HOST_COLUMNS = (replace(COLUMNS[0], cells=18), *(
     replace(one, title="MEMORY", cells=9, rank=2) if one.name == "memory" else one for one in COLUMNS[1:]
 ))
 LEAD = 2

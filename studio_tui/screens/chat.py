@@ -228,6 +228,7 @@ class Chat(Place):
             self._messages.add(Item("you", event.text, person=True))
             self._item = self._messages.add(Item(line(model), "", "waiting", growing=True))
             self._answer = self.bridge.answer(self._chat.id if self._chat else None, event.text, model)
+            self._prompt.wait(True)
             self._title()
 
     @property
@@ -261,6 +262,7 @@ class Chat(Place):
 
     def _over(self, answer: Answer, item: Item) -> None:
         self._answer = self._item = None
+        self._prompt.wait(False)
         spent = max(0.001, time.monotonic() - answer.began)
         tokens = answer.usage.get("completion_tokens")
         ended = "stopped" if answer.stopping else "complete"

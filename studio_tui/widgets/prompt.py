@@ -10,6 +10,8 @@ from textual.widgets import TextArea
 from studio_tui.letter import Letter
 
 HINT = "write, Enter sends, ctrl+j: new line, esc: keys"
+# While an answer comes.
+BUSY = "write what comes next; esc stops the answer"
 NEWLINES = frozenset({"ctrl+j", "alt+enter", "shift+enter"})
 
 
@@ -20,6 +22,11 @@ class Prompt(TextArea):
     def __init__(self, ident: str | None = None, hint: str = HINT) -> None:
         super().__init__(id=ident, compact=True, highlight_cursor_line=False, placeholder=hint)
         self.cursor_blink = False
+        self._hint = hint
+
+    def wait(self, waits: bool) -> None:
+        """Whether an answer is under way, and escape stops it."""
+        self.placeholder = BUSY if waits else self._hint
 
     def keep(self) -> Any:
         """A draft."""

@@ -95,9 +95,9 @@ async def test_the_palette_runs_an_action_of_the_screen_below(tmp_path: Path) ->
     stage = filled(tmp_path)
     async with opened(stage, (120, 40)) as shown:
         await shown.press("2", "ctrl+p")
-        await shown.shows("Launch: launch the selected recipe", "recipes.launch")
+        await shown.shows("Launch the selected recipe", "recipes.launch")
         await shown.press(*"stop its")
-        await shown.shows("Stop: stop its model or cancel")
+        await shown.shows("Stop its model or cancel")
         await shown.press("enter")
         await shown.shows("Stop the model SmolLM2 135M?")
 
@@ -105,7 +105,7 @@ async def test_the_palette_runs_an_action_of_the_screen_below(tmp_path: Path) ->
 async def test_the_palette_has_a_line_for_each_action_in_a_small_terminal(tmp_path: Path) -> None:
     async with opened(filled(tmp_path), (60, 20)) as shown:
         await shown.press("2", "ctrl+p")
-        await shown.shows("s         Stop: stop its model", "o         Sort: sort by the next column")
+        await shown.shows("s         Stop its model", "o         Sort by the next column")
         await shown.press(*"recipes.pin")
         await shown.shows("p         Pin: keep it above")
 
@@ -113,7 +113,7 @@ async def test_the_palette_has_a_line_for_each_action_in_a_small_terminal(tmp_pa
 async def test_every_place_is_in_the_palette(tmp_path: Path) -> None:
     async with opened(filled(tmp_path), (120, 60)) as shown:
         await shown.press("ctrl+p")
-        await shown.shows(*(room.title + ":" for room in ROOMS.values()))
+        await shown.shows(*(f"{digit}         {room.title}" for digit, room in enumerate(ROOMS.values(), 1)))
 
 
 async def test_dark_and_light(tmp_path: Path) -> None:

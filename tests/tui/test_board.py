@@ -112,7 +112,12 @@ def test_the_room_that_is_left_is_given_to_histories() -> None:
     quiet = cores(8)
     assert quiet.samples is not None
     quiet.samples.series["memory"] = [0.0] * 90
-    assert "MEMORY  0 %" not in text(quiet, 80, 22) and "MEMORY  0 %" in text(quiet, 120, 38)
+    assert "MEMORY  0 %" not in text(quiet, 80, 22) and "MEMORY  0 %" not in text(quiet, 120, 38)
+    idle = cores(8)
+    assert idle.samples is not None
+    idle.samples.series = {name: [50.0 if name == "cpu" else 0.0] * 90 for name in idle.samples.series}
+    shown = text(idle, 120, 38)
+    assert "CPU  50 %" in shown and "MEMORY  0 %" in shown and "FIRST TOKEN" not in shown
 
 
 def test_models_that_do_not_fit_are_counted_and_the_cursor_s_is_shown() -> None:

@@ -63,9 +63,9 @@ async def test_stopping_leaves_what_was_written(tmp_path: Path) -> None:
     stage.hold_turn.clear()
     async with opened(stage) as shown:
         await shown.press("4", *"primes", "enter")
-        await shown.shows("Two")
+        await shown.shows("Two", "esc stops the answer")
         await shown.press("escape")
-        await shown.shows("stopped")
+        await shown.shows("stopped", "esc: keys")
         await shown.hides("answering")
         assert "three, five" not in shown.text
         assert stage.wanted("DELETE", "/chats/c3/turn")
