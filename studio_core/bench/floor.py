@@ -1,16 +1,19 @@
 """`python -m studio_core.bench.floor PORT UPSTREAM`: the least that a relay of this kind costs.
 
-The same loop, the same parser on both sides, a pool of connections, bytes passed as they come; no key, no model, no observation, no
-journal, no limit, no deadline, no error handling. For measuring only.
+The same loop and entrance, the same parser on both sides, a pool of connections, bytes passed as they come; no key, no model, no
+observation, no journal, no limit, no deadline, no error handling. For measuring only.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from typing import Any, cast
 
 import httptools
+
+from studio_core.gateway.entrance import Entrance
 
 
 class Message:
@@ -86,8 +89,9 @@ class Engine(End):
 
 async def main(port: int, upstream: int) -> None:
     idle: list[Engine] = []
-    server = await asyncio.get_running_loop().create_server(lambda: Client(upstream, idle), "127.0.0.1", port)
-    await server.serve_forever()
+    listener = socket.create_server(("127.0.0.1", port))
+    await Entrance.open(lambda: Client(upstream, idle), listener)
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
