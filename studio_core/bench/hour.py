@@ -27,6 +27,8 @@ SAMPLE_S, PATIENCE_S = 0.02, 400.0
 CALM_S = 10.0
 # Digit → what its room shows. The chat takes digits as text, so it is left with escape.
 SHOWN = {"2": "LOADED IN", "3": "\u256d\u2500 Logs", "5": "\u256d\u2500 All requests", "9": "[ ] turn", "4": "\u256d\u2500 Chats"}
+# What the footer says where letters are keys.
+LEFT = "q Quit"
 ESCAPE, UP, END = "\x1b", "\x1b[A", "\x1b[F"
 
 
@@ -94,13 +96,13 @@ def _answers(terminal: Terminal, glass: Glass) -> None:
     for at in range(ANSWERS):
         terminal.send("tell me\r")
         glass.until(f"tokens/s \u00b7 {2 * at + 2} messages", 30)
-    _leave_chat(terminal)
+    _leave_chat(terminal, glass)
 
 
-def _leave_chat(terminal: Terminal) -> None:
+def _leave_chat(terminal: Terminal, glass: Glass) -> None:
     """Escape is a key of its own when nothing follows it at once."""
     terminal.send(ESCAPE)
-    time.sleep(0.3)
+    glass.until(LEFT, 30)
 
 
 def _keys(terminal: Terminal, glass: Glass) -> int:
@@ -120,7 +122,7 @@ def _samples(home: Premises, terminal: Terminal, glass: Glass, began: float) -> 
             _go(terminal, glass, digit)
             rooms += 1
             if digit == "4":
-                _leave_chat(terminal)
+                _leave_chat(terminal, glass)
         _go(terminal, glass, "1")
         seen = _published(home)
         time.sleep(4.0)
