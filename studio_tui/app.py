@@ -36,6 +36,8 @@ NOTICES = 300
 AWAY_S = 5.0
 # A beat is never quite on time.
 EARLY_S = TICK_S / 2
+# A key that came during the start is answered before the app listens to what is new.
+LISTEN_S = 0.15
 # After a key what it leads to is shown as it comes.
 LIVELY_S = 2.0
 
@@ -90,7 +92,8 @@ class StudioApp(Canvas):
 
     def _painted(self) -> None:
         sweep.begin()
-        self.bridge.start(self)
+        # What the first frame showed is that fresh.
+        self.bridge.start(self, LISTEN_S if self._view.status is not None else 0.0)
 
     def on_unmount(self) -> None:
         self.bridge.stop()

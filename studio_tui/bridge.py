@@ -53,11 +53,13 @@ class Bridge:
         self._figures: Figures | None = None
         self._watches = False
 
-    def start(self, app: Target) -> None:
+    def start(self, app: Target, pause_s: float = 0.0) -> None:
+        """Answers come from now on; in `pause_s` seconds it begins to listen, whose imports would keep the first keys waiting."""
         self._app = app
-        self._thread(self._listen, "listener")
-        if self._watches:
-            self._thread(self._watch, "figures")
+        for run in (self._listen, *((self._watch,) if self._watches else ())):
+            timer = threading.Timer(pause_s, run)
+            timer.daemon = True
+            timer.start()
 
     def stop(self) -> None:
         """Nothing comes from here any more, whatever is still under way."""
