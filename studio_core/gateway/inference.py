@@ -295,6 +295,7 @@ class Exchange:
             self.heard(b"".join(pieces))
             return
         responder.open(head, raw, pieces)
+        seen.learn(pieces)
         self._relay, self._heard_at = EVENTS, time.monotonic()
         self._request.forget()
 
@@ -310,6 +311,7 @@ class Exchange:
         if self._relay is EVENTS and self.observation.plain(pieces):
             self._heard_at = time.monotonic()
             self._responder.relay(raw, pieces)
+            self.observation.learn(pieces)
         else:
             self.heard(b"".join(pieces))
 

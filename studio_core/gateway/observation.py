@@ -99,10 +99,10 @@ class Usual(NamedTuple):
 
     @classmethod
     def learn(cls, event: bytes) -> Usual | None:
-        """From a whole event of one line that tells nothing."""
+        """From events that tell nothing; None where it is not one of one line, or has no text."""
         begin = event.find(TEXT) + len(TEXT)
         end = event.find(b'"', begin)
-        if begin < len(TEXT) or end < 0:
+        if begin < len(TEXT) or end < 0 or event.find(b"\n") != len(event) - 2:
             return None
         before, after = event[:begin], event[end:-2]
         return cls(before, after, len(before), len(after))
@@ -174,7 +174,7 @@ class Observation:
             return False
         events = size = 0
         for piece in pieces:
-            found = self._plain(piece)
+            found = _plain(piece)
             if not found:
                 return False
             events += found
@@ -186,6 +186,10 @@ class Observation:
         self.chunks += events
         self.size += size
         return True
+
+    def learn(self, pieces: Sequence[bytes]) -> None:
+        """From what was plain just now: more like it is known from then on."""
+        self._usual = Usual.learn(pieces[-1])
 
     def feed(self, data: bytes) -> bytes:
         """Whole events of what came, byte for byte; the rest is kept until it is whole."""
@@ -227,12 +231,6 @@ class Observation:
         """That answer is whole."""
         self._take(self._rest)
         self._rest.clear()
-
-    def _plain(self, data: bytes) -> int:
-        events = _plain(data)
-        if events == 1:
-            self._usual = Usual.learn(data)
-        return events
 
     def _event(self, event: bytes) -> bool:
         """Look at one event; False when the client must not see it."""

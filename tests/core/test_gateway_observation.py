@@ -191,6 +191,12 @@ CHAT = 'data: {"choices":[{"delta":{"content":"%s"},"finish_reason":null}]}\n\n'
 ODD = st.sampled_from([CHAT % "a" * 2, CHAT % "a" + ": ping\n\n", (CHAT % "a")[:-1], (CHAT % "a")[1:], "data: [DONE]\n\n"])
 
 
+def read(watch: Observation, event: bytes) -> None:
+    """As an exchange does."""
+    assert watch.plain([event])
+    watch.learn([event])
+
+
 def chunk(event: str, size: str = "%x") -> bytes:
     data = event.encode()
     return (size % len(data)).encode() + b"\r\n" + data + b"\r\n"
@@ -206,7 +212,7 @@ def chunk(event: str, size: str = "%x") -> bytes:
 def test_chunks_like_those_before_are_judged_as_if_they_were_the_first(reads: list[bytes]) -> None:
     """Whoever is taken for known would have been passed on by the parser's way too, and counted the same."""
     watch = Observation()
-    watch.plain([(CHAT % "a").encode()])
+    read(watch, (CHAT % "a").encode())
     for data in reads:
         fresh, chunks, size = Observation(), watch.chunks, watch.size
         if watch.known(data):
@@ -220,15 +226,22 @@ def test_chunks_like_those_before_are_judged_as_if_they_were_the_first(reads: li
 def test_chunks_like_those_before_are_known() -> None:
     watch = Observation()
     assert not watch.known(chunk(CHAT % "a")), "nothing came before"
-    watch.plain([(CHAT % "a").encode()])
+    read(watch, (CHAT % "a").encode())
     assert watch.known(chunk(CHAT % "bcd") + chunk(CHAT % "") + chunk(CHAT % "e" * 200)) is False, "two events in a chunk"
     assert watch.known(chunk(CHAT % "bcd") + chunk(CHAT % "") + chunk(CHAT % ("e" * 200)))
     assert watch.chunks == 4
 
 
+@pytest.mark.parametrize("taught", [CHAT % "a" * 2, 'data: {"choices":[]}\n\n', 'data: {"content":"'])
+def test_nothing_is_learnt_from_what_has_another_form(taught: str) -> None:
+    watch = Observation()
+    watch.learn([taught.encode()])
+    assert not watch.known(chunk(taught))
+
+
 @pytest.mark.parametrize("between", [b"data: {", event(delta("", "stop")), b": ping\n\n"])
 def test_after_anything_else_nothing_is_known(between: bytes) -> None:
     watch = Observation()
-    watch.plain([(CHAT % "a").encode()])
+    read(watch, (CHAT % "a").encode())
     watch.feed(between)
     assert not watch.known(chunk(CHAT % "b"))
