@@ -9,6 +9,7 @@ import ctypes
 import gc
 import logging
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -42,6 +43,7 @@ from studio_core.supervisor import identity, scope
 
 # A retiring gateway gives its streams at most this long.
 RETIRE_S = 3600.0
+FILES = 65_536
 COLLECT = (20_000, 20, 20)
 SWITCH_S = 0.001
 # glibc's mallopt(3): M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, in bytes.
@@ -145,6 +147,7 @@ def main() -> None:
 
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     settle()
+    spread()
     asyncio.run(run(Places(options.state), listener, options.config, certificate))
 
 
@@ -160,6 +163,14 @@ def settle() -> None:
         libc = ctypes.CDLL(None)
         for option, value in MALLOC.items():
             libc.mallopt(option, value)
+
+
+def spread() -> None:
+    """A stream is two sockets, and a shell mostly grants 1,024 files: take what may be had, as Go does for its programs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def run(places: Places, listener: socket.socket, config: str, certificate: Certificate | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import time
@@ -56,6 +57,19 @@ async def test_a_killed_gateway_accepts_again_within_a_second_and_keeps_nobody_o
         # The figure is 1 s; here other tests have the two cores, and an interpreter has to start.
         assert time.monotonic() - killed < 15.0
         await eventually(lambda: house.link.gateway.connected and house.pid != old)  # noqa: B023
+
+
+async def test_a_gateway_opens_as_many_files_as_it_may(house: Gateways) -> None:
+    """A stream is two of them, and a shell grants 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    old = house.pid
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        os.kill(old, signal.SIGKILL)
+        await eventually(lambda: house.link.gateway.connected and house.pid != old)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert resource.prlimit(house.pid, resource.RLIMIT_NOFILE) == (min(hard, 65_536), hard)
 
 
 async def test_streams_and_gateway_outlive_the_controller(house: Gateways) -> None:
