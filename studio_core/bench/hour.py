@@ -29,6 +29,7 @@ CALM_S = 10.0
 SHOWN = {"2": "LOADED IN", "3": "\u256d\u2500 Logs", "5": "\u256d\u2500 All requests", "9": "[ ] turn", "4": "\u256d\u2500 Chats"}
 # What the footer says where letters are keys.
 LEFT = "q Quit"
+ESCAPE_S = 0.3
 ESCAPE, UP, END = "\x1b", "\x1b[A", "\x1b[F"
 
 
@@ -100,8 +101,9 @@ def _answers(terminal: Terminal, glass: Glass) -> None:
 
 
 def _leave_chat(terminal: Terminal, glass: Glass) -> None:
-    """Escape is a key of its own when nothing follows it at once."""
+    """Escape is a key of its own when nothing follows it at once; the footer may say so before it was read."""
     terminal.send(ESCAPE)
+    time.sleep(ESCAPE_S)
     glass.until(LEFT, 30)
 
 
