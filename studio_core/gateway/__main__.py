@@ -43,6 +43,7 @@ from studio_core.supervisor import identity, scope
 
 # A retiring gateway gives its streams at most this long.
 RETIRE_S = 3600.0
+# So many open files are enough.
 FILES = 65_536
 COLLECT = (20_000, 20, 20)
 SWITCH_S = 0.001
@@ -147,7 +148,7 @@ def main() -> None:
 
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     settle()
-    spread()
+    raise_file_limit()
     asyncio.run(run(Places(options.state), listener, options.config, certificate))
 
 
@@ -165,7 +166,7 @@ def settle() -> None:
             libc.mallopt(option, value)
 
 
-def spread() -> None:
+def raise_file_limit() -> None:
     """A stream is two sockets, and a shell mostly grants 1,024 files: take what may be had, as Go does for its programs."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)

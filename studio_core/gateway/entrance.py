@@ -14,7 +14,7 @@ from ssl import SSLContext
 from studio_core.gateway.tls import HANDSHAKE_S
 
 # So many are let in per step of the loop. Each costs a look in vain where only one client has come.
-DOORS = 32
+PER_STEP = 32
 # So many wait to be let in; who comes after them tries again, a second later. uvloop's own would be 100.
 BACKLOG = 4096
 
@@ -34,7 +34,7 @@ class Entrance:
         return cls([
             await loop.create_server(
                 made, sock=listener.dup(), backlog=BACKLOG, ssl=context, ssl_handshake_timeout=handshake
-            ) for _ in range(DOORS)
+            ) for _ in range(PER_STEP)
         ])
 
     def close(self) -> None:

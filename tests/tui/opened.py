@@ -17,6 +17,7 @@ from studio_core.settings import Settings
 from studio_tui import keymap
 from studio_tui.app import StudioApp
 from studio_tui.bridge import Bridge
+from tests.tui import scene
 from tests.tui.settle import settling
 from tests.tui.stage import Stage
 from tests.wait import eventually
@@ -67,6 +68,13 @@ def stage_in(folder: Path) -> Stage:
     folder.chmod(0o700)
     stage = Stage(folder)
     stage.places.create()
+    return stage
+
+
+def filled(folder: Path) -> Stage:
+    """One where something is going on."""
+    stage = stage_in(folder)
+    scene.busy(stage)
     return stage
 
 

@@ -13,9 +13,7 @@ from studio_tui import action, keymap
 from studio_tui.app import StudioApp
 from studio_tui.room import ROOMS
 from tests.guards.source import ROOT
-from tests.tui import scene
-from tests.tui.opened import opened, stage_in
-from tests.tui.stage import Stage
+from tests.tui.opened import filled, opened
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 HOLDERS = {
@@ -30,12 +28,6 @@ HOLDERS = {
     "system": "screens.system:System", "form": "screens.form:Form", "secret": "screens.secret:Secret",
     "notices": "screens.notices:Notices", "jump": "screens.jump:Jump", "record": "screens.record:CommandLog",
 }
-
-
-def filled(folder: Path) -> Stage:
-    stage = stage_in(folder)
-    scene.busy(stage)
-    return stage
 
 
 def test_ids_are_unique_and_the_shipped_keymap_names_each_of_them() -> None:

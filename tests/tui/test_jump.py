@@ -11,18 +11,10 @@ from textual.widget import Widget
 
 from studio_tui.room import ROOMS
 from studio_tui.screens.jump import Jump, apart, targets
-from tests.tui import scene
-from tests.tui.opened import Opened, opened, stage_in
-from tests.tui.stage import Stage
+from tests.tui.opened import Opened, filled, opened
 from tests.wait import eventually
 
 SIZES = [(60, 20), (120, 40)]
-
-
-def filled(folder: Path) -> Stage:
-    stage = stage_in(folder)
-    scene.busy(stage)
-    return stage
 
 
 async def letters(shown: Opened) -> None:

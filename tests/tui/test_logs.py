@@ -5,15 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from studio_core import wire
-from tests.tui import scene
-from tests.tui.opened import Opened, opened, stage_in
-from tests.tui.stage import Stage
-
-
-def filled(folder: Path) -> Stage:
-    stage = stage_in(folder)
-    scene.busy(stage)
-    return stage
+from tests.tui.opened import Opened, filled, opened
 
 
 async def enter(shown: Opened) -> None:

@@ -8,15 +8,7 @@ from pathlib import Path
 import pytest
 
 from studio_tui.memory import NAME, VERSION, Memory
-from tests.tui import scene
-from tests.tui.opened import opened, stage_in
-from tests.tui.stage import Stage
-
-
-def filled(folder: Path) -> Stage:
-    stage = stage_in(folder)
-    scene.busy(stage)
-    return stage
+from tests.tui.opened import filled, opened
 
 
 async def test_the_app_comes_back_as_it_was_left(tmp_path: Path) -> None:

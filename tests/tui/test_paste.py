@@ -6,18 +6,10 @@ from pathlib import Path
 
 from textual import events
 
-from tests.tui import scene
-from tests.tui.opened import Opened, opened, stage_in
-from tests.tui.stage import Stage
+from tests.tui.opened import Opened, filled, opened
 from tests.wait import eventually
 
 COMMAND = "CUDA_VISIBLE_DEVICES=0 HF_TOKEN=s3cr3t vllm serve org/new \\\n  -tp 2 --brand-new"
-
-
-def filled(folder: Path) -> Stage:
-    stage = stage_in(folder)
-    scene.busy(stage)
-    return stage
 
 
 async def paste(shown: Opened, text: str) -> None:

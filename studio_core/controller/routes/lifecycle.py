@@ -143,7 +143,6 @@ async def wait_ready(call: Call) -> wire.Readiness:
     )
 
 
-FORCE = Query("force", bool, False, "do not wait for requests in flight")
 async def command(call: Call) -> wire.StartCommand:
     """By its own id, or its recipe's; also of one that failed."""
     name = call.path["instance"]
@@ -153,6 +152,7 @@ async def command(call: Call) -> wire.StartCommand:
     raise NotFound(f"nothing runs as {name[:200]}", "", "see: studio ps")
 
 
+FORCE = Query("force", bool, False, "do not wait for requests in flight")
 ENDPOINTS: Table = {
     ("POST", "/launch/{recipe_id}"): Endpoint(
         start, wire.LaunchAnswer, query=(FORCE, Query("wait", bool, True, "false: answer 202 at once")), statuses=(200, 202)
