@@ -105,9 +105,6 @@ class Errand:
     def opened(self, raw: bytes, pieces: list[bytes]) -> None:
         self._grow().opened(raw, pieces)
 
-    def known(self, data: bytes) -> bool:
-        return False
-
     def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
         self._grow().chunks(raw, pieces)
 

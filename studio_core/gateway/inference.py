@@ -26,6 +26,7 @@ from studio_core.gateway.responder import Responder
 from studio_core.gateway.routing import Lease, Routing
 from studio_core.gateway.table import Filters, Route, Way
 from studio_core.gateway.upstream import Broken, Stale, Unreached, Upstream
+from studio_core.gateway.usual import Usual
 from studio_core.gateway.wish import Wish, peek, spliced, with_usage
 from studio_core.wire.flight import Flight
 
@@ -65,7 +66,7 @@ class Exchange:
     """One request and its answer: a `Work` of its connection, the `Asker` of its upstream, an `Entry` of the register."""
 
     __slots__ = (
-        "_asked_again", "_ended", "_engines", "_heard_at", "_lease", "_outcome", "_paused", "_relay", "_request", "_responder",
+        "_asked_again", "_ended", "_engines", "_lease", "_outcome", "_paused", "_relay", "_request", "_responder",
         "_route", "_said", "_status", "_stream", "_task", "_upstream", "_wish", "id", "key", "model", "observation", "over", "path",
         "received",
     )
@@ -87,7 +88,7 @@ class Exchange:
         self._relay = NOT_YET
         self._said: list[bytes] = []
         self.received = len(request.body)
-        self._heard_at = self._ended = self.observation.began
+        self._ended = self.observation.began
         self._status, self._outcome = 0, ""
         self.over = self._paused = self._asked_again = False
 
@@ -113,7 +114,7 @@ class Exchange:
         pause, relay = self._engines.routing.table.policy.ping_s, self._relay
         if relay is EVENTS or (relay is NOT_YET and self._stream):
             held = self.observation.began + self._engines.routing.table.policy.hold_headers_s
-            due = self._heard_at + pause if self._responder.started else held
+            due = self.observation.heard_at + pause if self._responder.started else held
             if now < due:
                 return min(due, now + pause)
             if self.observation.at_boundary:
@@ -121,7 +122,7 @@ class Exchange:
                     self._responder.begin(200, SSE_LINES, sized=False, events=True)
                 self._responder.put(PING)
                 self._responder.flush()
-            self._heard_at = now
+            self.observation.heard_at = now
         return now + pause
 
     def paused(self, paused: bool) -> None:
@@ -295,25 +296,23 @@ class Exchange:
             self.heard(b"".join(pieces))
             return
         responder.open(head, raw, pieces)
-        seen.learn(pieces)
-        self._relay, self._heard_at = EVENTS, time.monotonic()
+        self._relay = EVENTS
+        self._passed(pieces)
         self._request.forget()
-
-    def known(self, data: bytes) -> bool:
-        responder = self._responder
-        if not responder.chunked or not self.observation.known(data):
-            return False
-        self._heard_at = time.monotonic()
-        responder.wire.transport.write(data)
-        return True
 
     def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
         if self._relay is EVENTS and self.observation.plain(pieces):
-            self._heard_at = time.monotonic()
             self._responder.relay(raw, pieces)
-            self.observation.learn(pieces)
+            self._passed(pieces)
         else:
             self.heard(b"".join(pieces))
+
+    def _passed(self, pieces: list[bytes]) -> None:
+        """More like these needs nobody here."""
+        responder, seen = self._responder, self.observation
+        seen.heard_at = time.monotonic()
+        if responder.chunked and self._upstream is not None:
+            self._upstream.usual = Usual.learn(pieces[-1], seen, responder.wire.transport.write)
 
     def broken(self, error: Broken) -> None:
         self._upstream = None
@@ -329,7 +328,7 @@ class Exchange:
         """The engine has begun to answer: what it says goes on as it comes."""
         head, responder = upstream.head, self._responder
         if head.events and (head.status == 200 or not responder.started):
-            self._relay, self._heard_at = EVENTS, time.monotonic()
+            self._relay, self.observation.heard_at = EVENTS, time.monotonic()
             if not responder.started:
                 responder.begin(head.status, head.lines, sized=False, events=True)
         elif responder.started:
@@ -342,7 +341,7 @@ class Exchange:
 
     def _piece(self, data: bytes) -> None:
         if self._relay is EVENTS:
-            self._heard_at = time.monotonic()
+            self.observation.heard_at = time.monotonic()
             self._responder.put(self.observation.feed(data))
         elif self._relay is WHOLE:
             self.observation.look(data)

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import msgspec
 
-from studio_core.gateway.frame import LINES
-
 DONE = b"[DONE]"
-LF, CR, QUOTE = b'\n\r"'
-# The end of a chunk that is an event of one line.
-CHUNK_END = b"\n\n\r\n"
+LF, CR = b"\n\r"
 # What makes an event worth decoding: an error, or one of these that is not null, as it is written with and without a space. Inside
 # a text of JSON the quotes would be escaped, so this finds no less than there is.
 ERROR = b'"error"'
 NULLS = tuple((name, name + b":null", name + b": null") for name in (b'"finish_reason"', b'"usage"'))
-# Where the text of a chat's stream begins, as most engines write it.
-TEXT = b'content":"'
 # An event that grows past this is passed on as it comes, unread.
 EVENT_BYTES = 512 * 1024
 # An answer that is no stream is looked into up to this size.
@@ -88,36 +82,16 @@ class Said(msgspec.Struct, gc=False):
 _said = msgspec.json.Decoder(Said)
 
 
-class Usual(NamedTuple):
-    """An event that tells nothing, before and after its text: the next mostly is the same, but for the text."""
-
-    before: bytes
-    after: bytes
-    # Bytes of the two.
-    start: int
-    stop: int
-
-    @classmethod
-    def learn(cls, event: bytes) -> Usual | None:
-        """From events that tell nothing; None where it is not one of one line, or has no text."""
-        begin = event.find(TEXT) + len(TEXT)
-        end = event.find(b'"', begin)
-        if begin < len(TEXT) or end < 0 or event.find(b"\n") != len(event) - 2:
-            return None
-        before, after = event[:begin], event[end:-2]
-        return cls(before, after, len(before), len(after))
-
-
 class Observation:
     """Feed it the answer; `feed` gives back what the client sees. `hide_usage`: the usage event was asked for by us."""
 
     __slots__ = (
-        "_rest", "_seen", "_torn", "_usual", "began", "chunks", "done", "error", "finish", "hide_usage", "size", "ttft",
-        "usage",
+        "_rest", "_seen", "_torn", "began", "chunks", "done", "error", "finish", "heard_at", "hide_usage", "size", "ttft", "usage",
     )
 
     def __init__(self, hide_usage: bool = False, began: float | None = None) -> None:
-        self.began = time.monotonic() if began is None else began
+        # By the monotonic clock, as when it was heard last.
+        self.began = self.heard_at = time.monotonic() if began is None else began
         self.ttft: float | None = None
         self.chunks = 0
         self.done = False
@@ -130,7 +104,6 @@ class Observation:
         self._rest = bytearray()
         self._seen = 0
         self._torn = False
-        self._usual: Usual | None = None
 
     @property
     def at_boundary(self) -> bool:
@@ -141,32 +114,6 @@ class Observation:
     def over(self) -> bool:
         """Whether a stream has said that it ended, well or not."""
         return self.done or self.finish is not None or self.error is not None
-
-    def known(self, data: bytes) -> bool:
-        """Whether these are whole chunks, each with an event like one before but for its text; then they are counted.
-
-        Nothing else can stand in a text without a quote and a line's end.
-        """
-        if self._usual is None:
-            return False
-        before, after, start, stop = self._usual
-        chunks = data.split(CHUNK_END)
-        if chunks.pop() or not chunks:
-            return False
-        size = 0
-        for chunk in chunks:
-            length = len(chunk)
-            line = LINES.get(length + 2)
-            if line is None:
-                return False
-            begin, end = len(line) + start, length - stop
-            text = chunk[begin:end]
-            if begin > end or chunk[:begin] != line + before or chunk[end:] != after or QUOTE in text or LF in text:
-                return False
-            size += length + 2 - len(line)
-        self.chunks += len(chunks)
-        self.size += size
-        return True
 
     def plain(self, pieces: Sequence[bytes]) -> bool:
         """Whether each of these is whole events that tell nothing; then they are counted, and need not be fed."""
@@ -187,14 +134,9 @@ class Observation:
         self.size += size
         return True
 
-    def learn(self, pieces: Sequence[bytes]) -> None:
-        """From what was plain just now: more like it is known from then on."""
-        self._usual = Usual.learn(pieces[-1])
-
     def feed(self, data: bytes) -> bytes:
         """Whole events of what came, byte for byte; the rest is kept until it is whole."""
         self.size += len(data)
-        self._usual = None  # What follows may begin in the middle of an event.
         if not self._rest and not self._torn and _end(data) == len(data):
             return data if self._event(data) else b""
         self._rest += data

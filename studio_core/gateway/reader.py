@@ -88,9 +88,6 @@ class Reader:
     def opened(self, raw: bytes, pieces: list[bytes]) -> None:
         self.heard(b"".join(pieces))
 
-    def known(self, data: bytes) -> bool:
-        return False
-
     def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
         self.heard(b"".join(pieces))
 

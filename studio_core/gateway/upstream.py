@@ -50,14 +50,18 @@ class Asker(Protocol):
     def opened(self, raw: bytes, pieces: list[bytes]) -> None:
         """The head came with these whole chunks, not the last: `raw` as they came, and what is in each."""
 
-    def known(self, data: bytes) -> bool:
-        """Between two chunks: whether what came is more of what came before, and was passed on."""
-
     def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
         """More of its body, not the last: whole chunks, `raw` as they came, and what is in each."""
 
     def broken(self, error: Broken) -> None:
         """No more will come."""
+
+
+class Usual(Protocol):
+    """What chunks mostly are like, and where more of the kind goes."""
+
+    def passes(self, data: bytes) -> bool:
+        """Whether this is whole chunks of the kind, and was sent on."""
 
 
 # Before an answer's head is there.
@@ -68,11 +72,12 @@ class Upstream(asyncio.Protocol):
     """A connection. Close it whatever happens: that aborts the upstream's work at once.
 
     `spent`: it may be used again. This exchange's answer is whole, nothing came after it, and both sides want to.
+    `usual`: set by the asker, it gets what comes until something else than that comes.
     """
 
     __slots__ = (
         "_asker", "_between", "_bodiless", "_early", "_excess", "_gone", "_headers", "_heard", "_inside", "_known", "_owed",
-        "_parser", "_pieces", "_stopped", "_transport", "_used", "head", "left", "length", "spent", "whole",
+        "_parser", "_pieces", "_stopped", "_transport", "_used", "head", "left", "length", "spent", "usual", "whole",
     )
 
     def __init__(self) -> None:
@@ -85,6 +90,7 @@ class Upstream(asyncio.Protocol):
         # Told when the other side closes it while it waits for its next exchange.
         self.left: Callable[[Upstream], None] | None = None
         self._asker: Asker | None = None
+        self.usual: Usual | None = None
         self._headers: Headers = []
         self._pieces: list[bytes] = []
         self._heard = self._bodiless = self._excess = False
@@ -143,7 +149,7 @@ class Upstream(asyncio.Protocol):
                 (self._transport.resume_reading if on else self._transport.pause_reading)()
 
     def close(self) -> None:
-        self._asker = None
+        self._asker = self.usual = None
         if self._gone is None:
             with contextlib.suppress(RuntimeError):
                 self._transport.abort()
@@ -156,12 +162,16 @@ class Upstream(asyncio.Protocol):
         self._transport.set_write_buffer_limits(0)  # As its client's.
 
     def data_received(self, data: bytes) -> None:
+        usual = self.usual
+        if usual is not None:
+            if usual.passes(data):
+                return
+            self.usual = None
         asker = self._asker
         if asker is None:
             self._break("the upstream sent more than its answer")
         elif self._between:
-            if not asker.known(data):
-                self._chunks(asker, data)
+            self._chunks(asker, data)
         elif self._heard:
             self._parse(data)
         else:
@@ -251,7 +261,7 @@ class Upstream(asyncio.Protocol):
         self._lose(Broken(why))
 
     def _lose(self, error: Broken) -> None:
-        asker, self._asker, self.spent = self._asker, None, False
+        asker, self._asker, self.usual, self.spent = self._asker, None, None, False
         if self._gone is None:
             self._gone = error
         if self.left is not None:

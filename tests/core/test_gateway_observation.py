@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio_core.gateway.frame import unframed
 from studio_core.gateway.observation import EVENT_BYTES, Observation, tokens
 
 USAGE = {
@@ -185,63 +184,3 @@ def test_an_error_event_of_theirs_is_the_stream_s_error() -> None:
         watch = Observation()
         watch.feed(text)
         assert watch.error is not None and "busy" in watch.error
-
-
-CHAT = 'data: {"choices":[{"delta":{"content":"%s"},"finish_reason":null}]}\n\n'
-ODD = st.sampled_from([CHAT % "a" * 2, CHAT % "a" + ": ping\n\n", (CHAT % "a")[:-1], (CHAT % "a")[1:], "data: [DONE]\n\n"])
-
-
-def read(watch: Observation, event: bytes) -> None:
-    """As an exchange does."""
-    assert watch.plain([event])
-    watch.learn([event])
-
-
-def chunk(event: str, size: str = "%x") -> bytes:
-    data = event.encode()
-    return (size % len(data)).encode() + b"\r\n" + data + b"\r\n"
-
-
-@given(st.lists(st.lists(st.one_of(
-    st.text(max_size=8).map(lambda text: chunk(CHAT % json.dumps(text)[1:-1])),
-    st.text(alphabet='ab"\\{}:\r\n', max_size=8).map(lambda text: chunk(CHAT % text)),
-    st.sampled_from(["usage", "error", "finish_reason"]).map(lambda name: chunk(CHAT % f'a","{name}":{{"x":"')),
-    ODD.map(chunk), st.sampled_from(["0%x", "%x;a=b", "%x1", "%X"]).map(lambda size: chunk(CHAT % "aaa", size)),
-    st.binary(max_size=4),
-), min_size=1, max_size=3).map(b"".join), max_size=8))
-def test_chunks_like_those_before_are_judged_as_if_they_were_the_first(reads: list[bytes]) -> None:
-    """Whoever is taken for known would have been passed on by the parser's way too, and counted the same."""
-    watch = Observation()
-    read(watch, (CHAT % "a").encode())
-    for data in reads:
-        fresh, chunks, size = Observation(), watch.chunks, watch.size
-        if watch.known(data):
-            inside = unframed(data)
-            assert inside is not None and fresh.plain(inside)
-            assert (watch.chunks - chunks, watch.size - size) == (fresh.chunks, fresh.size)
-        else:
-            assert (watch.chunks, watch.size) == (chunks, size)
-
-
-def test_chunks_like_those_before_are_known() -> None:
-    watch = Observation()
-    assert not watch.known(chunk(CHAT % "a")), "nothing came before"
-    read(watch, (CHAT % "a").encode())
-    assert watch.known(chunk(CHAT % "bcd") + chunk(CHAT % "") + chunk(CHAT % "e" * 200)) is False, "two events in a chunk"
-    assert watch.known(chunk(CHAT % "bcd") + chunk(CHAT % "") + chunk(CHAT % ("e" * 200)))
-    assert watch.chunks == 4
-
-
-@pytest.mark.parametrize("taught", [CHAT % "a" * 2, 'data: {"choices":[]}\n\n', 'data: {"content":"'])
-def test_nothing_is_learnt_from_what_has_another_form(taught: str) -> None:
-    watch = Observation()
-    watch.learn([taught.encode()])
-    assert not watch.known(chunk(taught))
-
-
-@pytest.mark.parametrize("between", [b"data: {", event(delta("", "stop")), b": ping\n\n"])
-def test_after_anything_else_nothing_is_known(between: bytes) -> None:
-    watch = Observation()
-    read(watch, (CHAT % "a").encode())
-    watch.feed(between)
-    assert not watch.known(chunk(CHAT % "b"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -61,10 +62,6 @@ class Asker:
     def opened(self, raw: bytes, pieces: list[bytes]) -> None:
         assert not self.upstream.whole
         self.heard(b"".join(pieces))
-
-    def known(self, data: bytes) -> bool:
-        assert self.error is None and not self.whole
-        return False
 
     def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
         assert not self.upstream.whole
@@ -290,6 +287,43 @@ def test_whole_chunks_go_on_as_they_came(first: bytes) -> None:
     asker = repeated(first, *STREAM)
     assert (asker.body, asker.whole) == (b"hello world", True)
     assert asker.raw == STREAM[1] + STREAM[2]
+
+
+class Hello:
+    """All that is usual is this."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+
+    def passes(self, data: bytes) -> bool:
+        self.passed += data == b"5\r\nhello\r\n"
+        return data == b"5\r\nhello\r\n"
+
+
+@pytest.mark.parametrize("other", [b"5\r\nHELLO\r\n", b"5\r\nhe", b"0\r\n\r\n"])
+def test_what_is_not_usual_ends_it(other: bytes) -> None:
+    """Between two reads that only the usual saw and the parser's nothing is lost, and nobody is told twice."""
+    upstream = Upstream()
+    upstream.connection_made(Transport())  # type: ignore[arg-type]
+    asker, usual = Asker(upstream), Hello()
+    upstream.ask(asker, b"", b"")
+    upstream.data_received(CHUNKED)
+    upstream.usual = usual
+    for data in (b"5\r\nhello\r\n", b"5\r\nhello\r\n", other):
+        upstream.data_received(data)
+    assert usual.passed == 2 and upstream.usual is None
+    assert asker.error is None and asker.whole is (other == b"0\r\n\r\n")
+    assert b"hello" not in asker.body
+
+
+@pytest.mark.parametrize("end", [Upstream.close, lambda upstream: upstream.connection_lost(None)])
+def test_after_the_end_nothing_is_usual(end: Callable[[Upstream], None]) -> None:
+    upstream = Upstream()
+    upstream.connection_made(Transport())  # type: ignore[arg-type]
+    upstream.ask(Asker(upstream), b"", b"")
+    upstream.usual = Hello()
+    end(upstream)
+    assert upstream.usual is None
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=6), st.data())
