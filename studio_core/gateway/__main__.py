@@ -22,11 +22,11 @@ from studio_core.errors import BadSetting
 from studio_core.gateway.answer import LocalAnswer
 from studio_core.gateway.control import Control
 from studio_core.gateway.door import FrontDoor
+from studio_core.gateway.engines import Engines
 from studio_core.gateway.entrance import Entrance
 from studio_core.gateway.flight import Flights
 from studio_core.gateway.holding import Cloakroom
 from studio_core.gateway.http import Connection
-from studio_core.gateway.inference import Engines
 from studio_core.gateway.journal import Journal
 from studio_core.gateway.ledger import Ledger
 from studio_core.gateway.link import Link

@@ -13,9 +13,10 @@ from studio_core.gateway import shape
 from studio_core.gateway.answer import LocalAnswer
 from studio_core.gateway.auth import Principal, Ring, authorise, ring
 from studio_core.gateway.control import Control
+from studio_core.gateway.engines import Engines
 from studio_core.gateway.errand import send
 from studio_core.gateway.flight import Flights
-from studio_core.gateway.inference import Engines
+from studio_core.gateway.known import Heads
 from studio_core.gateway.passage import PREFIX, Passage
 from studio_core.gateway.request import Headers, Request, Serve, Work
 from studio_core.gateway.responder import Responder, Wire
@@ -38,6 +39,7 @@ class FrontDoor:
         self, gateway_id: str, routing: Routing, engines: Engines, passage: Passage, control: Control, local: LocalAnswer,
         figures: Callable[[], Awaitable[bytes]],
     ) -> None:
+        self.heads = Heads()
         self._flights = Flights(engines.register.running)
         self._figures = figures
         self._id = gateway_id

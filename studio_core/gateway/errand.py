@@ -14,7 +14,8 @@ from msgspec import UNSET
 
 from studio_core.errors import StudioError
 from studio_core.gateway.auth import Principal
-from studio_core.gateway.inference import NAME_LIMIT, OPENAI_STREAMS, Engines, Exchange
+from studio_core.gateway.engines import Engines
+from studio_core.gateway.inference import NAME_LIMIT, Exchange
 from studio_core.gateway.journal import End, Start, outcome, wall
 from studio_core.gateway.observation import Observation, read, tokens
 from studio_core.gateway.request import Request
@@ -102,9 +103,6 @@ class Errand:
     def heard(self, data: bytes) -> None:
         self._grow().heard(data)
 
-    def opened(self, raw: bytes, pieces: list[bytes]) -> None:
-        self._grow().opened(raw, pieces)
-
     def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
         self._grow().chunks(raw, pieces)
 
@@ -134,7 +132,7 @@ class Errand:
         grown = Exchange(engines, self.key, request, Responder(wire, wire.door, request), seen)
         grown.resume(self.model, wish, self._way.route, self._upstream)
         self.over = True
-        engines.register.replace(self, grown)
+        engines.register.begin(grown)
         self._upstream.pass_on(grown)
         wire.pass_on(grown)
         return grown
@@ -151,7 +149,7 @@ def send(
     way = engines.routing.plain.get(model)
     if way is None or (upstream := engines.pool.idle(way.target.where)) is None:
         return None
-    asks = stream and request.path in OPENAI_STREAMS and not wish.asks_usage
+    asks = wish.lacks_usage(request.path)
     if asks:
         if wish.stream_options is not UNSET:
             return None
@@ -162,5 +160,7 @@ def send(
     ), told)
     # Whatever else there is to do is done while the engine works.
     engines.routing.enter(way.instance)
+    if stream:
+        return errand._grow(wish, hide_usage=asks)
     engines.register.begin(errand)
-    return errand._grow(wish, hide_usage=asks) if stream else errand
+    return errand

@@ -1,4 +1,4 @@
-"""A recipe's filters on a request's body: fields taken out, set, given a value where they have none, kept within bounds.
+"""What an engine is told of a request's body, and a recipe's filters: fields taken out, set, given a value, kept within bounds.
 
 Keys are compared as they read, whatever escapes they are written with; of a key that comes twice the last counts and one is left.
 """
@@ -11,11 +11,26 @@ from typing import Any
 import msgspec
 
 from studio_core.gateway.table import Filters
-from studio_core.gateway.wish import BROKEN, parts
+from studio_core.gateway.wish import BROKEN, Wish, parts, spliced, with_usage
 
 # Where a value may be put in; a field of the sampler has no place in a request for embeddings.
 GENERATING = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages"})
 NULL = msgspec.Raw(b"null")
+
+
+def told(body: bytes, wish: Wish, model: str, filters: Filters | None, path: str) -> bytes:
+    """The body as the engine gets it: the client's own bytes, unless something must differ. Raises BadInput.
+
+    `model`: its name there, if it has another. A stream is asked for its usage if its client did not.
+    """
+    changes: dict[str, Any] = {"model": model} if model and model != wish.model else {}
+    body = body if filters is None else filtered(body, filters, path)
+    if wish.lacks_usage(path):
+        if filters is None and wish.stream_options is msgspec.UNSET:
+            body = with_usage(body)
+        else:
+            changes["stream_options"] = {**(wish.stream_options or {}), "include_usage": True}
+    return spliced(body, changes) if changes else body
 
 
 def filtered(body: bytes, rules: Filters, path: str) -> bytes:

@@ -1,11 +1,12 @@
 """Chunks of a body told by their size lines alone: what an engine writes in one go mostly comes in one read.
 
-Only what no parser could take for anything else counts as known: a size as everybody writes it, no extension, no last chunk.
+Only what no parser could take for anything else counts as known: a size as everybody writes it, no extension, no trailer.
 """
 
 from __future__ import annotations
 
 CRLF = b"\r\n"
+LAST = b"0\r\n\r\n"
 # Larger chunks are rare, and dear anyway.
 KNOWN_BYTES = 2048
 SIZES = {line: size for size in range(1, KNOWN_BYTES) for line in (b"%x" % size, b"%X" % size)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from types import CoroutineType
 from typing import cast
 
@@ -23,6 +24,8 @@ WORK_S = 0.25
 AHEAD_BYTES = 64 * 1024
 # A retired connection without a request waits so long for one that was sent before its client could know.
 RETIRE_IDLE_S = 1.0
+# Of what a client has sent when it is let in so much is read at once.
+FIRST_BYTES = 16 * 1024
 # A refused client gets this long to read why, while what it still sends is thrown away: a reset would eat the answer.
 LINGER_S = 5.0
 
@@ -56,7 +59,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not an isinstance: uvloop's transport is none of asyncio's classes.
         self.transport = cast("asyncio.Transport", transport)
-        if transport.get_extra_info("sslcontext") is None:  # TLS takes a limit of 0 for one that is always reached.
+        plain = transport.get_extra_info("sslcontext") is None
+        if plain:  # TLS takes a limit of 0 for one that is always reached.
             # What is written goes out at once, not when all of this step has been read: a batch's tokens would wait for each other.
             self.transport.set_write_buffer_limits(0)
         peer = transport.get_extra_info("peername")
@@ -64,6 +68,8 @@ class Connection(asyncio.Protocol):
         self._open.add(self)
         self._wheel.add(self)
         self._go_on()
+        if plain and (data := _sent(transport)):
+            self.data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._open.discard(self)
@@ -235,3 +241,11 @@ class Connection(asyncio.Protocol):
             request = Request("GET", b"", [], "")
             self.door.refuse(request, Responder(self, self.door, request), Late("the request did not arrive in time"))
             self._linger()
+
+
+def _sent(transport: asyncio.BaseTransport) -> bytes:
+    """What is there already: on a busy gateway the loop would come to it a step later, after all that streams."""
+    client = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError):  # Nothing yet, or no more: the loop will tell.
+        return b"" if client is None else os.read(client.fileno(), FIRST_BYTES)
+    return b""

@@ -23,9 +23,9 @@ HEADER_COUNT = 100
 URL_BYTES = 8 * 1024
 # What chunks may need around a body: a byte each at worst, and trailers.
 FRAME_SHARE, FRAME_BYTES = 8, 64 * 1024
-# What a connection is in the middle of.
-# From its second request on a connection's head is kept for the next, unless it is another one so many times.
+# A request's head is kept for the next, unless it was another one so many times.
 LESSONS = 8
+# What a connection is in the middle of.
 IDLE, HEAD, BODY = "idle", "head", "body"
 VERSIONS = frozenset({"1.0", "1.1"})
 
@@ -65,9 +65,10 @@ class Inbox:
         self._door = door
         self._peer = peer
         self._quick = quick
-        self._parser: Any = httptools.HttpRequestParser(self)
+        # None until something has to be parsed.
+        self._parser: Any = None
         self._fed = self._limit = self._lessons = 0
-        self._known: KnownRequest | None = None
+        self._known = door.heads.of(peer)
         self._fresh(IDLE)
 
     def close(self) -> None:
@@ -91,6 +92,8 @@ class Inbox:
             return
         if fresh:
             self._fresh(HEAD)
+        if self._parser is None:
+            self._parser = httptools.HttpRequestParser(self)
         self._fed, before = len(data), self._lessons
         self._bytes += self._fed
         try:
@@ -100,8 +103,8 @@ class Inbox:
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._fail(cause if isinstance(cause, StudioError) else BadInput("not a valid HTTP/1.1 request", str(error)))
-        if fresh and self.phase == IDLE and 0 < before < LESSONS and self._lessons == before + 1 and not self.dead:
-            self._known = KnownRequest.learn(data, self.ready[-1])  # One read was this one request.
+        if fresh and self.phase == IDLE and self._lessons == before + 1 <= LESSONS and not self.dead:
+            self._learn(data, self.ready[-1])  # One read was this one request.
         elif self.phase == HEAD and self._bytes > HEADER_BYTES + URL_BYTES:
             self._fail(HeadTooLarge("the request's head is too large", f"more than {HEADER_BYTES} bytes"))
         elif self.phase == BODY and self._bytes > FRAME_SHARE * self._size + HEADER_BYTES + FRAME_BYTES:
@@ -119,8 +122,14 @@ class Inbox:
             request.serve = self._door.admit(request)
         except StudioError:
             return False  # No more: it is refused in the usual way.
+        known.request.admitted = request.admitted
         self.ready.append(request)
         return True
+
+    def _learn(self, data: bytes, request: Request) -> None:
+        self._known = KnownRequest.learn(data, request)
+        if self._known is not None:
+            self._door.heads.keep(self._peer, self._known)
 
     def _upgrade(self, rest: bytes) -> None:
         """Refuse WebSockets and tunnels; an offer of h2c, as Java's client makes, is declined by not taking it."""

@@ -8,31 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
-
-import msgspec
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from studio_core.errors import BadInput, StudioError
-from studio_core.gateway.auth import Principal
-from studio_core.gateway.filter import filtered
-from studio_core.gateway.head import SSE_HEADERS, lines
-from studio_core.gateway.holding import Cloakroom
+from studio_core.gateway.filter import told
+from studio_core.gateway.head import SSE_HEADERS, Head, lines
 from studio_core.gateway.journal import CANCELLED, FAILED, REJECTED, End, Start, outcome, wall
 from studio_core.gateway.observation import Observation, tokens
-from studio_core.gateway.pool import Pool
-from studio_core.gateway.register import Register
 from studio_core.gateway.request import Request
 from studio_core.gateway.responder import Responder
-from studio_core.gateway.routing import Lease, Routing
-from studio_core.gateway.table import Filters, Route, Way
+from studio_core.gateway.routing import Lease
+from studio_core.gateway.table import Route
 from studio_core.gateway.upstream import Broken, Stale, Unreached, Upstream
 from studio_core.gateway.usual import Usual
-from studio_core.gateway.wish import Wish, peek, spliced, with_usage
+from studio_core.gateway.wish import OPENAI_STREAMS, Wish, peek
 from studio_core.wire.flight import Flight
 
+if TYPE_CHECKING:
+    from studio_core.gateway.engines import Engines
+
 SSE_LINES = lines(SSE_HEADERS)
-# Where the usage of a stream has to be asked for, and where [DONE] ends it.
-OPENAI_STREAMS = frozenset({"/v1/chat/completions", "/v1/completions"})
+P = ParamSpec("P")
 PING = b": ping\n\n"
 NAME_LIMIT = 200
 # What the relay does with the body of an answer.
@@ -44,22 +41,18 @@ class Dying(StudioError):
     status, code = 502, "upstream_failed"
 
 
-class Engines:
-    """The engines behind the route table."""
+def _caught(step: Callable[Concatenate[Exchange, P], None]) -> Callable[Concatenate[Exchange, P], None]:
+    """What goes wrong in it is the exchange's end."""
 
-    def __init__(self, routing: Routing, register: Register, cloakroom: Cloakroom) -> None:
-        self.routing = routing
-        self.register = register
-        self.cloakroom = cloakroom
-        self.pool = Pool()
+    def safe(self: Exchange, /, *given: P.args, **named: P.kwargs) -> None:
+        try:
+            step(self, *given, **named)
+        except StudioError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - it is in the log then
+            self._crash(error)
 
-    def serve(self, principal: Principal, request: Request, responder: Responder) -> Exchange:
-        return Exchange(self, principal.id or None, request, responder)
-
-    def give_back(self, way: Way, upstream: Upstream) -> None:
-        """After a request: the connection, and its place in the count."""
-        self.pool.give(way.target.where, upstream)
-        self.routing.release(way.instance)
+    return safe
 
 
 class Exchange:
@@ -100,14 +93,10 @@ class Exchange:
 
     # As its connection's work.
 
+    @_caught
     def begin(self) -> None:
         """Let in is written down, and what becomes of it."""
-        try:
-            self._go()
-        except StudioError as error:
-            self._fail(error)
-        except Exception as error:  # noqa: BLE001 - it is in the log then
-            self._crash(error)
+        self._go()
 
     def late(self, now: float) -> float:
         """Fill a stream's silence. Its headers are held back for a while, so that an early failure keeps its status."""
@@ -183,8 +172,7 @@ class Exchange:
 
     def _go(self) -> None:
         """At once where the model is ready and a connection waits. Raises BadInput."""
-        request, engines = self._request, self._engines
-        routing = engines.routing
+        request, engines, routing = self._request, self._engines, self._engines.routing
         self._wish, problem = peek(request.body)
         model = self._wish.model
         self.model = model = model if isinstance(model, str) else ""
@@ -238,14 +226,14 @@ class Exchange:
         request, target = self._request, route.upstream
         assert target is not None
         try:
-            body = self._told(target.name(self.model), route.filters)
+            body = told(request.body, self._wish, target.name(self.model), route.filters, self.path)
         except BadInput:
             self._engines.pool.give(target.where, upstream)
             raise
         head = b"POST %b HTTP/1.1\r\n%b%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
             request.target, target.lines, request.shown, self.id.encode(), len(body),
         )
-        self._upstream = upstream
+        self._upstream, self.observation.hide_usage = upstream, self._wish.lacks_usage(self.path)
         try:
             upstream.ask(self, head, body)
         except Broken as error:
@@ -254,65 +242,65 @@ class Exchange:
             if self._paused:
                 upstream.flow(False)
 
-    def _told(self, model: str, filters: Filters | None) -> bytes:
-        """The body as the engine gets it: the client's own bytes, unless something must differ."""
-        changes: dict[str, Any] = {}
-        if model and model != self.model:
-            changes["model"] = model
-        body = self._request.body if filters is None else filtered(self._request.body, filters, self.path)
-        if self._stream and self.path in OPENAI_STREAMS and not self._wish.asks_usage:
-            self.observation.hide_usage = True
-            if filters is None and self._wish.stream_options is msgspec.UNSET:
-                body = with_usage(body)
-            else:
-                changes["stream_options"] = {**(self._wish.stream_options or {}), "include_usage": True}
-        return spliced(body, changes) if changes else body
-
     # As its upstream's asker.
 
+    @_caught
     def heard(self, data: bytes) -> None:
         upstream = self._upstream
         assert upstream is not None
-        try:
-            if self._relay is NOT_YET:
-                self._head(upstream)
-            if data:
-                self._piece(data)
-            if upstream.whole:
-                self._last(upstream)
-            else:
-                self._responder.flush()
-        except StudioError as error:
-            self._fail(error)
-        except Exception as error:  # noqa: BLE001 - it is in the log then
-            self._crash(error)
+        if self._relay is NOT_YET:
+            self._head(upstream)
+        if data:
+            self._piece(data)
+        if upstream.whole:
+            self._last(upstream)
+        else:
+            self._responder.flush()
 
-    def answered(self, data: bytes) -> None:
-        self.heard(data)
+    answered = heard
 
-    def opened(self, raw: bytes, pieces: list[bytes]) -> None:
-        head, responder, seen = self._upstream.head, self._responder, self.observation  # type: ignore[union-attr]
-        if self._relay is not NOT_YET or not head.events or responder.started or not seen.plain(pieces):
+    @_caught
+    def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
+        upstream, responder, seen = self._upstream, self._responder, self.observation
+        assert upstream is not None
+        if upstream.whole or seen.hides(raw, len(pieces)) or not self._at_once(upstream.head, raw):
+            self._sifted(upstream, raw, pieces)
+        elif seen.sift(pieces) is None:
+            seen.feed(b"".join(pieces))
+        seen.heard_at = time.monotonic()
+        if seen.quiet and responder.chunked and not self.over:
+            upstream.usual = Usual.learn(pieces[-1], seen, responder.wire.transport.write)
+
+    def _at_once(self, head: Head, raw: bytes) -> bool:
+        """Send a piece of a stream that hides nothing on before it is looked at, if that can be."""
+        responder = self._responder
+        if self._relay is NOT_YET and head.events and responder.opens:
+            responder.open(head, raw)
+            self._relay = EVENTS
+            self._request.forget()
+        elif self._relay is EVENTS and responder.chunked:
+            responder.relay(raw, last=False)
+        else:
+            return False
+        return True
+
+    def _sifted(self, upstream: Upstream, raw: bytes, pieces: list[bytes]) -> None:
+        """Send on what the client sees of whole chunks, as they came if that is all."""
+        responder, seen = self._responder, self.observation
+        if self._relay is NOT_YET:
+            self._head(upstream)
+        shown = seen.sift(pieces) if self._relay is EVENTS else None
+        if shown is None:
             self.heard(b"".join(pieces))
             return
-        responder.open(head, raw, pieces)
-        self._relay = EVENTS
-        self._passed(pieces)
-        self._request.forget()
-
-    def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
-        if self._relay is EVENTS and self.observation.plain(pieces):
-            self._responder.relay(raw, pieces)
-            self._passed(pieces)
+        if shown is pieces and responder.chunked and not (upstream.whole and self._unfinished):
+            responder.relay(raw, last=upstream.whole)
         else:
-            self.heard(b"".join(pieces))
-
-    def _passed(self, pieces: list[bytes]) -> None:
-        """More like these needs nobody here."""
-        responder, seen = self._responder, self.observation
-        seen.heard_at = time.monotonic()
-        if responder.chunked and self._upstream is not None:
-            self._upstream.usual = Usual.learn(pieces[-1], seen, responder.wire.transport.write)
+            responder.put(b"".join(shown))
+        if upstream.whole:
+            self._last(upstream)
+        else:
+            responder.flush()
 
     def broken(self, error: Broken) -> None:
         self._upstream = None
@@ -339,6 +327,11 @@ class Exchange:
             responder.begin(head.status, sized, sized=length is not None, events=False)
         self._request.forget()
 
+    @property
+    def _unfinished(self) -> bool:
+        """Whether it is a stream that has to say that it ended, and has not."""
+        return self.path in OPENAI_STREAMS and not self.observation.over
+
     def _piece(self, data: bytes) -> None:
         if self._relay is EVENTS:
             self.observation.heard_at = time.monotonic()
@@ -358,9 +351,8 @@ class Exchange:
         seen, responder = self.observation, self._responder
         if self._relay is EVENTS:
             responder.put(seen.end())
-            if self.path in OPENAI_STREAMS and not seen.over:
-                why = "it ended without [DONE]"
-                raise Dying("the engine went away in the middle of the answer", why, "see: studio logs")
+            if self._unfinished:
+                raise Dying("the engine went away in the middle of the answer", "it ended without [DONE]", "see: studio logs")
         else:
             seen.looked()
         responder.finish()

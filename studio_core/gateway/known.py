@@ -1,4 +1,4 @@
-"""The head of a connection's last message: the next mostly has the same, but for its Content-Length, and need not be parsed.
+"""Heads that came before: the next one mostly is the same, but for its Content-Length, and need not be parsed.
 
 Only what the parser has taken is known, and only the same bytes count as known: nothing gets past it that would not get past it.
 """
@@ -12,6 +12,8 @@ from studio_core.gateway.request import Request
 
 # What gives a message another form than "head, then so many bytes".
 OTHER_FORM = (b"transfer-encoding", b"expect", b"upgrade")
+# So many peers' heads are kept.
+PEERS = 256
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length:[ \t]*")
 END = b"\r\n\r\n"
 
@@ -71,6 +73,21 @@ class KnownRequest:
         if mould is None or any(name in request.fields for name in OTHER_FORM):
             return None
         return cls(mould, request.without(b"content-length"))
+
+
+class Heads:
+    """The last known head of each peer: who dials anew for every request mostly begins with the same."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, KnownRequest] = {}
+
+    def of(self, peer: str) -> KnownRequest | None:
+        return self._found.get(peer)
+
+    def keep(self, peer: str, known: KnownRequest) -> None:
+        if len(self._found) >= PEERS and peer not in self._found:
+            del self._found[next(iter(self._found))]
+        self._found[peer] = known
 
 
 class KnownAnswer:

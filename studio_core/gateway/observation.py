@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 
 DONE = b"[DONE]"
+DONE_EVENT = b"data: [DONE]\n\n"
 LF, CR = b"\n\r"
 # What makes an event worth decoding: an error, or one of these that is not null, as it is written with and without a space. Inside
 # a text of JSON the quotes would be escaped, so this finds no less than there is.
-ERROR = b'"error"'
+ERROR, USAGE = b'"error"', b'"usage"'
+# The end of a chunk that ends with an event.
+CHUNK_END = b"\n\n\r\n"
 NULLS = tuple((name, name + b":null", name + b": null") for name in (b'"finish_reason"', b'"usage"'))
 # An event that grows past this is passed on as it comes, unread.
 EVENT_BYTES = 512 * 1024
@@ -86,7 +88,8 @@ class Observation:
     """Feed it the answer; `feed` gives back what the client sees. `hide_usage`: the usage event was asked for by us."""
 
     __slots__ = (
-        "_rest", "_seen", "_torn", "began", "chunks", "done", "error", "finish", "heard_at", "hide_usage", "size", "ttft", "usage",
+        "_rest", "_seen", "_torn", "began", "chunks", "done", "error", "finish", "heard_at", "hide_usage", "quiet", "size", "ttft",
+        "usage",
     )
 
     def __init__(self, hide_usage: bool = False, began: float | None = None) -> None:
@@ -101,6 +104,8 @@ class Observation:
         self.hide_usage = hide_usage
         # Bytes of the answer.
         self.size = 0
+        # What was sifted last told nothing.
+        self.quiet = False
         self._rest = bytearray()
         self._seen = 0
         self._torn = False
@@ -115,24 +120,34 @@ class Observation:
         """Whether a stream has said that it ended, well or not."""
         return self.done or self.finish is not None or self.error is not None
 
-    def plain(self, pieces: Sequence[bytes]) -> bool:
-        """Whether each of these is whole events that tell nothing; then they are counted, and need not be fed."""
-        if self._rest or self._torn:
-            return False
-        events = size = 0
+    def hides(self, chunks: bytes, count: int) -> bool:
+        """Whether there may be something in these chunks, so many, that the client does not see, or not yet."""
+        if self.hide_usage and (USAGE in chunks or chunks.count(CHUNK_END) != count):
+            return True
+        return not self.at_boundary or not chunks.endswith(CHUNK_END)
+
+    def sift(self, pieces: list[bytes]) -> list[bytes] | None:
+        """Which of these the client sees, all of them mostly; None where one is not whole events, and all are to be fed."""
+        self.quiet = False
+        if not self.at_boundary:
+            return None
+        chunks = size = 0
+        telling = []
         for piece in pieces:
-            found = _plain(piece)
-            if not found:
-                return False
-            events += found
+            events = plain(piece)
+            if not events:
+                if _end(piece) != len(piece):
+                    return None
+                telling.append(piece)
+            chunks += events
             size += len(piece)
-        if not events:
-            return False
-        if self.ttft is None:
+        if chunks and self.ttft is None:
             self.ttft = time.monotonic() - self.began
-        self.chunks += events
+        self.chunks += chunks
         self.size += size
-        return True
+        self.quiet = not telling
+        hidden = [piece for piece in telling if not self._told(piece)] if telling else telling
+        return [piece for piece in pieces if piece not in hidden] if hidden else pieces
 
     def feed(self, data: bytes) -> bytes:
         """Whole events of what came, byte for byte; the rest is kept until it is whole."""
@@ -174,8 +189,16 @@ class Observation:
         self._take(self._rest)
         self._rest.clear()
 
+    def _told(self, event: bytes) -> bool:
+        """The same of one that is not plain."""
+        single = event.startswith(b"data: {") and event.find(b"\n") == len(event) - 2
+        return self._json(event[5:]) if single else self._event(event)
+
     def _event(self, event: bytes) -> bool:
         """Look at one event; False when the client must not see it."""
+        if event == DONE_EVENT:
+            self.done = True
+            return True
         if event.startswith(b"data:") and event.find(b"\n") == len(event) - 2:
             data = event[5:].strip()
         else:
@@ -183,11 +206,13 @@ class Observation:
         if data == DONE:
             self.done = True
             return True
-        if not data:
-            return True
+        return not data or self._json(data, _may_tell(data))
+
+    def _json(self, data: bytes, tells: bool = True) -> bool:
+        """What an event says; False when the client must not see it."""
         if self.ttft is None:
             self.ttft = time.monotonic() - self.began
-        only_usage = _may_tell(data) and self._take(data)
+        only_usage = tells and self._take(data)
         self.chunks += not only_usage
         return not (only_usage and self.hide_usage)
 
@@ -236,7 +261,7 @@ def _may_tell(data: bytes) -> bool:
     return data.find(ERROR) >= 0
 
 
-def _plain(data: bytes) -> int:
+def plain(data: bytes) -> int:
     """How many events these bytes are, if they are whole ones of one line each that tell nothing; else 0.
 
     So they mostly come: an engine writes an event at a time, and whoever is late reads several at once.

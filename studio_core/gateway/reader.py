@@ -85,9 +85,6 @@ class Reader:
     def answered(self, data: bytes) -> None:
         self.heard(data)
 
-    def opened(self, raw: bytes, pieces: list[bytes]) -> None:
-        self.heard(b"".join(pieces))
-
     def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
         self.heard(b"".join(pieces))
 

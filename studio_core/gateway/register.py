@@ -65,16 +65,11 @@ class Register:
         return len(self._over) + self._journal.waiting
 
     def begin(self, one: Entry) -> None:
-        """It was let in."""
+        """It was let in, or goes on where another of its id, which is over, had come to."""
         self.running[one.id] = one
         self._fresh.append(one)
         if not self._called:
             self._call()
-
-    def replace(self, one: Entry, other: Entry) -> None:
-        """It goes on as another, without a line yet or with one."""
-        self.running[other.id] = other
-        self._fresh.append(other)
 
     def end(self, one: Entry) -> None:
         """It is over, and knows how it ended."""

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from studio_core.errors import StudioError
 
 if TYPE_CHECKING:
+    from studio_core.gateway.known import Heads
     from studio_core.gateway.responder import Responder, Wire
     from studio_core.gateway.table import Policy
 
@@ -125,6 +126,10 @@ class Door(Protocol):
     @property
     def policy(self) -> Policy:
         """Limits and deadlines."""
+
+    @property
+    def heads(self) -> Heads:
+        """Those that are known."""
 
     def admit(self, request: Request) -> Serve:
         """Who answers it. Raises StudioError when it may not come in."""

@@ -77,15 +77,16 @@ class Responder:
         self.events, self.started = events, True
         self._out.append(b"%b%b%b%b" % (first_line(status), head, self.door.common(request), ENDS[chunked, request.keep_alive]))
 
-    def open(self, head: Head, raw: bytes, pieces: list[bytes]) -> None:
-        """Begin a stream of events, at once with the first: `raw` is what the pieces are in chunks."""
+    @property
+    def opens(self) -> bool:
+        """Whether it may begin with chunks as they come."""
+        return not self.started and self.request.version == "1.1"
+
+    def open(self, head: Head, chunks: bytes) -> None:
+        """Begin a stream of events, at once with its first chunks."""
         request = self.request
-        if request.version != "1.1":
-            self.begin(head.status, head.lines, sized=False, events=True)
-            self.relay(raw, pieces)
-            return
         end = ENDS[True, request.keep_alive]
-        self.wire.transport.write(b"%b%b%b%b" % (head.opening, self.door.common(request), end, raw))
+        self.wire.transport.write(b"%b%b%b%b" % (head.opening, self.door.common(request), end, chunks))
         self.started = self.events = self.chunked = True
 
     def put(self, data: bytes) -> None:
@@ -95,11 +96,11 @@ class Responder:
             else:
                 self._out.append(data)
 
-    def relay(self, raw: bytes, pieces: list[bytes]) -> None:
-        """More of the body, at once: `raw` is what the pieces are in chunks."""
-        if self._out:
-            self.flush()
-        self.wire.transport.write(raw if self.chunked else b"".join(pieces))
+    def relay(self, chunks: bytes, *, last: bool) -> None:
+        """More of a chunked body as it came, in chunks; with the `last` it is whole."""
+        self._out.append(chunks)
+        self.finished = last
+        self.flush()
 
     def flush(self) -> None:
         """Send what is there; never waits."""
@@ -116,6 +117,8 @@ class Responder:
 
     def finish(self) -> None:
         """The answer is whole. One that is not finished ends with its connection, so that nobody takes it for whole."""
+        if self.finished:
+            return
         self.finished = True
         if self.chunked and self.request.method != "HEAD":
             self._out.append(LAST_CHUNK)

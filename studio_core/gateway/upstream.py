@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 import httptools
 
-from studio_core.gateway.frame import CRLF, unframed
+from studio_core.gateway.frame import CRLF, LAST, unframed
 from studio_core.gateway.head import Head
 from studio_core.gateway.known import KnownAnswer
 from studio_core.gateway.request import Headers
@@ -47,11 +47,8 @@ class Asker(Protocol):
     def answered(self, data: bytes) -> None:
         """The head and this whole body came at once."""
 
-    def opened(self, raw: bytes, pieces: list[bytes]) -> None:
-        """The head came with these whole chunks, not the last: `raw` as they came, and what is in each."""
-
     def chunks(self, raw: bytes, pieces: list[bytes]) -> None:
-        """More of its body, not the last: whole chunks, `raw` as they came, and what is in each."""
+        """The same where what came is whole chunks: `raw` as they came, with the last if it was, and what is in each."""
 
     def broken(self, error: Broken) -> None:
         """No more will come."""
@@ -171,7 +168,8 @@ class Upstream(asyncio.Protocol):
         if asker is None:
             self._break("the upstream sent more than its answer")
         elif self._between:
-            self._chunks(asker, data)
+            if not self._chunks(data):
+                self._parse(data)
         elif self._heard:
             self._parse(data)
         else:
@@ -181,12 +179,23 @@ class Upstream(asyncio.Protocol):
                 if self.head is not NO_HEAD and not (self._bodiless or self._excess):
                     self._known = KnownAnswer.learn(data, self.head)
 
-    def _chunks(self, asker: Asker, data: bytes) -> None:
-        inside = unframed(data)
-        if inside is not None:
+    def _chunks(self, data: bytes) -> bool:
+        """Whether these are whole chunks, as the parser would find too; it need not see them.
+
+        It has to see the end of what it has seen the beginning of.
+        """
+        over = data.endswith(LAST)
+        inside = None if over and not self._owed else unframed(data[: -len(LAST)] if over else data)
+        if inside is None:
+            return False
+        asker = self._asker
+        if over:
+            self._owed, self._between = b"", False
+            self.whole, self.spent = True, self.head.keep
+            asker = self._over()
+        if asker is not None:
             asker.chunks(data, inside)
-        else:
-            self._parse(data)
+        return True
 
     def _again(self, known: KnownAnswer, data: bytes) -> bool:
         """Whether the answer begins as the last one did: then the parser need not see it."""
@@ -195,12 +204,11 @@ class Upstream(asyncio.Protocol):
             return False
         head = known.head
         if head.framed:
-            inside = unframed(body)
-            if inside is None:
-                return False
             self.head, self._between, self._owed = head, True, known.raw
-            if self._asker is not None:
-                self._asker.opened(body, inside)
+            if not body:
+                self._tell(body)
+            elif not self._chunks(body):
+                self._parse(body)
             return True
         self.head, self.whole, self.spent, self.length = head, True, head.keep, len(body)
         asker = self._over()

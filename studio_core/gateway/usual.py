@@ -31,7 +31,7 @@ class Usual:
 
     @classmethod
     def learn(cls, event: bytes, seen: Observation, write: Callable[[bytes], object]) -> Usual | None:
-        """From an event that told nothing; None where it is not one of one line, or has no text."""
+        """From events that told nothing; None where it is not one of one line, or has no text."""
         begin = event.find(TEXT) + len(TEXT)
         end = event.find(b'"', begin)
         if begin < len(TEXT) or end < 0 or event.find(b"\n") != len(event) - 2:

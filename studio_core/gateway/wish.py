@@ -9,6 +9,9 @@ import msgspec
 
 from studio_core.errors import BadInput
 
+# Where the usage of a stream has to be asked for, and where [DONE] ends it.
+OPENAI_STREAMS = frozenset({"/v1/chat/completions", "/v1/completions"})
+
 
 class Wish(msgspec.Struct, frozen=True, gc=False):
     """What the gateway reads of a request's body; the rest is only walked over."""
@@ -22,6 +25,10 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
         """Whether a stream is to tell its usage, or says something of it that is the engine's to judge."""
         options = self.stream_options or {}
         return not isinstance(options, dict) or bool(options.get("include_usage"))
+
+    def lacks_usage(self, path: str) -> bool:
+        """Whether it is a stream that would not tell its usage there."""
+        return self.stream is True and path in OPENAI_STREAMS and not self.asks_usage
 
 
 ASK_USAGE = b'"stream_options":{"include_usage":true}'

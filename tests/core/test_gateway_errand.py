@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import re
+import socket
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,11 +19,12 @@ from hypothesis import strategies as st
 
 from studio_core.gateway import register as module
 from studio_core.gateway.door import FrontDoor
+from studio_core.gateway.engines import Engines
 from studio_core.gateway.errand import SHORT_BYTES, Errand
 from studio_core.gateway.flight import Cut, Flights
 from studio_core.gateway.holding import Cloakroom
 from studio_core.gateway.http import Connection
-from studio_core.gateway.inference import Engines
+from studio_core.gateway.inference import Exchange
 from studio_core.gateway.register import Register
 from studio_core.gateway.routing import Routing
 from studio_core.gateway.table import Ask, Filters, Key, Route, Table
@@ -40,7 +42,8 @@ LESSONS = 3
 class Transport:
     """Keeps what is written, and whether it was cut."""
 
-    def __init__(self) -> None:
+    def __init__(self, socket: socket.socket | None = None) -> None:
+        self.socket = socket
         self.written = b""
         self.closed = False
 
@@ -55,8 +58,8 @@ class Transport:
     def is_closing(self) -> bool:
         return self.closed
 
-    def get_extra_info(self, name: str) -> tuple[str, int] | None:
-        return ("127.0.0.1", 1) if name == "peername" else None
+    def get_extra_info(self, name: str) -> Any:
+        return {"peername": ("127.0.0.1", 1), "socket": self.socket}.get(name)
 
     def can_write_eof(self) -> bool:
         return False
@@ -318,3 +321,46 @@ async def test_what_waits_to_be_read_comes_first() -> None:
     asked = re.findall(rb"\r\n\r\n(\{[^\r]*\})", house.engine.written)
     assert asked[LESSONS:] == [first, second, BODY]
     assert house.client.written.count(b"HTTP/1.1 200 OK") == LESSONS + 3
+
+
+@pytest.mark.parametrize("sent", [b"", HEAD[:20], HEAD % (len(BODY), BODY)])
+async def test_what_a_client_has_sent_is_read_when_it_is_let_in(sent: bytes) -> None:
+    """All of it, or nothing yet: what follows comes as always."""
+    house, whole = House(route()), HEAD % (len(BODY), BODY)
+    client, ours = socket.socketpair()
+    with client, ours:
+        ours.setblocking(False)
+        client.sendall(sent)
+        transport, connection = Transport(ours), Connection(house.door, set(), Wheel())
+        connection.connection_made(transport)  # type: ignore[arg-type]
+        if rest := whole[len(sent) :]:
+            connection.data_received(rest)
+    assert house.engine.written.endswith(BODY)
+    house.say(ANSWER)
+    assert transport.written.startswith(b"HTTP/1.1 200 OK") and len(house.told()) == 1
+
+
+async def test_a_client_that_has_left_when_it_is_let_in_is_let_go() -> None:
+    house = House(route())
+    client, ours = socket.socketpair()
+    with ours:
+        ours.setblocking(False)
+        client.close()
+        transport, connection = Transport(ours), Connection(house.door, set(), Wheel())
+        connection.connection_made(transport)  # type: ignore[arg-type]
+        assert connection.eof_received() is False
+        connection.connection_lost(None)
+    assert (transport.written, house.register.running) == (b"", {})
+
+
+async def test_after_a_new_table_a_known_head_takes_the_long_way_once() -> None:
+    house = House(route())
+    house.learn()
+    table = house.routing.table
+    house.routing.take(msgspec.structs.replace(table, version=("a", 2)))
+    ways = []
+    for _ in range(2):
+        house.ask(BODY)
+        ways.append(type(house.under_way))
+        house.say(ANSWER)
+    assert ways == [Exchange, Errand]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from studio_core.errors import NoKey, StudioError
 from studio_core.gateway.inbox import HEADER_BYTES, HEADER_COUNT, URL_BYTES, Inbox
+from studio_core.gateway.known import PEERS, Heads, KnownRequest
 from studio_core.gateway.request import Request, Serve
 from studio_core.gateway.responder import Responder, Wire
 from studio_core.gateway.table import Policy
@@ -25,6 +26,7 @@ class Porter:
     body_limit: int = LIMIT
     policy: Policy = field(default_factory=Policy)
     refused: list[StudioError] = field(default_factory=list)
+    heads: Heads = field(default_factory=Heads)
 
     def admit(self, request: Request) -> Serve:
         if self.strict and request.header(b"key") is None:
@@ -262,3 +264,42 @@ def test_chunks_of_one_byte_are_no_attack() -> None:
     data = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * (LIMIT - 1) + b"0\r\n\r\n"
     inbox = read(*(data[at : at + 100] for at in range(0, len(data), 100)))
     assert len(inbox.ready[0].body) == LIMIT - 1 and not inbox.dead
+
+
+class Quick:
+    """What is asked about known heads, and takes none."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[bytes, bytes]] = []
+
+    def __call__(self, request: Request, body: bytes) -> bool:
+        self.asked.append((request.target, body))
+        return False
+
+
+def test_a_peer_s_next_connection_begins_with_what_is_known() -> None:
+    porter, quick = Porter(), Quick()
+    read(AGAIN % (3, b"abc"), porter=porter)
+    for peer in ("127.0.0.1", "127.0.0.2"):
+        inbox = Inbox(porter, peer, quick)
+        inbox.feed(AGAIN % (4, b"efgh"))
+        assert [(one.target, one.body, one.id) for one in inbox.ready] == [(b"/v1/x?a=b", b"efgh", "")]
+    assert quick.asked == [(b"/v1/x?a=b", b"efgh")], "another peer is another matter"
+
+
+def test_what_is_known_of_a_peer_is_admitted_anew() -> None:
+    porter = Porter()
+    read(AGAIN % (3, b"abc"), porter=porter)
+    porter.strict = True
+    assert read(AGAIN % (3, b"abc"), porter=porter).dead, "it has no key, and a key is needed by now"
+
+
+def test_the_heads_of_so_many_peers_are_kept() -> None:
+    heads = Heads()
+    known = KnownRequest.learn(AGAIN % (3, b"abc"), read(AGAIN % (3, b"abc")).ready[0])
+    assert known is not None
+    for number in range(PEERS + 2):
+        heads.keep(str(number), known)
+        heads.keep(str(number), known)
+    assert [heads.of(str(number)) for number in (0, 1)] == [None, None]
+    assert heads.of("2") is heads.of(str(PEERS + 1)) is known

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio_core.gateway.frame import unframed
-from studio_core.gateway.observation import Observation
+from studio_core.gateway.observation import Observation, plain
 from studio_core.gateway.usual import Usual
 
 CHAT = 'data: {"choices":[{"delta":{"content":"%s"},"finish_reason":null}]}\n\n'
@@ -42,7 +42,7 @@ def test_what_is_told_at_a_glance_is_what_a_closer_look_would_find(reads: list[b
         sent.clear()
         if usual.passes(data):
             inside = unframed(data)
-            assert inside is not None and fresh.plain(inside) and sent == [data]
+            assert inside is not None and all(map(plain, inside)) and fresh.sift(inside) == inside and sent == [data]
             assert (seen.chunks - chunks, seen.size - size) == (fresh.chunks, fresh.size)
         else:
             assert (seen.chunks, seen.size, sent) == (chunks, size, [])
