@@ -213,7 +213,7 @@ class Gateways:
 
     def _lines(self) -> list[dict[str, Any]]:
         segments = sorted(self.places.journal.glob("*.jsonl"))
-        return [json.loads(line) for segment in segments for line in segment.read_bytes().splitlines()]
+        return [json.loads(line) for segment in segments for line in segment.read_bytes().rpartition(b"\n")[0].splitlines()]
 
     async def ended(self, count: int) -> list[dict[str, Any]]:
         """The end lines, as soon as there are so many."""
