@@ -190,12 +190,12 @@ class Observation:
         self._rest.clear()
 
     def _told(self, event: bytes) -> bool:
-        """The same of one that is not plain."""
+        """Look at one event that is not plain; False when the client must not see it."""
         single = event.startswith(b"data: {") and event.find(b"\n") == len(event) - 2
         return self._json(event[5:]) if single else self._event(event)
 
     def _event(self, event: bytes) -> bool:
-        """Look at one event; False when the client must not see it."""
+        """The same of any event."""
         if event == DONE_EVENT:
             self.done = True
             return True
