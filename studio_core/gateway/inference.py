@@ -269,7 +269,7 @@ class Exchange:
             seen.feed(b"".join(pieces))
         seen.heard_at = time.monotonic()
         if seen.quiet and responder.chunked and not self.over:
-            upstream.usual = Usual.learn(pieces[-1], seen, responder.wire.transport.write)
+            upstream.shortcut = Usual.learn(pieces[-1], seen, responder.wire.transport.write)
 
     def _at_once(self, head: Head, raw: bytes) -> bool:
         """Send a piece of a stream that hides nothing on before it is looked at, if that can be."""

@@ -146,7 +146,7 @@ class Observation:
         self.chunks += chunks
         self.size += size
         self.quiet = not telling
-        hidden = [piece for piece in telling if not self._told(piece)] if telling else telling
+        hidden = [piece for piece in telling if not self._judge(piece)]
         return [piece for piece in pieces if piece not in hidden] if hidden else pieces
 
     def feed(self, data: bytes) -> bytes:
@@ -189,7 +189,7 @@ class Observation:
         self._take(self._rest)
         self._rest.clear()
 
-    def _told(self, event: bytes) -> bool:
+    def _judge(self, event: bytes) -> bool:
         """Look at one event that is not plain; False when the client must not see it."""
         single = event.startswith(b"data: {") and event.find(b"\n") == len(event) - 2
         return self._json(event[5:]) if single else self._event(event)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from studio_core.errors import StudioError
+from studio_core.gateway.frame import LAST
 from studio_core.gateway.head import EVENT_STREAM, Head, first_line, lines
 from studio_core.gateway.request import Door, Headers, Request, Work
 
@@ -21,7 +22,6 @@ ENDS = {
     + (b"connection: keep-alive\r\n\r\n" if keep else b"connection: close\r\n\r\n")
     for chunked in (True, False) for keep in (True, False)
 }
-LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Wire(Protocol):
@@ -121,7 +121,7 @@ class Responder:
             return
         self.finished = True
         if self.chunked and self.request.method != "HEAD":
-            self._out.append(LAST_CHUNK)
+            self._out.append(LAST)
         self.flush()
 
     def json(self, status: int, body: Any, headers: Headers | None = None) -> None:

@@ -54,11 +54,11 @@ class Asker(Protocol):
         """No more will come."""
 
 
-class Usual(Protocol):
-    """What chunks mostly are like, and where more of the kind goes."""
+class Shortcut(Protocol):
+    """Takes what comes while it is more of the same."""
 
     def passes(self, data: bytes) -> bool:
-        """Whether this is whole chunks of the kind, and was sent on."""
+        """Whether this is whole chunks of that kind, and was sent on."""
 
 
 # Before an answer's head is there.
@@ -69,12 +69,12 @@ class Upstream(asyncio.Protocol):
     """A connection. Close it whatever happens: that aborts the upstream's work at once.
 
     `spent`: it may be used again. This exchange's answer is whole, nothing came after it, and both sides want to.
-    `usual`: set by the asker, it gets what comes until something else than that comes.
+    `shortcut`: set by the asker, it gets what comes until something else than that comes.
     """
 
     __slots__ = (
         "_asker", "_between", "_bodiless", "_early", "_excess", "_gone", "_headers", "_heard", "_inside", "_known", "_owed",
-        "_parser", "_pieces", "_stopped", "_transport", "_used", "head", "left", "length", "spent", "usual", "whole",
+        "_parser", "_pieces", "_stopped", "_transport", "_used", "head", "left", "length", "shortcut", "spent", "whole",
     )
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class Upstream(asyncio.Protocol):
         # Told when the other side closes it while it waits for its next exchange.
         self.left: Callable[[Upstream], None] | None = None
         self._asker: Asker | None = None
-        self.usual: Usual | None = None
+        self.shortcut: Shortcut | None = None
         self._headers: Headers = []
         self._pieces: list[bytes] = []
         self._heard = self._bodiless = self._excess = False
@@ -146,7 +146,7 @@ class Upstream(asyncio.Protocol):
                 (self._transport.resume_reading if on else self._transport.pause_reading)()
 
     def close(self) -> None:
-        self._asker = self.usual = None
+        self._asker = self.shortcut = None
         if self._gone is None:
             with contextlib.suppress(RuntimeError):
                 self._transport.abort()
@@ -159,11 +159,11 @@ class Upstream(asyncio.Protocol):
         self._transport.set_write_buffer_limits(0)  # As its client's.
 
     def data_received(self, data: bytes) -> None:
-        usual = self.usual
-        if usual is not None:
-            if usual.passes(data):
+        shortcut = self.shortcut
+        if shortcut is not None:
+            if shortcut.passes(data):
                 return
-            self.usual = None
+            self.shortcut = None
         asker = self._asker
         if asker is None:
             self._break("the upstream sent more than its answer")
@@ -269,7 +269,7 @@ class Upstream(asyncio.Protocol):
         self._lose(Broken(why))
 
     def _lose(self, error: Broken) -> None:
-        asker, self._asker, self.usual, self.spent = self._asker, None, None, False
+        asker, self._asker, self.shortcut, self.spent = self._asker, None, None, False
         if self._gone is None:
             self._gone = error
         if self.left is not None:

@@ -303,10 +303,10 @@ def test_what_is_not_usual_ends_it(other: bytes) -> None:
     asker, usual = Asker(upstream), Hello()
     upstream.ask(asker, b"", b"")
     upstream.data_received(CHUNKED)
-    upstream.usual = usual
+    upstream.shortcut = usual
     for data in (b"5\r\nhello\r\n", b"5\r\nhello\r\n", other):
         upstream.data_received(data)
-    assert usual.passed == 2 and upstream.usual is None
+    assert usual.passed == 2 and upstream.shortcut is None
     assert asker.error is None and asker.whole is (other == b"0\r\n\r\n")
     assert b"hello" not in asker.body
 
@@ -316,9 +316,9 @@ def test_after_the_end_nothing_is_usual(end: Callable[[Upstream], None]) -> None
     upstream = Upstream()
     upstream.connection_made(Transport())  # type: ignore[arg-type]
     upstream.ask(Asker(upstream), b"", b"")
-    upstream.usual = Hello()
+    upstream.shortcut = Hello()
     end(upstream)
-    assert upstream.usual is None
+    assert upstream.shortcut is None
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=6), st.data())
