@@ -7,6 +7,7 @@ import shutil
 import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from studio_core.engines.registry import find
 from studio_core.errors import StudioError
@@ -19,13 +20,20 @@ from studio_core.supervisor.spec import Spec
 from studio_core.supervisor.surroundings import Surroundings
 
 
-async def adopt(around: Surroundings, notices: list[str]) -> list[Keeper]:
+class Found(NamedTuple):
+    """`unbegun` are starts whose controller died before they had a shim: nothing of them ran, and they may begin anew."""
+
+    keepers: list[Keeper]
+    unbegun: list[Spec]
+
+
+async def adopt(around: Surroundings, notices: list[str]) -> Found:
     """A keeper for every instance of this machine that may still run or hold something.
 
     What belongs to other users, machines or pid namespaces is left alone and said, and so is what cannot be read. Instances
     of an earlier boot are dead for certain.
     """
-    found = []
+    found = Found([], [])
     for folder in sorted(around.places.instances.iterdir()):
         try:
             spec = _ours(folder)
@@ -33,6 +41,10 @@ async def adopt(around: Surroundings, notices: list[str]) -> list[Keeper]:
                 continue
             if spec.boot != identity.boot_id():
                 archive(around.places, folder.name)
+                continue
+            if records.read(folder) is None and records.revoke(folder):
+                _discard(folder)
+                found.unbegun.append(spec)
                 continue
             keeper = Keeper(spec, find(spec.engine), around)
         except Foreign as error:
@@ -43,7 +55,7 @@ async def adopt(around: Surroundings, notices: list[str]) -> list[Keeper]:
             continue
         keeper.record = records.read(folder)
         keeper.follow()
-        found.append(keeper)
+        found.keepers.append(keeper)
     return found
 
 
@@ -63,7 +75,7 @@ def _ours(folder: Path) -> Spec | None:
     if info.st_uid != os.getuid():
         raise Foreign(f"belongs to uid {info.st_uid}")
     if not (folder / "spec.json").exists() and records.revoke(folder):
-        shutil.rmtree(folder)
+        _discard(folder)
         return None
     spec, here = specs.read(folder), identity.here(os.getpid())
     if spec.machine != here.machine or (spec.boot == here.boot and spec.pidns != here.pidns):
@@ -73,13 +85,19 @@ def _ours(folder: Path) -> Spec | None:
     return spec
 
 
+def _discard(folder: Path) -> None:
+    """Remove a start that never began. Its spec goes before its lock: a shim that is still on its way finds nothing to run."""
+    (folder / "spec.json").unlink(missing_ok=True)
+    shutil.rmtree(folder)
+
+
 def archive(places: Places, instance_id: str) -> None:
     """Move the folder of an engine that is gone to the history, without its secrets; one that never began leaves nothing."""
     folder = places.instance(instance_id)
     if not folder.exists():
         return
     if records.read(folder) is None:
-        shutil.rmtree(folder)
+        _discard(folder)
         return
     records.settle(folder)
     try:

@@ -12,20 +12,33 @@ from studio_core.supervisor import launch
 from studio_core.supervisor import spec as specs
 from studio_core.supervisor.attempt import Attempt
 from studio_core.supervisor.keeper import Keeper
+from studio_core.supervisor.restart import Turn
+from studio_core.supervisor.spec import Spec
 
 
 def resume(keeper: Keeper) -> Attempt | None:
-    """Its launch as it stood; None when it was to end. Whose it was an earlier version did not write down: then a person's."""
+    """Its launch as it stood; None when it was to end."""
     if keeper.record is not None and keeper.record.asked:
         return None
-    spec = keeper.spec
+    attempt = again(keeper.spec)
+    if attempt is not None:
+        attempt.instance_id = keeper.id
+        attempt.move(launch.STARTING)
+    return attempt
+
+
+def again(spec: Spec) -> Attempt | None:
+    """The launch that a spec was made for, as it stood before; None when its recipe makes no sense to this version.
+
+    Whose it was an earlier version did not write down: then a person's.
+    """
     try:
         recipe = parse(spec.recipe)
     except StudioError:
         return None
-    attempt = Attempt(spec.launch_id, recipe, spec.origin or launch.PERSON, False, spec.created_at, instance_id=keeper.id)
+    attempt = Attempt(spec.launch_id, recipe, spec.origin or launch.PERSON, False, spec.created_at)
     attempt.begun_ago((datetime.now(UTC) - datetime.fromisoformat(spec.created_at)).total_seconds())
-    attempt.move(launch.STARTING)
+    attempt.turn = Turn(spec.restarts, recipe.restart_limit, 0.0) if spec.restarts else None
     return attempt
 
 

@@ -22,7 +22,7 @@ from studio_core.supervisor.departure import Departure, Door
 from studio_core.supervisor.holding import holdings
 from studio_core.supervisor.keeper import Keeper
 from studio_core.supervisor.restart import Turn
-from studio_core.supervisor.resumption import keep_origin, resume
+from studio_core.supervisor.resumption import again, keep_origin, resume
 from studio_core.supervisor.revival import Past, Revival, none
 from studio_core.supervisor.roster import Roster
 from studio_core.supervisor.setback import Setbacks
@@ -63,10 +63,13 @@ class Supervisor:
     async def start(self) -> None:
         """Adopt what earlier controllers left."""
         await self._revival.remember()
-        for keeper in await adopt(self._around, self.notices):
+        found = await adopt(self._around, self.notices)
+        for keeper in found.keepers:
             self._roster.keep(keeper)
             if not self._revival.recognise(keeper) and (attempt := resume(keeper)) is not None:
                 self._begin(attempt, keeper)
+        for attempt in filter(None, map(again, found.unbegun)):
+            self._begin(attempt)
         self._revival.resume({keeper.spec.recipe_id for keeper in self.keepers()})
         await self._roster.prune_logs()
 

@@ -66,7 +66,7 @@ def launch(home: House, recipe: str) -> wire.Launch:
 
 def started(home: House, recipe: str) -> wire.Launch:
     """The newest, as soon as it has an engine."""
-    wait_until(lambda: launch(home, recipe).instance_id)
+    wait_until(lambda: launch(home, recipe).instance_id and home.instance(recipe).engine_pid)
     return launch(home, recipe)
 
 

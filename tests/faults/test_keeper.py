@@ -115,12 +115,21 @@ async def test_a_shim_that_was_never_born_is_cleaned_up(places: Places) -> None:
     one = Instance(places)
     specs.write(one.folder, one.spec)
     notices: list[str] = []
-    adopted = await adopt(surroundings(places), notices)
-    assert [found.id for found in adopted] == [one.id] and notices == []
-    assert not places.instance("one-aaa").exists()
-    await eventually(lambda: not adopted[0].life.claims)
-    await adopted[0].close()
-    assert records.lock(one.folder) is None, "no late shim"
+    assert await adopt(surroundings(places), notices) == ([], [one.spec])
+    assert notices == [] and list(places.instances.iterdir()) == []
+    assert "No such file" in await shim_link._exec(one.folder), "one that comes late finds nothing to run"
+
+
+async def test_a_shim_that_has_only_its_lock_yet_is_followed(places: Places) -> None:
+    one = Instance(places)
+    specs.write(one.folder, one.spec)
+    held = records.lock(one.folder)
+    assert held is not None
+    found = await adopt(surroundings(places), [])
+    os.close(held)
+    assert [keeper.id for keeper in found.keepers] == [one.id] and found.unbegun == []
+    await eventually(lambda: not found.keepers[0].life.claims, what="it died without a word")
+    await found.keepers[0].close()
 
 
 @pytest.mark.parametrize("room", [True, False])

@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.error
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import pytest
 from studio_core.errors import NotFound
 from studio_core.paths import daemon_environment
 from studio_core.supervisor import identity
+from studio_core.supervisor import spec as specs
 from tests.house import House, house
 from tests.wait import wait_until
 
@@ -52,6 +54,22 @@ def test_a_killed_controller_is_noticed_by_nobody(home: House, rounds: int) -> N
         after = home.instance("one")
         assert (after.engine_pid, after.shim_pid) == (before.engine_pid, before.shim_pid)
         wait_until(lambda: home.instance("one").state == "ready")
+
+
+def test_a_start_that_had_no_shim_when_its_controller_died_begins_anew(home: House) -> None:
+    """What lies on disk then is a spec, and nothing runs."""
+    home.recipe("one")
+    before = home.launch("one")
+    spec = specs.read(home.places.instance(before.id))
+    home.client.shutdown(engines=True)
+    wait_until(lambda: not home.processes(), what="all have ended")
+    left = home.places.instance("one-000000")
+    specs.write(left, replace(spec, instance=left.name, launch_id="l-0000000000", origin="person"))
+    home.up()
+    after = home.client.over("l-0000000000")
+    assert (after.state, after.origin) == ("ready", "person")
+    assert home.instance("one").id == after.instance_id != left.name
+    assert not left.exists()
 
 
 def test_the_family(home: House) -> None:
