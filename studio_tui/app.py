@@ -120,8 +120,9 @@ class StudioApp(Canvas):
         return TICK_S if time.monotonic() - self._pressed < LIVELY_S else place.pace
 
     async def _beat(self) -> None:
+        if not self.is_running:
+            return  # It ends: its screens' parts have gone, some of them with their styles.
         now = time.monotonic()
-        # While the app ends, the last screen may be gone already.
         place = next(reversed(self.screen_stack), None)
         if isinstance(place, Place) and place.is_mounted:
             # Whoever looks elsewhere needs no frame of every second.

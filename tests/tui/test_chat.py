@@ -9,6 +9,7 @@ from rich.style import Style
 
 from studio_core import wire
 from studio_tui import prose
+from studio_tui.screens.chat import Chat
 from studio_tui.widgets.message_list import MessageList
 from tests.tui import scene
 from tests.tui.opened import opened, stage_in
@@ -55,6 +56,28 @@ async def test_a_long_message_has_lines(tmp_path: Path) -> None:
     async with opened(stage) as shown:
         await shown.press("4", "a", "ctrl+j", "b", "enter")
         await eventually(lambda: any(body == {"content": "a\nb", "model": "smollm2"} for _, _, body in stage.asked))
+
+
+async def test_an_answer_that_comes_while_the_app_ends_is_not_drawn(tmp_path: Path) -> None:
+    """Its parts go one by one, and with each its styles."""
+    stage = talking(tmp_path)
+    stage.turn.insert(2, ("pause", None))
+    stage.hold_turn.clear()
+    async with opened(stage) as shown:
+        await shown.press("4", *"primes", "enter")
+        await shown.shows("Two")
+        app = shown.app
+        close, chat = app._close_all, app.screen
+        assert isinstance(chat, Chat)
+
+        async def closed() -> None:
+            await chat.query_one(MessageList).remove()
+            stage.hold_turn.set()
+            await eventually(lambda: chat._answer is not None and chat._answer.over)
+            await app._beat()
+            await close()
+
+        app._close_all = closed  # type: ignore[method-assign]
 
 
 async def test_stopping_leaves_what_was_written(tmp_path: Path) -> None:
