@@ -15,7 +15,7 @@ from studio_core.store.store import Store
 from studio_core.usage.line import COLUMNS, Line, parse
 from studio_core.usage.segment import Folder, Segment, is_alive, is_closed, look, read
 
-LOOK_S = 0.25
+LOOK_S = 1.0
 # How often dead writers are looked for while nothing changes.
 DEATH_S = 2.0
 # After a full disk.

@@ -8,21 +8,48 @@ by then, and `{"t": "closed"}` as the last line of a segment. `at` is seconds si
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 CLOSED = b'{"t":"closed"}\n'
-COLUMNS = (
-    "path", "model", "recipe", "instance", "key", "stream", "status", "outcome", "ttft_s", "duration_s", "prompt_tokens",
-    "completion_tokens", "cached_tokens", "reasoning_tokens", "finish", "chunks", "error",
-)
 _INTEGER_LIMIT = 2**63
+_BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_Count = Annotated[int, msgspec.Meta(gt=-_INTEGER_LIMIT, le=_INTEGER_LIMIT - 1)]
+_Seconds = Annotated[float, msgspec.Meta(gt=-_INTEGER_LIMIT, lt=_INTEGER_LIMIT)]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class _Row(msgspec.Struct, gc=False):
+    """A line as the gateway writes it."""
+
+    t: Literal["start", "end", "closed"]
+    id: str = ""
+    at: _Seconds | None = None
+    path: str | None = None
+    model: str | None = None
+    recipe: str | None = None
+    instance: str | None = None
+    key: str | None = None
+    stream: bool | None = None
+    status: _Count | None = None
+    outcome: str | None = None
+    ttft_s: _Seconds | None = None
+    duration_s: _Seconds | None = None
+    prompt_tokens: _Count | None = None
+    completion_tokens: _Count | None = None
+    cached_tokens: _Count | None = None
+    reasoning_tokens: _Count | None = None
+    finish: str | None = None
+    chunks: _Count | None = None
+    error: str | None = None
+
+
+_BEFORE = 3
+COLUMNS = _Row.__struct_fields__[_BEFORE:]
+_rows = msgspec.json.Decoder(_Row)
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
     """A start (`ended_at` is None) or an end. `values` are those of COLUMNS, in their order."""
 
     id: str
@@ -32,25 +59,40 @@ class Line:
 
 
 def parse(data: bytes) -> tuple[list[Line], int]:
-    """The lines of whole text, and how many of them could not be read."""
-    texts = [text for text in data.split(b"\n") if text and text != CLOSED.rstrip()]
-    lines = [line for text in texts if (line := _line(text)) is not None]
-    return lines, len(texts) - len(lines)
+    """The lines of whole text, and how many of them could not be read.
+
+    All at once, as the gateway writes them; one by one where a line says something else.
+    """
+    try:
+        rows = [row for row in _rows.decode_lines(data) if row.t != "closed"]
+    except _BROKEN:
+        texts = [text for text in data.split(b"\n") if text and text != CLOSED.rstrip()]
+        lines = [line for text in texts if (line := _odd(text)) is not None]
+        return lines, len(texts) - len(lines)
+    now = time.time()
+    lines = [
+        _line(row.t, row.id, now if row.at is None else row.at, msgspec.structs.astuple(row)[_BEFORE:], row.duration_s)
+        for row in rows if row.id
+    ]
+    return lines, len(rows) - len(lines)
 
 
-def _line(text: bytes) -> Line | None:
+def _line(kind: str, name: str, at: float, values: tuple[Any, ...], duration_s: float | None) -> Line:
+    """An end whose start line was lost still says when it began."""
+    return Line(name, at, None, values) if kind == "start" else Line(name, at - (duration_s or 0.0), at, values)
+
+
+def _odd(text: bytes) -> Line | None:
     try:
         body = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _BROKEN:
         return None
-    if not isinstance(body, dict) or body.get("t") not in ("start", "end") or not isinstance(body.get("id"), str):
+    if not isinstance(body, dict) or body.get("t") not in ("start", "end"):
+        return None
+    if not isinstance(body.get("id"), str) or not body["id"]:
         return None
     values = tuple(_scalar(body.get(name)) for name in COLUMNS)
-    at = _number(body.get("at"), time.time())
-    if body["t"] == "start":
-        return Line(body["id"], at, None, values)
-    # An end whose start line was lost still says when it began.
-    return Line(body["id"], at - _number(body.get("duration_s"), 0.0), at, values)
+    return _line(body["t"], body["id"], _number(body.get("at"), time.time()), values, _number(body.get("duration_s"), 0.0))
 
 
 def _number(value: Any, otherwise: float) -> float:

@@ -188,3 +188,15 @@ def test_any_order_and_any_repetition_give_the_same_rows(tmp_path_factory: Any, 
 def test_no_bytes_break_the_parser(data: bytes) -> None:
     lines, bad = parse(data + b"\n")
     assert bad >= 0 and all(len(one.values) == len(COLUMNS) for one in lines)
+
+
+@given(st.lists(st.fixed_dictionaries({"t": st.sampled_from(["start", "end"]), "id": st.text(min_size=1, max_size=8)}, optional={
+    "at": st.floats(1.0, 2e9), "duration_s": st.none() | st.floats(0.0, 9e5), "stream": st.booleans(),
+    "model": st.none() | st.text(max_size=8), "chunks": st.integers(0, 2**63 - 1), "status": st.just(200),
+}), max_size=5))
+def test_a_line_that_says_something_else_changes_nothing_of_its_neighbours(rows: list[dict[str, Any]]) -> None:
+    """They are read at once without it, and one by one with it."""
+    text = b"".join(json.dumps({"at": 1.0, **row}).encode() + b"\n" for row in rows)
+    for odd in (b'{"t":"end","id":"odd","at":1.0,"path":["?"]}\n', b'{"t":"end","id":"odd","at":1.0,"chunks":%d}\n' % 2**70):
+        lines, bad = parse(text + odd)
+        assert (lines[:-1], bad) == parse(text) and lines[-1].id == "odd"
