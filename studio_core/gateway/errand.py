@@ -2,7 +2,7 @@
 
 Such a request passes in two steps, one per read, without any of what the others need. As soon as it turns out to be more (an answer
 in pieces, silence, an engine that is gone, a client that is) it grows into an `Exchange`, which goes on from there. One that asks
-for a stream does so as soon as it is on its way to the engine.
+for a stream is one as soon as it is on its way to the engine.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class Errand:
     )
 
     def __init__(
-        self, engines: Engines, key: str | None, name: str, request: Request, body: bytes, wire: Wire, model: str, way: Way,
-        upstream: Upstream,
+        self, engines: Engines, key: str | None, name: str, line: bytes, request: Request, body: bytes, wire: Wire, model: str,
+        way: Way, upstream: Upstream,
     ) -> None:
         self.began = time.monotonic()
         self.id = name
         # The same as it stands in a head.
-        self.name = name.encode()
+        self.name = line
         self.key = key
         self.model = model
         self.over = False
@@ -123,19 +123,30 @@ class Errand:
     def cancel(self) -> None:
         self._grow().cancel()
 
-    def _grow(self, wish: Wish = NO_STREAM, *, hide_usage: bool = False) -> Exchange:
+    def _grow(self) -> Exchange:
         """The same as an exchange, which takes its places everywhere."""
         engines, wire = self._engines, self._wire
-        request = self._request.again(self._body)
-        request.id = self.id
-        seen = Observation(hide_usage, self.began)
-        grown = Exchange(engines, self.key, request, Responder(wire, wire.door, request), seen)
-        grown.resume(self.model, wish, self._way.route, self._upstream)
+        grown = exchange(
+            engines, self.key, self.id, self._request, self._body, wire, self.model, self._way, self._upstream, NO_STREAM,
+            Observation(began=self.began),
+        )
         self.over = True
         engines.register.begin(grown)
         self._upstream.pass_on(grown)
         wire.pass_on(grown)
         return grown
+
+
+def exchange(
+    engines: Engines, key: str | None, name: str, request: Request, body: bytes, wire: Wire, model: str, way: Way,
+    upstream: Upstream, wish: Wish, seen: Observation,
+) -> Exchange:
+    """One that is on its way already."""
+    request = request.again(body)
+    request.id = name
+    found = Exchange(engines, key, request, Responder(wire, wire.door, request), seen)
+    found.resume(model, wish, way.route, upstream)
+    return found
 
 
 def send(
@@ -154,13 +165,19 @@ def send(
         if wish.stream_options is not UNSET:
             return None
         told = with_usage(body)
-    errand = Errand(engines, principal.id or None, naming(), request, body, wire, model, way, upstream)
-    upstream.ask(errand, b"POST %b HTTP/1.1\r\n%b%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
-        request.target, way.target.lines, request.shown, errand.name, len(told),
+    name = naming()
+    line = name.encode()
+    upstream.ask(None, b"POST %b HTTP/1.1\r\n%b%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
+        request.target, way.target.lines, request.shown, line, len(told),
     ), told)
     # Whatever else there is to do is done while the engine works.
-    engines.routing.enter(way.instance)
+    key = principal.id or None
+    work: Errand | Exchange
     if stream:
-        return errand._grow(wish, hide_usage=asks)
-    engines.register.begin(errand)
-    return errand
+        work = exchange(engines, key, name, request, body, wire, model, way, upstream, wish, Observation(asks))
+    else:
+        work = Errand(engines, key, name, line, request, body, wire, model, way, upstream)
+    upstream.tell(work)
+    engines.routing.enter(way.instance)
+    engines.register.begin(work)
+    return work

@@ -67,9 +67,11 @@ class Connection(asyncio.Protocol):
         self._inbox = Inbox(self.door, str(peer[0]) if peer else "", self._errand)
         self._open.add(self)
         self._wheel.add(self)
-        self._go_on()
-        if plain and (data := _sent(transport)):
+        data = _sent(transport) if plain else b""
+        if data:
             self.data_received(data)
+        else:
+            self._go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._open.discard(self)
@@ -246,6 +248,7 @@ class Connection(asyncio.Protocol):
 def _sent(transport: asyncio.BaseTransport) -> bytes:
     """What is there already: on a busy gateway the loop would come to it a step later, after all that streams."""
     client = transport.get_extra_info("socket")
-    with contextlib.suppress(OSError):  # Nothing yet, or no more: the loop will tell.
+    try:
         return b"" if client is None else os.read(client.fileno(), FIRST_BYTES)
-    return b""
+    except OSError:
+        return b""  # Nothing yet, or no more: the loop will tell.

@@ -69,14 +69,15 @@ class Inbox:
         self._parser: Any = None
         self._fed = self._limit = self._lessons = 0
         self._known = door.heads.of(peer)
-        self._fresh(IDLE)
+        self.phase, self.expects, self._size = IDLE, False, 0
 
     def close(self) -> None:
         """Nothing comes any more. Parser and connection know us and we know them: without a word all three would stay."""
         self._parser, self._quick, self.dead = None, _not_quick, True
 
-    def _fresh(self, phase: str) -> None:
-        self.phase, self.expects = phase, False
+    def _fresh(self) -> None:
+        """A head begins."""
+        self.phase, self.expects = HEAD, False
         self._request = Request("GET", b"", [], self._peer)
         self._body: list[bytes] = []
         self._bytes = self._size = 0
@@ -91,7 +92,7 @@ class Inbox:
         if self.dead or (fresh and self._known is not None and self._again(self._known, data)):
             return
         if fresh:
-            self._fresh(HEAD)
+            self._fresh()
         if self._parser is None:
             self._parser = httptools.HttpRequestParser(self)
         self._fed, before = len(data), self._lessons
@@ -147,7 +148,7 @@ class Inbox:
 
     def on_message_begin(self) -> None:
         if self.phase == IDLE:  # The second of one read.
-            self._fresh(HEAD)
+            self._fresh()
             self._bytes = self._fed
 
     def on_url(self, url: bytes) -> None:

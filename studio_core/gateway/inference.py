@@ -20,7 +20,7 @@ from studio_core.gateway.request import Request
 from studio_core.gateway.responder import Responder
 from studio_core.gateway.routing import Lease
 from studio_core.gateway.table import Route
-from studio_core.gateway.upstream import Broken, Stale, Unreached, Upstream
+from studio_core.gateway.upstream import NO_HEAD, Broken, Stale, Unreached, Upstream
 from studio_core.gateway.usual import Usual
 from studio_core.gateway.wish import OPENAI_STREAMS, Wish, peek
 from studio_core.wire.flight import Flight
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 SSE_LINES = lines(SSE_HEADERS)
 P = ParamSpec("P")
 PING = b": ping\n\n"
+# So often within the silence that a ping fills it is looked whether anything came: one comes so much later at most.
+LOOKS = 8
 NAME_LIMIT = 200
 # What the relay does with the body of an answer.
 NOT_YET, EVENTS, WHOLE, REFUSAL = "not yet", "events", "whole", "refusal"
@@ -59,9 +61,9 @@ class Exchange:
     """One request and its answer: a `Work` of its connection, the `Asker` of its upstream, an `Entry` of the register."""
 
     __slots__ = (
-        "_asked_again", "_ended", "_engines", "_lease", "_outcome", "_paused", "_relay", "_request", "_responder",
-        "_route", "_said", "_status", "_stream", "_task", "_upstream", "_wish", "id", "key", "model", "observation", "over", "path",
-        "received",
+        "_asked_again", "_ended", "_engines", "_heard", "_heard_at", "_lease", "_outcome", "_paused", "_relay", "_request",
+        "_responder", "_route", "_said", "_status", "_stream", "_task", "_upstream", "_wish", "id", "key", "model",
+        "observation", "over", "path", "received",
     )
 
     def __init__(
@@ -81,7 +83,9 @@ class Exchange:
         self._relay = NOT_YET
         self._said: list[bytes] = []
         self.received = len(request.body)
-        self._ended = self.observation.began
+        self._ended = self._heard_at = self.observation.began
+        # Bytes of the answer by then.
+        self._heard = 0
         self._status, self._outcome = 0, ""
         self.over = self._paused = self._asked_again = False
 
@@ -100,19 +104,22 @@ class Exchange:
 
     def late(self, now: float) -> float:
         """Fill a stream's silence. Its headers are held back for a while, so that an early failure keeps its status."""
-        pause, relay = self._engines.routing.table.policy.ping_s, self._relay
-        if relay is EVENTS or (relay is NOT_YET and self._stream):
-            held = self.observation.began + self._engines.routing.table.policy.hold_headers_s
-            due = self.observation.heard_at + pause if self._responder.started else held
+        policy, seen, responder = self._engines.routing.table.policy, self.observation, self._responder
+        pause, look = policy.ping_s, policy.ping_s / LOOKS
+        if self._relay is EVENTS or (self._relay is NOT_YET and self._stream):
+            if seen.size != self._heard:  # Whoever sends it takes no time to say when.
+                self._heard, self._heard_at = seen.size, now
+            due = self._heard_at + pause if responder.started else seen.began + policy.hold_headers_s
             if now < due:
-                return min(due, now + pause)
-            if self.observation.at_boundary:
-                if not self._responder.started:
-                    self._responder.begin(200, SSE_LINES, sized=False, events=True)
-                self._responder.put(PING)
-                self._responder.flush()
-            self.observation.heard_at = now
-        return now + pause
+                return min(due, now + look)
+            if seen.at_boundary:
+                if not responder.started:
+                    head = NO_HEAD if self._upstream is None else self._upstream.head
+                    responder.begin(200, head.lines if head.opens else SSE_LINES, sized=False, events=True)
+                responder.put(PING)
+                responder.flush()
+            self._heard_at = now
+        return now + look
 
     def paused(self, paused: bool) -> None:
         """While the client does not read, nothing is read for it: its buffer is the transport's, and no more."""
@@ -249,6 +256,8 @@ class Exchange:
         upstream = self._upstream
         assert upstream is not None
         if self._relay is NOT_YET:
+            if not data and upstream.head.opens and not upstream.whole:
+                return  # It goes out with the first event, in one piece: until then a failure has its status.
             self._head(upstream)
         if data:
             self._piece(data)
@@ -267,7 +276,6 @@ class Exchange:
             self._sifted(upstream, raw, pieces)
         elif seen.sift(pieces) is None:
             seen.feed(b"".join(pieces))
-        seen.heard_at = time.monotonic()
         if seen.quiet and responder.chunked and not self.over:
             upstream.shortcut = Usual.learn(pieces[-1], seen, responder.wire.transport.write)
 
@@ -315,8 +323,8 @@ class Exchange:
     def _head(self, upstream: Upstream) -> None:
         """The engine has begun to answer: what it says goes on as it comes."""
         head, responder = upstream.head, self._responder
-        if head.events and (head.status == 200 or not responder.started):
-            self._relay, self.observation.heard_at = EVENTS, time.monotonic()
+        if head.opens or (head.events and not responder.started):
+            self._relay = EVENTS
             if not responder.started:
                 responder.begin(head.status, head.lines, sized=False, events=True)
         elif responder.started:
@@ -334,7 +342,6 @@ class Exchange:
 
     def _piece(self, data: bytes) -> None:
         if self._relay is EVENTS:
-            self.observation.heard_at = time.monotonic()
             self._responder.put(self.observation.feed(data))
         elif self._relay is WHOLE:
             self.observation.look(data)

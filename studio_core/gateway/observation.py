@@ -88,13 +88,13 @@ class Observation:
     """Feed it the answer; `feed` gives back what the client sees. `hide_usage`: the usage event was asked for by us."""
 
     __slots__ = (
-        "_rest", "_seen", "_torn", "began", "chunks", "done", "error", "finish", "heard_at", "hide_usage", "quiet", "size", "ttft",
+        "_rest", "_seen", "_torn", "began", "chunks", "done", "error", "finish", "hide_usage", "quiet", "size", "ttft",
         "usage",
     )
 
     def __init__(self, hide_usage: bool = False, began: float | None = None) -> None:
-        # By the monotonic clock, as when it was heard last.
-        self.began = self.heard_at = time.monotonic() if began is None else began
+        # By the monotonic clock.
+        self.began = time.monotonic() if began is None else began
         self.ttft: float | None = None
         self.chunks = 0
         self.done = False

@@ -120,8 +120,11 @@ class Upstream(asyncio.Protocol):
 
     # The exchange.
 
-    def ask(self, asker: Asker, head: bytes, body: bytes, *, bodiless: bool = False) -> None:
-        """Send a request; `bodiless`: its answer has no body whatever it says. Raises Broken."""
+    def ask(self, asker: Asker | None, head: bytes, body: bytes, *, bodiless: bool = False) -> None:
+        """Send a request; `bodiless`: its answer has no body whatever it says. Raises Broken.
+
+        Without an `asker` this step of the loop has to `tell` it still.
+        """
         if self._gone is not None:
             raise self._gone
         self._asker, self._bodiless = asker, bodiless
@@ -132,6 +135,9 @@ class Upstream(asyncio.Protocol):
         else:
             self._transport.write(head)
             self._transport.write(body)
+
+    def tell(self, asker: Asker) -> None:
+        self._asker = asker
 
     def pass_on(self, asker: Asker) -> None:
         """From now on somebody else asks, if the exchange is not over."""

@@ -1,8 +1,10 @@
-"""The chunks of a stream that are like the one before but for their text: told at a glance, and sent on in the same breath."""
+"""The chunks of a stream that are like the one before but for their text: told at a glance, and sent on in the same breath.
+
+After each system call the processor has forgotten where the interpreter's jumps lead: what counts here is the number of bytecodes.
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from studio_core.gateway.frame import CRLF, LINES
@@ -11,6 +13,29 @@ from studio_core.gateway.observation import Observation
 # Where the text of a chat's stream begins, as most engines write it.
 TEXT = b'content":"'
 LF, QUOTE = b'\n"'
+# So many lengths are remembered: those of tokens.
+LENGTHS = 16
+NO_TEXT = b"", -1, 0
+
+
+class Frames(dict[int, tuple[bytes, int, int]]):
+    """By the length of a chunk: its size line with what stands before the text, how long the text is, and the event."""
+
+    __slots__ = ("_around", "_before")
+
+    def __init__(self, before: bytes, after: bytes) -> None:
+        self._before = before
+        self._around = len(before) + len(after)
+
+    def __missing__(self, length: int) -> tuple[bytes, int, int]:
+        line = LINES.get(length - len(CRLF))
+        if line is None:
+            return NO_TEXT
+        if len(self) == LENGTHS:
+            self.clear()
+        text = length - len(line) - self._around
+        found = self[length] = line + self._before, text, length - len(line) - len(CRLF)
+        return found
 
 
 class Usual:
@@ -19,13 +44,11 @@ class Usual:
     `seen` counts them. `write` sends them to the client.
     """
 
-    __slots__ = ("_after", "_before", "_seen", "_twice", "_write")
+    __slots__ = ("_after", "_frames", "_seen", "_write")
 
     def __init__(self, before: bytes, after: bytes, seen: Observation, write: Callable[[bytes], object]) -> None:
-        self._before = before
         self._after = after
-        # What is shorter is no two.
-        self._twice = 2 * (len(before) + len(after))
+        self._frames = Frames(before, after)
         self._seen = seen
         self._write = write
 
@@ -39,36 +62,33 @@ class Usual:
         return cls(event[:begin], event[end:] + CRLF, seen, write)
 
     def passes(self, data: bytes) -> bool:
-        """Whether these are whole chunks, each with an event like it; then they are counted, and on their way."""
-        size, events = (self._inside(data), 1) if len(data) < self._twice else self._several(data)
-        if not size:
-            return False
+        """Whether these are whole chunks, each with an event like it; then they are counted, and on their way.
+
+        In a text without a quote and a line's end nothing else can stand.
+        """
+        before, length, size = self._frames[len(data)]
+        text = data.removeprefix(before).removesuffix(self._after)
+        if len(text) != length or QUOTE in text or LF in text:
+            return self._pass(data)
         self._write(data)
         seen = self._seen
-        seen.chunks += events
+        seen.chunks += 1
         seen.size += size
-        seen.heard_at = time.monotonic()
         return True
 
-    def _several(self, data: bytes) -> tuple[int, int]:
-        """Bytes in these chunks, and how many they are: an engine writes one at a time, but whoever is late reads more."""
-        size, after = 0, self._after
-        *chunks, rest = data.split(after)
+    def _pass(self, data: bytes) -> bool:
+        """The same of several: an engine writes one at a time, but whoever is late reads more."""
+        after, total = self._after, 0
+        if not data.endswith(after):
+            return False
+        *chunks, _ = data.split(after)
         for chunk in chunks:
-            inside = self._inside(chunk + after)
-            if not inside:
-                return 0, 0
-            size += inside
-        return (0, 0) if rest else (size, len(chunks))
-
-    def _inside(self, chunk: bytes) -> int:
-        """Bytes in this chunk, 0 where it is not like it. In a text without a quote and a line's end nothing else can stand."""
-        size = len(chunk) - 2
-        line = LINES.get(size)
-        if line is None:
-            return 0
-        start, after = line + self._before, self._after
-        text = chunk.removeprefix(start).removesuffix(after)
-        if len(text) + len(start) + len(after) != len(chunk) or QUOTE in text or LF in text:
-            return 0
-        return size - len(line)
+            before, length, size = self._frames[len(chunk) + len(after)]
+            text = chunk.removeprefix(before)
+            if len(text) != length or QUOTE in text or LF in text:
+                return False
+            total += size
+        self._write(data)
+        self._seen.chunks += len(chunks)
+        self._seen.size += total
+        return True

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from studio_core.gateway.inference import LOOKS
 from tests.core.test_gateway_errand import EVENTS, House, body, route
 
 PROMPT = {"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 5}}
@@ -107,3 +109,58 @@ async def test_a_stream_without_its_end_is_no_whole_one(known: bool, count: int,
     seen, row = streamed(known, True, [b"".join(reads)] if at_once else reads)
     assert seen.startswith(delta("a") * count) and b'"error"' in seen[len(delta("a")) * count :]
     assert (row["status"], row["outcome"], row["chunks"]) == (502, "failed", count)
+
+
+def waiting(known: bool) -> House:
+    """The engine has begun its answer, and said nothing yet."""
+    house = House(route())
+    if known:
+        house.ask(body(stream=True))
+        house.say(ENGINE_HEAD, *framed(delta("a", "stop"), b"data: [DONE]\n\n"))
+        house.client.written = b""
+    house.ask(body(stream=True))
+    house.say(ENGINE_HEAD)
+    assert house.client.written == b""
+    return house
+
+
+ENGINE_HEAD = EVENTS.replace(b"\r\n\r\n", b"\r\nX-Engine: e1\r\n\r\n")
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_head_goes_out_with_its_first_event(known: bool) -> None:
+    house = waiting(known)
+    assert house.under_way.view().state == "prefill"
+    house.say(*framed(delta("a")))
+    head, _, rest = house.client.written.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n") and b"x-engine: e1" in head and delta("a") in rest
+    assert b'"error"' in rest, "it ended without [DONE]"
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_an_engine_that_dies_before_its_first_event_has_not_answered(known: bool) -> None:
+    house = waiting(known)
+    house.upstream.connection_lost(None)
+    assert house.client.written.startswith(b"HTTP/1.1 502 ") and b"did not answer" in house.client.written
+
+
+async def test_a_head_that_is_held_for_long_goes_out_with_a_ping() -> None:
+    house = waiting(True)
+    one, policy = house.under_way, house.routing.table.policy
+    assert one.late(one.began + 1.0) > one.began + 1.0 and house.client.written == b""
+    one.late(one.began + policy.hold_headers_s + 1.0)
+    assert b"x-engine: e1" in house.client.written and house.client.written.endswith(b": ping\n\n\r\n")
+    house.say(*framed(delta("a", "stop"), b"data: [DONE]\n\n"))
+    assert unframed(house.client.written) == b": ping\n\n" + delta("a", "stop") + b"data: [DONE]\n\n"
+
+
+async def test_silence_is_counted_from_what_came_last() -> None:
+    house = waiting(True)
+    house.say(*framed(delta("a"), delta("b"))[:2])
+    one, pause = house.under_way, house.routing.table.policy.ping_s
+    now = one.began + 2 * pause
+    assert now < one.late(now) <= now + pause / LOOKS, "something had come since it was asked last"
+    one.late(now + pause - 0.1)
+    assert b"ping" not in house.client.written
+    one.late(now + pause)
+    assert house.client.written.count(b": ping\n\n") == 1
