@@ -1,6 +1,6 @@
 """The chunks of a stream that are like the one before but for their text: told at a glance, and sent on in the same breath.
 
-After each system call the processor has forgotten where the interpreter's jumps lead: what counts here is the number of bytecodes.
+Between system calls a bytecode takes twice as long as in a loop of its own: there are as few as could be found.
 """
 
 from __future__ import annotations
