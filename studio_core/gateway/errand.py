@@ -36,17 +36,15 @@ class Errand:
 
     __slots__ = (
         "_answer", "_body", "_ended", "_engines", "_request", "_status", "_upstream", "_way", "_wire", "began", "id", "key",
-        "model", "name", "over",
+        "model", "over",
     )
 
     def __init__(
-        self, engines: Engines, key: str | None, name: str, line: bytes, request: Request, body: bytes, wire: Wire, model: str,
-        way: Way, upstream: Upstream,
+        self, engines: Engines, key: str | None, name: str, request: Request, body: bytes, wire: Wire, model: str, way: Way,
+        upstream: Upstream,
     ) -> None:
         self.began = time.monotonic()
         self.id = name
-        # The same as it stands in a head.
-        self.name = line
         self.key = key
         self.model = model
         self.over = False
@@ -93,7 +91,7 @@ class Errand:
             self._grow().heard(data)
             return
         wire.transport.write(b"%bcontent-length: %d\r\nx-request-id: %b\r\n%b%b" % (
-            head.opening, len(data), self.name, KEEP_ALIVE, data,
+            head.opening, len(data), self.id.encode(), KEEP_ALIVE, data,
         ))
         self.over, self._ended, self._status, self._answer = True, time.monotonic(), head.status, data
         engines.give_back(self._way, self._upstream)
@@ -141,7 +139,7 @@ def exchange(
     engines: Engines, key: str | None, name: str, request: Request, body: bytes, wire: Wire, model: str, way: Way,
     upstream: Upstream, wish: Wish, seen: Observation,
 ) -> Exchange:
-    """One that is on its way already."""
+    """Of a request that is on its way already."""
     request = request.again(body)
     request.id = name
     found = Exchange(engines, key, request, Responder(wire, wire.door, request), seen)
@@ -166,9 +164,8 @@ def send(
             return None
         told = with_usage(body)
     name = naming()
-    line = name.encode()
     upstream.ask(None, b"POST %b HTTP/1.1\r\n%b%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
-        request.target, way.target.lines, request.shown, line, len(told),
+        request.target, way.target.lines, request.shown, name.encode(), len(told),
     ), told)
     # Whatever else there is to do is done while the engine works.
     key = principal.id or None
@@ -176,7 +173,7 @@ def send(
     if stream:
         work = exchange(engines, key, name, request, body, wire, model, way, upstream, wish, Observation(asks))
     else:
-        work = Errand(engines, key, name, line, request, body, wire, model, way, upstream)
+        work = Errand(engines, key, name, request, body, wire, model, way, upstream)
     upstream.tell(work)
     engines.routing.enter(way.instance)
     engines.register.begin(work)

@@ -24,11 +24,11 @@ FIRST_LINES = {int(status): b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encod
 class Head:
     """The head of an answer. What is made of it is made once: the next answer mostly has the same.
 
-    `events`: a stream of events follows; `opens`: of a request that went well. `keep`: the connection may serve again. `framed`:
+    `events`: a stream of events follows; `streams`: of a request that went well. `keep`: the connection may serve again. `framed`:
     the body comes in chunks.
     """
 
-    __slots__ = ("_lines", "_opening", "events", "framed", "headers", "keep", "opens", "status")
+    __slots__ = ("_lines", "_opening", "events", "framed", "headers", "keep", "status", "streams")
 
     def __init__(self, status: int, headers: Headers, *, keep: bool, framed: bool) -> None:
         self.status = status
@@ -36,7 +36,7 @@ class Head:
         self.keep = keep
         self.framed = framed
         self.events = any(name == b"content-type" and value.startswith(EVENT_STREAM) for name, value in headers)
-        self.opens = self.events and status == 200
+        self.streams = self.events and status == 200
         self._lines: bytes | None = None
         self._opening: bytes | None = None
 

@@ -83,9 +83,9 @@ class Exchange:
         self._relay = NOT_YET
         self._said: list[bytes] = []
         self.received = len(request.body)
-        self._ended = self._heard_at = self.observation.began
-        # Bytes of the answer by then.
-        self._heard = 0
+        # When a stream was last known to have grown, and to how many bytes.
+        self._heard_at, self._heard = self.observation.began, 0
+        self._ended = self.observation.began
         self._status, self._outcome = 0, ""
         self.over = self._paused = self._asked_again = False
 
@@ -115,7 +115,7 @@ class Exchange:
             if seen.at_boundary:
                 if not responder.started:
                     head = NO_HEAD if self._upstream is None else self._upstream.head
-                    responder.begin(200, head.lines if head.opens else SSE_LINES, sized=False, events=True)
+                    responder.begin(200, head.lines if head.streams else SSE_LINES, sized=False, events=True)
                 responder.put(PING)
                 responder.flush()
             self._heard_at = now
@@ -256,7 +256,7 @@ class Exchange:
         upstream = self._upstream
         assert upstream is not None
         if self._relay is NOT_YET:
-            if not data and upstream.head.opens and not upstream.whole:
+            if not data and upstream.head.streams and not upstream.whole:
                 return  # It goes out with the first event, in one piece: until then a failure has its status.
             self._head(upstream)
         if data:
@@ -323,7 +323,7 @@ class Exchange:
     def _head(self, upstream: Upstream) -> None:
         """The engine has begun to answer: what it says goes on as it comes."""
         head, responder = upstream.head, self._responder
-        if head.opens or (head.events and not responder.started):
+        if head.streams or (head.events and not responder.started):
             self._relay = EVENTS
             if not responder.started:
                 responder.begin(head.status, head.lines, sized=False, events=True)

@@ -137,6 +137,7 @@ class Upstream(asyncio.Protocol):
             self._transport.write(body)
 
     def tell(self, asker: Asker) -> None:
+        """Who asks, where `ask` was not told."""
         self._asker = asker
 
     def pass_on(self, asker: Asker) -> None:

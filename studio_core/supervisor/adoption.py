@@ -42,7 +42,8 @@ async def adopt(around: Surroundings, notices: list[str]) -> Found:
             if spec.boot != identity.boot_id():
                 archive(around.places, folder.name)
                 continue
-            if records.read(folder) is None and records.revoke(folder):
+            record = records.read(folder)
+            if record is None and records.revoke(folder):
                 _discard(folder)
                 found.unbegun.append(spec)
                 continue
@@ -53,7 +54,7 @@ async def adopt(around: Surroundings, notices: list[str]) -> Found:
         except (OSError, ValueError, StudioError) as error:
             notices.append(f"instance {folder.name} cannot be read and is left alone: {error}")
             continue
-        keeper.record = records.read(folder)
+        keeper.record = record
         keeper.follow()
         found.keepers.append(keeper)
     return found

@@ -20,14 +20,14 @@ def resume(keeper: Keeper) -> Attempt | None:
     """Its launch as it stood; None when it was to end."""
     if keeper.record is not None and keeper.record.asked:
         return None
-    attempt = again(keeper.spec)
+    attempt = attempt_of(keeper.spec)
     if attempt is not None:
         attempt.instance_id = keeper.id
         attempt.move(launch.STARTING)
     return attempt
 
 
-def again(spec: Spec) -> Attempt | None:
+def attempt_of(spec: Spec) -> Attempt | None:
     """The launch that a spec was made for, as it stood before; None when its recipe makes no sense to this version.
 
     Whose it was an earlier version did not write down: then a person's.

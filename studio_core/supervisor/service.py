@@ -22,7 +22,7 @@ from studio_core.supervisor.departure import Departure, Door
 from studio_core.supervisor.holding import holdings
 from studio_core.supervisor.keeper import Keeper
 from studio_core.supervisor.restart import Turn
-from studio_core.supervisor.resumption import again, keep_origin, resume
+from studio_core.supervisor.resumption import attempt_of, keep_origin, resume
 from studio_core.supervisor.revival import Past, Revival, none
 from studio_core.supervisor.roster import Roster
 from studio_core.supervisor.setback import Setbacks
@@ -68,7 +68,7 @@ class Supervisor:
             self._roster.keep(keeper)
             if not self._revival.recognise(keeper) and (attempt := resume(keeper)) is not None:
                 self._begin(attempt, keeper)
-        for attempt in filter(None, map(again, found.unbegun)):
+        for attempt in filter(None, map(attempt_of, found.unbegun)):
             self._begin(attempt)
         self._revival.resume({keeper.spec.recipe_id for keeper in self.keepers()})
         await self._roster.prune_logs()

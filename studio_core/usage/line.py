@@ -20,7 +20,7 @@ _Seconds = Annotated[float, msgspec.Meta(gt=-_INTEGER_LIMIT, lt=_INTEGER_LIMIT)]
 
 
 class _Row(msgspec.Struct, gc=False):
-    """A line as the gateway writes it."""
+    """A line as the gateway writes it; after its kind, id and moment come the columns."""
 
     t: Literal["start", "end", "closed"]
     id: str = ""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from studio_core.gateway.inference import LOOKS
 from tests.core.test_gateway_errand import EVENTS, House, body, route
 
+ENGINE_HEAD = EVENTS.replace(b"\r\n\r\n", b"\r\nX-Engine: e1\r\n\r\n")
 PROMPT = {"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 5}}
 
 
@@ -122,9 +123,6 @@ def waiting(known: bool) -> House:
     house.say(ENGINE_HEAD)
     assert house.client.written == b""
     return house
-
-
-ENGINE_HEAD = EVENTS.replace(b"\r\n\r\n", b"\r\nX-Engine: e1\r\n\r\n")
 
 
 @pytest.mark.parametrize("known", [False, True])

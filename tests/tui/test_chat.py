@@ -23,10 +23,16 @@ def talking(folder: Path) -> Stage:
     return stage
 
 
-async def test_an_answer_streams_into_a_new_chat(tmp_path: Path) -> None:
-    stage = talking(tmp_path)
+def halting(folder: Path) -> Stage:
+    """Its answer stops in the middle until it is let go on."""
+    stage = talking(folder)
     stage.turn.insert(2, ("pause", None))
     stage.hold_turn.clear()
+    return stage
+
+
+async def test_an_answer_streams_into_a_new_chat(tmp_path: Path) -> None:
+    stage = halting(tmp_path)
     async with opened(stage) as shown:
         await shown.press("4", *"primes", "enter")
         await shown.shows("you", "primes", "smollm2", "Two", "answering")
@@ -60,9 +66,7 @@ async def test_a_long_message_has_lines(tmp_path: Path) -> None:
 
 async def test_an_answer_that_comes_while_the_app_ends_is_not_drawn(tmp_path: Path) -> None:
     """Its parts go one by one, and with each its styles."""
-    stage = talking(tmp_path)
-    stage.turn.insert(2, ("pause", None))
-    stage.hold_turn.clear()
+    stage = halting(tmp_path)
     async with opened(stage) as shown:
         await shown.press("4", *"primes", "enter")
         await shown.shows("Two")
@@ -81,9 +85,7 @@ async def test_an_answer_that_comes_while_the_app_ends_is_not_drawn(tmp_path: Pa
 
 
 async def test_stopping_leaves_what_was_written(tmp_path: Path) -> None:
-    stage = talking(tmp_path)
-    stage.turn.insert(2, ("pause", None))
-    stage.hold_turn.clear()
+    stage = halting(tmp_path)
     async with opened(stage) as shown:
         await shown.press("4", *"primes", "enter")
         await shown.shows("Two", "esc stops the answer")
